@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from convcli.batch.inputs import InputFile, Template, find_inputs, read_list
+from convcli.batch.inputs import Template, find_inputs, read_list
 from convcli.batch.job import FileJob
 from convcli.errors import BatchError
 
@@ -27,30 +27,30 @@ def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.mark.usefixtures("tree")
 def test_a_folder_stands_for_the_pictures_in_it() -> None:
     assert list(find_inputs(["photos"], PNG)) == [
-        InputFile("photos/a.PNG"),
-        InputFile("photos/b.png"),
+        ("photos/a.PNG", ""),
+        ("photos/b.png", ""),
     ]
 
 
 def test_recursion_keeps_the_tree(tree: Path) -> None:
     (tree / "photos" / "circle").symlink_to(tree / "photos")
     assert list(find_inputs(["photos"], PNG, recursive=True)) == [
-        InputFile("photos/a.PNG"),
-        InputFile("photos/b.png"),
-        InputFile("photos/sub/a.png", "sub"),
-        InputFile("photos/sub/deep/c.png", os.path.join("sub", "deep")),  # noqa: PTH118 - a string
+        ("photos/a.PNG", ""),
+        ("photos/b.png", ""),
+        ("photos/sub/a.png", "sub"),
+        ("photos/sub/deep/c.png", os.path.join("sub", "deep")),  # noqa: PTH118 - a string
     ]
 
 
 @pytest.mark.usefixtures("tree")
 def test_the_outputs_folder_is_no_input() -> None:
     names = list(find_inputs(["photos"], PNG, recursive=True, excluded="photos/sub"))
-    assert [one.source for one in names] == ["photos/a.PNG", "photos/b.png"]
+    assert [source for source, _ in names] == ["photos/a.PNG", "photos/b.png"]
 
 
 @pytest.mark.usefixtures("tree")
 def test_patterns_go_through_folders_in_order() -> None:
-    assert [one.source for one in find_inputs(["photos/**/*.png"], PNG)] == [
+    assert [source for source, _ in find_inputs(["photos/**/*.png"], PNG)] == [
         "photos/b.png",
         "photos/sub/a.png",
         "photos/sub/deep/c.png",
@@ -60,11 +60,11 @@ def test_patterns_go_through_folders_in_order() -> None:
 def test_a_file_whose_name_is_a_pattern_is_that_file(tree: Path) -> None:
     (tree / "a[1].png").write_bytes(b"")
     (tree / "a1.png").write_bytes(b"")
-    assert list(find_inputs(["a[1].png"], PNG)) == [InputFile("a[1].png")]
+    assert list(find_inputs(["a[1].png"], PNG)) == [("a[1].png", "")]
 
 
 def test_files_are_taken_as_they_are_named_though_they_be_missing() -> None:
-    assert list(find_inputs(["nowhere.xyz"], PNG)) == [InputFile("nowhere.xyz")]
+    assert list(find_inputs(["nowhere.xyz"], PNG)) == [("nowhere.xyz", "")]
 
 
 @pytest.mark.parametrize(
@@ -113,13 +113,13 @@ def test_a_folder_that_cannot_be_read_is_refused(tree: Path) -> None:
     ],
 )
 def test_lists(data: bytes, names: list[str]) -> None:
-    assert [one.source for one in read_list(io.BytesIO(data))] == names
+    assert list(read_list(io.BytesIO(data))) == names
 
 
 def test_a_list_longer_than_a_block_has_every_name_once() -> None:
     names = [f"{'x' * (n % 200)}{n}.png" for n in range(5000)]
     data = io.BytesIO("\n".join(names).encode())
-    assert [one.source for one in read_list(data)] == names
+    assert list(read_list(data)) == names
 
 
 # ------------------------------------------------------------------ names
@@ -141,12 +141,12 @@ def test_a_list_longer_than_a_block_has_every_name_once() -> None:
     ],
 )
 def test_templates(text: str, kind: str | None, source: str, target: str) -> None:
-    assert Template(text, kind).job(InputFile(source), "out") == FileJob(source, target)
+    assert Template(text, kind).job(source, "out") == FileJob(source, target)
 
 
 @pytest.mark.usefixtures("tree")
 def test_the_folder_of_an_input_is_its_real_one() -> None:
-    name = Template("{parent}-{stem}.png").job(InputFile("photos/sub/../b.png"), "out").target
+    name = Template("{parent}-{stem}.png").job("photos/sub/../b.png", "out").target
     assert name == "out/photos-b.png"
 
 

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from convcli.batch import inputs
-from convcli.batch.inputs import JobList
+from convcli.batch import places, run
 from convcli.batch.job import FileJob
 from convcli.batch.places import same_file_key
+from convcli.batch.run import JobList
 from convcli.errors import BatchError
 from support.commands import script
 
@@ -19,7 +19,7 @@ LISTED = """\
 import sys
 from pathlib import Path
 from convcli.batch.job import FileJob
-from convcli.batch.inputs import JobList
+from convcli.batch.run import JobList
 jobs = (FileJob(f"/in/{n}.png", f"/out/{n}.png") for n in range(int(sys.argv[1])))
 with JobList(jobs) as listing:
     listing.check(may_exist=False)
@@ -162,11 +162,34 @@ def test_collisions_are_found_far_apart() -> None:
 def test_collisions_are_found_in_more_folders_than_are_remembered(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(inputs, "_MOST_FOLDERS", 2)
+    monkeypatch.setattr(run, "_MOST_FOLDERS", 2)
     jobs = [FileJob(f"/in/{n}/a", f"/out/{n}/a") for n in range(9)]
     assert refused([*jobs, FileJob("/in/9/a", "/out/0/a")]).startswith("/in/0/a and /in/9/a")
     said = refused([*jobs, FileJob("/in/9/a", "/in/0/a")])
     assert said.startswith("/in/0/a: the output of /in/9/a is another input")
+
+
+def test_outputs_beside_their_inputs_are_compared_as_they_come() -> None:
+    jobs = [FileJob(f"/in/{n:03}.png", f"/in/{n:03}-soft.png") for n in range(100)]
+    with JobList(jobs) as listing:
+        listing.check(may_exist=True)
+    said = refused([*jobs, FileJob("/in/x.png", "/in/007.png")])
+    assert said.startswith("/in/007.png: the output of /in/x.png is another input")
+    said = refused([FileJob("/a/x.png", "/in/007.png"), *jobs])
+    assert said.startswith("/in/007.png: the output of /a/x.png is another input")
+    said = refused([*jobs, FileJob("/in/x.png", "/in/007-soft.png")])
+    assert said.startswith("/in/007.png and /in/x.png would both be written to ")
+
+
+def test_existing_outputs_are_found_in_a_folder_of_more_names_than_are_remembered(
+    tree: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tree / "photos" / "c.png").write_bytes(b"")
+    jobs = [FileJob(name, f"photos/{name}") for name in ("a.png", "b.png", "c.png")]
+    for most in (1, 100):
+        monkeypatch.setattr(places, "_MOST_NAMES", most)
+        said = refused(jobs, may_exist=False)
+        assert said.startswith("photos/b.png: the output exists (and 1 more outputs)")
 
 
 def test_an_empty_list_has_no_jobs() -> None:

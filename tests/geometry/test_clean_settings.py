@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from convcli.geometry.sizes import CleanSetting, clean_settings
+from convcli.geometry.layers import CleanSetting, clean_settings, size_rules
 from convcli.geometry.window import Axis
 
 LEAST = {"W": 1, "K": 1, "S": 1, "P": 0}
@@ -64,3 +64,15 @@ def test_the_kernel_grows_by_its_dilation(dilation: int) -> None:
     for setting in clean_settings(Axis(kernel=3, stride=4, dilation=dilation), 24):
         if setting.letter == "K":
             assert (24 - dilation * (setting.value - 1) - 1) % 4 == 0
+
+
+def test_what_each_tool_makes_of_one_axis() -> None:
+    """224 columns, 3 taps, stride 2: torch takes 1 on each side, SAME one at one end only."""
+    rules = size_rules(Axis(kernel=3, stride=2, before=1, after=1), 224, "column")
+    assert [(rule.rule, rule.output, rule.padding) for rule in rules] == [
+        ("course", "225/2", (1, 1)),
+        ("torch", "112", (1, 0)),
+        ("TensorFlow SAME", "112", (0, 1)),
+        ("ONNX SAME_UPPER", "112", (0, 1)),
+        ("ONNX SAME_LOWER", "112", (1, 0)),
+    ]

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from convcli.errors import GeometryError
-from convcli.geometry.sizes import ceil_padding, transposed_size
+from convcli.geometry.layers import ceil_padding, transposed_size
 from convcli.geometry.window import Axis
 from convcli.lessons.quiz import questions
 from support.commands import cells

@@ -164,7 +164,7 @@ def test_results_of_the_library_have_a_recipe(photo: Path) -> None:
 
 @pytest.mark.usefixtures("photo")
 @pytest.mark.parametrize(("times", "expected"), [({}, 8.0), ({"times": 1}, 2.0)])
-def test_times_that_are_given_win(times: dict[str, int], expected: float) -> None:
+def test_times_that_are_given_win(times: dict[str, Any], expected: float) -> None:
     """A kernel of 2, three times, makes 8 of 1; once it makes 2."""
     doubled = convcli.Recipe("[[2]]", times=3)
     assert convcli.apply([[1.0]], recipe=doubled, **times).array.tolist() == [[expected]]

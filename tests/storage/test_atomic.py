@@ -15,7 +15,7 @@ from convcli.errors import ConvcliError, ImageError
 from convcli.images.picture import Frame
 from convcli.images.write import write_frame
 from convcli.scale.tiled.journal import Journal
-from convcli.storage.atomic import remove_left_by, replacing
+from convcli.storage.atomic import remove_abandoned, replacing
 
 PICTURE = Frame(np.full((2, 3, 1), 7, np.uint8))
 
@@ -191,5 +191,5 @@ def test_what_a_killed_process_left_is_removed_and_what_a_living_one_writes_stay
 
 
 def test_a_process_killed_before_it_made_the_folder_left_nothing(tmp_path: Path) -> None:
-    remove_left_by(os.getpid(), tmp_path / "out" / "a.png")
+    remove_abandoned(str(tmp_path / "out"))
     assert not (tmp_path / "out").exists()

@@ -6,10 +6,11 @@ from typing import Any
 
 from convcli.batch import places
 from convcli.engine.compiled import expect_runs
+from convcli.engine.planner import Plan
 from convcli.errors import ConvcliError, ImageError
 from convcli.images.policy import ReadPolicy
 from convcli.images.write import Saving
-from convcli.pipeline.files import check_file, filter_file
+from convcli.pipeline.files import STANDARD, check_file, filter_file, read_source
 from convcli.pipeline.memory import file_bytes
 from convcli.pipeline.options import Options
 from convcli.pipeline.pipeline import Pipeline
@@ -22,16 +23,15 @@ _MIB = 2**20
 
 
 class FileJob(Record):
-    """One file of a batch: where it is read, and where its result is written.
-
-    Attributes
-    ----------
-    source, target : str
-        Paths or URLs, as in `convcli.pipeline.files.filter_file`, but never ``-``.
-    """
+    """One file of a batch: the path or URL where it is read, and where its result goes."""
 
     source: str
     target: str
+
+    def __init__(self, source: str, target: str) -> None:
+        # A batch makes millions: this takes a third of the time of other records.
+        object.__setattr__(self, "source", source)
+        object.__setattr__(self, "target", target)
 
     def absolute(self) -> "FileJob":
         """Return the same file with paths that mean the same in any working folder."""
@@ -50,26 +50,11 @@ class Status(enum.Enum):
 class Outcome(Record, kw_only=True):
     """What happened to one file.
 
-    Attributes
-    ----------
-    job : FileJob
-        The file.
-    status : Status
-        How its job ended.
-    reason : str
-        Why it failed, on one line; empty if it did not.
-    megapixels : float
-        Size of the input, all its frames together, in millions of pixels.
-    seconds : float
-        How long the job took, with reading and writing.
-    report : Report or None
-        What was done; None if nothing was done.
-    size : int
-        Bytes of the output, or of the first of several; 0 where that was not looked at.
-    checksum : str
-        Of the same file, as it was read back: ``sha256:…``; empty unless it was asked for.
-    worker : str
-        The address of the worker of a cluster.
+    A job that failed has a `reason`, on one line; one that did something has a `report`. The
+    `megapixels` are those of the input, all its frames together, and the `seconds` include
+    reading and writing. Where a checksum was asked for, `size` and `checksum` (``sha256:…``)
+    are those of the output, or of the first of several, as it was read back. `worker` is the
+    address of the worker of a cluster.
     """
 
     job: FileJob
@@ -98,22 +83,11 @@ class Outcome(Record, kw_only=True):
 class BatchJob(Record, kw_only=True):
     """What a batch does to each of its files: the same kernels with the same options.
 
-    It can be pickled: each worker gets it once, and then one `FileJob` after the other.
-
-    Attributes
-    ----------
-    kernels : tuple of Kernel or Operator
-        The chain.
-    options, reading, saving, file_format, sheet
-        As in `convcli.pipeline.files.filter_file`.
-    skip_existing : bool
-        Skip a file whose output exists already.
-    checksums : bool
-        Read each output back, and tell its size and checksum.
-    memory : int, optional
-        Refuse a file that needs more bytes of memory, estimated from its header.
-    runs : int
-        Files that each process is to filter: together they may pay for compiled functions.
+    It can be pickled: each worker gets it once, and then one `FileJob` after the other. The
+    fields up to `sheet` are those of `convcli.pipeline.files.filter_file`. A file whose output
+    exists is skipped with `skip_existing`; with `checksums` each output is read back. A file
+    that needs more bytes than `memory` is refused. `runs` are the files that each process is
+    to filter: together they may pay for compiled functions.
     """
 
     kernels: tuple[Link, ...]
@@ -132,15 +106,7 @@ class BatchJob(Record, kw_only=True):
         return replace(self, options=replace(self.options, jobs=threads), memory=memory)
 
     def run(self, job: FileJob) -> Outcome:
-        """Filter one file; an error of that file is in the outcome, and is not raised.
-
-        Examples
-        --------
-        >>> from convcli.kernels.spec import kernel_from
-        >>> blur = BatchJob(kernels=(kernel_from("box"),), options=Options())
-        >>> blur.run(FileJob("nowhere.png", "out.png")).reason
-        'no such file: check the path'
-        """
+        """Filter one file; an error of that file is in the outcome, and is not raised."""
         start = time.perf_counter()
         expect_runs(self.runs)
         try:
@@ -163,8 +129,7 @@ class BatchJob(Record, kw_only=True):
     def fault(self, job: FileJob) -> str:
         """Say why a file that can be read cannot be filtered or written; empty if it can.
 
-        Its header is read, and little more: see `check_file`. A pipe is not read: what is read
-        of it is gone.
+        A pipe is not read: what is read of it is gone.
         """
         if self.skip_existing and places.output_exists(job.target):
             return ""
@@ -181,17 +146,11 @@ class BatchJob(Record, kw_only=True):
     def checked(self, job: FileJob) -> Pipeline | None:
         """Return how a file would be filtered; None where its header tells nothing.
 
-        Raises
-        ------
-        ConvcliError
-            If it cannot be filtered or written, or needs too much memory: see `check_file`.
+        Little more than the header is read. A file that cannot be filtered or written, or needs
+        too much memory, is a `ConvcliError`.
         """
         pipeline = check_file(
-            self.kernels,
-            job.source,
-            job.target,
-            self.options,
-            **self._settings,
+            self.kernels, job.source, job.target, self.options, **self._settings
         )
         self._check_memory(job)
         return pipeline
@@ -203,18 +162,10 @@ class BatchJob(Record, kw_only=True):
     def _filter(self, job: FileJob) -> Report:
         self._check_memory(job)
         places.make_parent_folder(job.target)
-        return filter_file(
-            self.kernels,
-            job.source,
-            job.target,
-            self.options,
-            **self._settings,
-        )
+        return filter_file(self.kernels, job.source, job.target, self.options, **self._settings)
 
-    def needed_bytes(self, job: FileJob) -> int:
-        """Estimate the memory that a file needs; 0 where memory is not limited."""
-        if self.memory is None:
-            return 0
+    def estimated_bytes(self, job: FileJob) -> int:
+        """Estimate the memory that a file takes."""
         return file_bytes(
             job.source,
             job.target,
@@ -223,6 +174,10 @@ class BatchJob(Record, kw_only=True):
             reading=self.reading,
             file_format=self.file_format,
         )
+
+    def needed_bytes(self, job: FileJob) -> int:
+        """Estimate the memory that a file takes; 0 where memory is not limited."""
+        return 0 if self.memory is None else self.estimated_bytes(job)
 
     def _check_memory(self, job: FileJob) -> None:
         needed = self.needed_bytes(job)
@@ -243,3 +198,56 @@ def _done(job: FileJob, report: Report, seconds: float) -> Outcome:
     return Outcome(
         job=job, status=Status.DONE, megapixels=megapixels, seconds=seconds, report=report
     )
+
+
+# ------------------------------------------------------------------ what would be done
+
+WRITE, REPLACE, SKIP, FAIL, LEAVE_OUT = ("write", "replace", "skip", "fail", "leave out")
+"""What would be done with a file."""
+
+
+class FilePreview(Record, kw_only=True):
+    """What a run would do with one file, while nothing is written.
+
+    Its `action` is `WRITE`, `REPLACE`, `SKIP`, `FAIL` or `LEAVE_OUT`; a file that is left out
+    has no `target`. The `reason` says why it is not written. `memory` are about the bytes that
+    it takes, `plans` how it would be computed: 0 and empty where nothing is.
+    """
+
+    source: str
+    target: str = ""
+    action: str
+    reason: str = ""
+    memory: int = 0
+    plans: tuple[Plan, ...] = ()
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the preview as plain JSON values, without the plans."""
+        return {
+            "source": self.source,
+            "target": self.target or None,
+            "action": self.action,
+            "reason": self.reason,
+            "memory_bytes": self.memory,
+        }
+
+
+def preview_file(batch_job: BatchJob, job: FileJob) -> FilePreview:
+    """Return what would be done with one file; its header is read, and little more."""
+    exists = job.target != STANDARD and places.output_exists(job.target)
+    preview = FilePreview(
+        source=job.source, target=job.target, action=REPLACE if exists else WRITE
+    )
+    if exists and batch_job.skip_existing:
+        return replace(preview, action=SKIP, reason="the output exists")
+    if STANDARD in (job.source, job.target):
+        return preview
+    try:
+        pipeline = batch_job.checked(job)
+        if pipeline is None:
+            # The header tells nothing: reading the file says why.
+            read_source(job.source, batch_job.reading)
+    except ConvcliError as error:
+        return replace(preview, action=FAIL, reason=str(error).removeprefix(f"{job.source}: "))
+    plans = () if pipeline is None else pipeline.plans
+    return replace(preview, memory=batch_job.estimated_bytes(job), plans=plans)

@@ -9,62 +9,41 @@ import warnings
 import weakref
 from collections.abc import Generator, Iterable, Iterator
 from multiprocessing.connection import Connection, wait
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from convcli.batch.job import BatchJob, FileJob, Outcome, Status
-from convcli.storage.atomic import remove_left_by
+from convcli.batch.report import Executor
+from convcli.storage.atomic import remove_abandoned
 from convcli.storage.urls import is_url
 from convcli.threads import available_cores, uninterrupted
 from convcli.values import replace
 
 
 def worker_counts(files: int, jobs: int | None = None) -> tuple[int, int]:
-    """Return the number of workers, and of the engine's threads in each.
+    """Return the number of workers for so many files, and of the engine's threads in each.
 
-    Together they never exceed the cores that this process may use.
-
-    Parameters
-    ----------
-    files : int
-        How many files there are.
-    jobs : int, optional
-        Use at most this many cores.
+    Together they never exceed `jobs`, nor the cores that this process may use.
     """
     cores = min(jobs or available_cores(), available_cores())
     workers = max(1, min(cores, files))
     return workers, cores // workers
 
 
-class LocalExecutor:
-    """Runs jobs in processes of this machine.
+class LocalExecutor(Executor):
+    """Runs jobs in processes of this machine, of so many engine threads each.
 
-    Parameters
-    ----------
-    workers : int
-        The number of processes.
-    threads : int
-        The engine's threads in each.
-    memory : int, optional
-        The pictures that are filtered at the same time need at most this many bytes: a job
-        waits until there is room for it.
-    files : int
-        How many jobs are to be expected.
+    The pictures that are filtered at the same time need at most `memory` bytes: a job waits
+    until there is room for it. `files` are the jobs that are to be expected.
     """
 
     def __init__(
         self, workers: int, threads: int = 1, memory: int | None = None, files: int = 1
     ) -> None:
+        super().__init__()
         self._most, self._threads, self._memory = workers, threads, memory
         self._runs = -(-files // workers)
-        self._stopped = False
-        self.notices: list[str] = []
-        self.counts: dict[str, int] = {}
-        self.seconds_to_connect = 0.0
-
-    def stop(self) -> None:
-        """Take no more jobs; those that are running still end, and are yielded."""
-        self._stopped = True
 
     def run(
         self, batch_job: BatchJob, jobs: Iterable[FileJob]
@@ -80,7 +59,8 @@ class LocalExecutor:
                 busy = [worker for worker in workers if worker.job is not None]
                 if not busy:
                     return
-                for worker in _await_outcomes(busy):
+                ended = set(wait([worker.connection for worker in busy]))
+                for worker in (worker for worker in busy if worker.connection in ended):
                     outcome = worker.outcome()
                     # The worker gets its next job before its outcome is yielded. Not so
                     # after a failure: the caller may stop the batch then.
@@ -98,7 +78,7 @@ class LocalExecutor:
         self, workers: list["WorkerProcess"], batch_job: BatchJob, gate: "MemoryGate"
     ) -> None:
         """Give a job to each worker that has none; start workers as they are needed."""
-        while not self._stopped:
+        while not self.is_stopped:
             idle = next((worker for worker in workers if worker.is_idle), None)
             if idle is None and len(workers) == self._most:
                 return
@@ -118,12 +98,6 @@ class LocalExecutor:
                     gate.put_back(*taken)
                     return
             idle.start(*taken)
-
-
-def _await_outcomes(busy: list["WorkerProcess"]) -> list["WorkerProcess"]:
-    """Wait until a job ends; return the workers whose jobs have ended."""
-    ready = set(wait([worker.connection for worker in busy]))
-    return [worker for worker in busy if worker.connection in ready]
 
 
 class MemoryGate:
@@ -213,7 +187,7 @@ class WorkerProcess:
             assert job is not None  # noqa: S101 - only workers with a job are asked
             self.connection.close()
             self._await_end()
-            _remove_left(self._process.pid, job)
+            _remove_left(job)
             return Outcome(job=job, status=Status.FAILED, reason=self._reason_of_death())
         return outcome
 
@@ -226,7 +200,7 @@ class WorkerProcess:
     def join(self) -> None:
         """Wait until it has ended; kill it if that takes long."""
         if self._await_end() and self.job is not None:
-            _remove_left(self._process.pid, self.job)
+            _remove_left(self.job)
 
     def _await_end(self) -> bool:
         """Wait until it has ended; return whether it had to be killed."""
@@ -282,10 +256,10 @@ def signals_blocked(*signals: signal.Signals) -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _remove_left(pid: int, job: FileJob) -> None:
+def _remove_left(job: FileJob) -> None:
     """Remove the temporary file of a process that was killed."""
     if not is_url(job.target):
-        remove_left_by(pid, job.target)
+        remove_abandoned(str(Path(job.target).resolve().parent))
 
 
 def _serve(connection: Connection, batch_job: BatchJob) -> None:

@@ -22,38 +22,32 @@ _SEND_SECONDS = 60.0
 class Manifest:
     """A file of JSON lines: what the run is first, then the outcome of each file as it ends.
 
-    If a run was killed while it wrote, the last line is incomplete: it is removed.
-
-    Parameters
-    ----------
-    place : str
-        A path or a URL. A manifest that exists is continued.
-    arguments : sequence of str
-        The command line, for `arguments_of`.
-
-    Raises
-    ------
-    ConvcliError
-        If it cannot be read or written, or is another file.
+    It is at a path or a URL; one that exists is continued. If a run was killed while it wrote,
+    the last line is incomplete, and removed. A manifest that cannot be read or written, or is
+    another file, is a `ConvcliError`. `arguments` are the command line, for its `head`.
     """
 
     def __init__(self, place: str, arguments: Sequence[str] = ()) -> None:
         self._place, self._sent = place, time.monotonic()
         with contextlib.ExitStack() as stack, _errors(place):
             self._file = stack.enter_context(_opened(place))
-            self._check()
-            if not self._cut_half_line():
+            end = self._checked_end()
+            self._file.truncate(end)
+            self._file.seek(0, os.SEEK_END)
+            if not end:
                 self._write({"convcli": 1, "folder": os.getcwd(), "arguments": list(arguments)})
             stack.pop_all()
 
-    def _check(self) -> None:
-        """Refuse another file before anything in it is changed."""
-        first = self._file.readline()
-        self._file.seek(0)
-        if first and not first.startswith(b'{"convcli"'):
-            raise BatchError(
-                f"{self._place}: expected a manifest, got another file: name a new one"
-            )
+    def _checked_end(self) -> int:
+        """Return where the last complete line ends; refuse another file."""
+        end = 0
+        for line in self._file:
+            if not end and not line.startswith(b'{"convcli"'):
+                raise BatchError(
+                    f"{self._place}: expected a manifest, got another file: name a new one"
+                )
+            end += len(line) if line.endswith(b"\n") else 0
+        return end
 
     def __enter__(self) -> Self:
         return self
@@ -119,15 +113,6 @@ class Manifest:
             self._file.write(json.dumps(line).encode() + b"\n")
             self._file.flush()
 
-    def _cut_half_line(self) -> bool:
-        """Remove the last line if it has no end; return whether there are others."""
-        end = 0
-        for line in self._file:
-            end += len(line) if line.endswith(b"\n") else 0
-        self._file.truncate(end)
-        self._file.seek(0, os.SEEK_END)
-        return end > 0
-
     def _send(self) -> None:
         self._sent = time.monotonic()
         if is_url(self._place):
@@ -166,21 +151,12 @@ def _errors(place: str) -> Iterator[None]:
 def claimed(keys: Iterable[bytes], *, overwrite: bool) -> Iterator[None]:
     """Claim outputs while they are made: a second run of this machine onto them is refused.
 
-    The claims are files in the folder of temporary files, a file for each living process.
-
-    Parameters
-    ----------
-    keys : iterable of bytes
-        An `output_key` for each output.
-    overwrite : bool
-        Claim what another run has claimed.
-
-    Raises
-    ------
-    ConvcliError
-        If a living run has claimed one of the outputs.
+    The claims are files in the folder of temporary files, a file for each living process. The
+    `keys` are the `output_key` of each output. Unless `overwrite`, it is a `ConvcliError` if a
+    living run has claimed one of them.
     """
-    folder = os.path.join(tempfile.gettempdir(), f"convcli-claims-{_user()}")
+    user = os.getuid() if hasattr(os, "getuid") else 0
+    folder = os.path.join(tempfile.gettempdir(), f"convcli-claims-{user}")
     own = os.path.join(folder, temporary_name())
     try:
         _write_claim(own, keys)
@@ -193,15 +169,23 @@ def claimed(keys: Iterable[bytes], *, overwrite: bool) -> Iterator[None]:
 
 
 def _write_claim(path: str, keys: Iterable[bytes]) -> None:
-    try:
+    with disk_errors(OSError):
         os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
         remove_abandoned(os.path.dirname(path))
         with open(path, "xb") as file:
             file.writelines(keys)
-    except OSError as error:
+
+
+@contextlib.contextmanager
+def disk_errors(kind: type[Exception]) -> Iterator[None]:
+    """Turn errors of the list of files into one line: what fails is the disk."""
+    try:
+        yield
+    except kind as error:
         raise ConvcliError(
-            f"the list of files cannot be kept on the disk: {error.strerror}: make room where "
-            "temporary files go, or set TMPDIR to another folder"
+            "the list of files cannot be kept on the disk: "
+            f"{getattr(error, 'strerror', error)}: make room where temporary files go, or set "
+            "TMPDIR to another folder"
         ) from None
 
 
@@ -240,7 +224,3 @@ KEY_BYTES = 16
 def output_key(place: str) -> bytes:
     """Return 16 bytes that are equal for two names of the same file: see `same_file_key`."""
     return places.digest(places.same_file_key(place))
-
-
-def _user() -> int:
-    return os.getuid() if hasattr(os, "getuid") else 0

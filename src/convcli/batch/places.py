@@ -11,14 +11,12 @@ import operator
 import os
 import sys
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from convcli.errors import BatchError, ImageError
 from convcli.storage import urls
 from convcli.storage.atomic import remove_abandoned
 from convcli.storage.urls import first_output, is_url
-
-_HIDDEN = "."
 
 # ------------------------------------------------------------------ names
 
@@ -34,44 +32,35 @@ def absolute(place: str) -> str:
 
 
 def place_below(folder: str, *names: str) -> str:
-    """Join the place of a folder and names below it; empty names are left out.
-
-    Examples
-    --------
-    >>> place_below("s3://bucket/out", "", "a.png")
-    's3://bucket/out/a.png'
-    """
+    """Join the place of a folder and names below it; empty names are left out."""
     if is_url(folder):
         return "/".join((folder.rstrip("/"), *filter(None, names)))
     return os.path.join(folder, *filter(None, names))
 
 
 def name_parts(place: str) -> tuple[str, str, str]:
-    """Return the name of a file's folder, the file's name without suffix, and its suffix.
-
-    Examples
-    --------
-    >>> name_parts("/photos/summer/a.b.jpg")
-    ('summer', 'a.b', '.jpg')
-    """
-    path = place if _is_plain(place) or is_url(place) else os.path.abspath(place)
-    if os.sep != "/":
-        path = path.replace(os.sep, "/")
-    folder, _, name = path.rpartition("/")
-    return folder.rpartition("/")[2], *_split_suffix(name)
-
-
-def _split_suffix(name: str) -> tuple[str, str]:
-    """Return a name without its suffix, and that: `os.path.splitext`, in half the time."""
+    """Return the name of a file's folder, the file's name without suffix, and its suffix."""
+    folder, name = _split(place)
+    parent = folder.rpartition("/")[2]
+    if parent in ("", ".", "..") and not is_url(place):
+        parent = os.path.basename(_absolute(folder, os.getcwd()))
     if name.startswith(".") or "." not in name:
-        return os.path.splitext(name)
+        return parent, *os.path.splitext(name)
     stem, dot, suffix = name.rpartition(".")
-    return stem, dot + suffix
+    return parent, stem, dot + suffix
 
 
-def _is_plain(place: str) -> bool:
-    """Tell quickly that a path is absolute, and has no steps to change."""
-    return place.startswith("/") and "/." not in place and "//" not in place
+def _split(place: str) -> tuple[str, str]:
+    """Return the folder and the name: three times as fast as `os.path.split`."""
+    if os.sep != "/":
+        place = place.replace(os.sep, "/")
+    folder, slash, name = place.rpartition("/")
+    return folder or slash, name
+
+
+@functools.lru_cache(maxsize=4096)
+def _absolute(folder: str, here: str) -> str:
+    return os.path.normpath(os.path.join(here, folder))
 
 
 as_bytes = operator.methodcaller(
@@ -95,25 +84,18 @@ def folder_and_name(place: str) -> tuple[str, str]:
 
     Links to folders are resolved. Where the disk ignores case, the name ignores it too.
     """
-    folder, name = os.path.split(place) if os.sep != "/" else _split(place)
-    if not (folder.startswith("/") or os.path.isabs(folder)):
-        if is_url(place):
-            return f"{folder}/", name
-        folder = os.path.abspath(folder)
-    real, ignores_case = _real_folder(folder)
+    folder, name = _split(place)
+    here = "" if folder.startswith("/") else os.getcwd()
+    real, ignores_case = _real_folder(folder, here)
     return real, unicodedata.normalize("NFC", name).casefold() if ignores_case else name
 
 
-def _split(path: str) -> tuple[str, str]:
-    """Return the folder and the name: three times as fast as `os.path.split`."""
-    folder, slash, name = path.rpartition("/")
-    return folder or slash, name
-
-
 @functools.lru_cache(maxsize=4096)
-def _real_folder(folder: str) -> tuple[str, bool]:
+def _real_folder(folder: str, here: str) -> tuple[str, bool]:
     """Return a folder's path without links, and whether names in it ignore case."""
-    real = os.path.realpath(folder)
+    if is_url(f"{folder}/"):
+        return f"{folder}/", False
+    real = os.path.realpath(os.path.join(here, folder))
     return f"{real}{os.sep}", _ignores_case(real)
 
 
@@ -131,12 +113,9 @@ def _ignores_case(folder: str) -> bool:
 # ------------------------------------------------------------------ inputs
 
 
-place_exists, folder_exists, files_like = urls.is_there, urls.is_folder, urls.matching
-
-
 def is_pipe(place: str) -> bool:
     """Tell whether a place exists and is no file that can be read twice."""
-    return not is_url(place) and place_exists(place) and not os.path.isfile(place)
+    return not is_url(place) and urls.is_there(place) and not os.path.isfile(place)
 
 
 def size_or_zero(place: str) -> int:
@@ -159,31 +138,43 @@ def size_and_checksum(target: str) -> tuple[int, str]:
     return size, f"sha256:{hashed.hexdigest()}"
 
 
-def walk_files(
-    folder: str, *, recursive: bool, excluded: str | None = None
-) -> Iterator[tuple[str, str]]:
-    """Yield the files of a folder: the path from there to the file's own folder, and its name.
+_HIDDEN, _OUTPUTS = "hidden", "the folder of the outputs"
 
-    They are sorted by name. Hidden files and folders are left out. So are the folder
-    `excluded`, and links to folders, which may form circles. A folder that cannot be read
-    raises `BatchError`.
+
+def walk(
+    folder: str, *, recursive: bool, excluded: str | None = None
+) -> Iterator[tuple[str, str, str]]:
+    """Yield what is in a folder: the path from there to its own folder, its name, why not.
+
+    The last is why a batch does not take it: empty for files that it may take. They are sorted
+    by name. Links to folders may form circles: none is followed. `excluded` is the folder of
+    the outputs. A folder that cannot be read is a `BatchError`.
     """
     if is_url(folder):
         yield from _walk_store(folder, recursive=recursive, excluded=excluded)
         return
-    excluded = os.path.realpath(excluded) if excluded else None
+    outputs = os.path.realpath(excluded) if excluded else None
     for path, folders, names in os.walk(folder, onerror=_unreadable):
-        folders[:] = sorted(
-            name
-            for name in folders
-            if recursive
-            and not name.startswith(_HIDDEN)
-            and os.path.realpath(os.path.join(path, name)) != excluded
-        )
-        below = os.path.relpath(path, folder)
+        below = "" if path == folder else os.path.relpath(path, folder)
+        reasons = {
+            name: _reason(os.path.join(path, name), outputs, recursive=recursive)
+            for name in sorted(folders)
+        }
+        folders[:] = [name for name, reason in reasons.items() if not reason]
+        yield from ((below, name, reason) for name, reason in reasons.items() if reason)
         for name in sorted(names):
-            if not name.startswith(_HIDDEN):
-                yield "" if below == os.curdir else below, name
+            yield below, name, _HIDDEN if name.startswith(".") else ""
+
+
+def _reason(folder: str, outputs: str | None, *, recursive: bool) -> str:
+    """Say why a folder in a folder is not looked into; empty where it is."""
+    if os.path.realpath(folder) == outputs:
+        return _OUTPUTS
+    if os.path.basename(folder).startswith("."):
+        return _HIDDEN
+    if os.path.islink(folder):
+        return "a link to a folder"
+    return "" if recursive else "a folder: --recursive looks into it"
 
 
 def _unreadable(error: OSError) -> None:
@@ -192,13 +183,14 @@ def _unreadable(error: OSError) -> None:
 
 def _walk_store(
     folder: str, *, recursive: bool, excluded: str | None
-) -> Iterator[tuple[str, str]]:
-    prefix = f"{excluded.rstrip('/')}/" if excluded else None
+) -> Iterator[tuple[str, str, str]]:
+    outputs = f"{excluded.rstrip('/')}/" if excluded else None
     for path in urls.files_in(folder, recursive=recursive):
         below, _, name = path.rpartition("/")
-        is_excluded = prefix is not None and place_below(folder, path).startswith(prefix)
-        if not is_excluded and not any(step.startswith(_HIDDEN) for step in path.split("/")):
-            yield below, name
+        reason = _HIDDEN if any(step.startswith(".") for step in path.split("/")) else ""
+        if outputs is not None and place_below(folder, path).startswith(outputs):
+            reason = _OUTPUTS
+        yield below, name, reason
 
 
 # ------------------------------------------------------------------ outputs
@@ -206,48 +198,56 @@ def _walk_store(
 
 def output_exists(target: str) -> bool:
     """Tell whether an output exists. Of several files, the first counts: it is written last."""
-    return place_exists(first_output(target))
+    return urls.is_there(first_output(target))
 
 
-def existing_outputs(targets: Iterable[str]) -> Iterator[str]:
-    """Yield the outputs that exist; a store is asked once for all of a folder."""
-    known, names = None, frozenset[str]()
-    for target in targets:
-        in_store = is_url(target)
-        folder, name = os.path.split(first_output(target))
-        if folder != known:
-            known, names = folder, _names_in(folder)
-        # A disk may take two spellings for one name: it is asked.
-        if name in names if in_store else names and output_exists(target):
-            yield target
+class ExistingOutputs:
+    """The outputs that are there; a store is asked once for all of a folder."""
+
+    def __init__(self) -> None:
+        self._folder: str | None = None
+        self._names, self._are_all = frozenset[str](), False
+
+    def __contains__(self, target: str) -> bool:
+        target = first_output(target)
+        folder, name = _split(target)
+        if folder != self._folder:
+            self._folder = folder
+            self._names, self._are_all = _names_in(folder)
+        if self._are_all or not self._names:
+            return name in self._names
+        return os.path.lexists(target)
 
 
-def _names_in(folder: str) -> frozenset[str]:
-    """Return the names in a folder, or at the beginning of URLs; none where there is none."""
+_MOST_NAMES = 2**16
+"""So many names of a folder are remembered. With more, the disk is asked for each."""
+
+
+def _names_in(folder: str) -> tuple[frozenset[str], bool]:
+    """Return names in a folder or at the beginning of URLs, and whether they are all names."""
     if is_url(folder):
-        return frozenset(urls.files_in(folder) if urls.is_folder(folder) else ())
+        return frozenset(urls.files_in(folder) if urls.is_folder(folder) else ()), True
+    names = frozenset[str]()
     with (
         contextlib.suppress(FileNotFoundError, NotADirectoryError),
         os.scandir(folder or os.curdir) as found,
     ):
-        return frozenset(entry.name for entry in itertools.islice(found, 1))
-    return frozenset()
+        names = frozenset(each.name for each in itertools.islice(found, _MOST_NAMES))
+    # A disk that ignores case may take two spellings for one name.
+    takes_one = not _ignores_case(os.path.realpath(folder))
+    return names, takes_one and len(names) < _MOST_NAMES
 
 
 def may_have_files(folder: str) -> bool:
     """Tell whether there are files in a folder of this machine; a store is not asked."""
-    return is_url(folder) or bool(_names_in(folder))
+    return is_url(folder) or bool(_names_in(folder)[0])
 
 
 def make_folder(place: str) -> None:
     """Make a folder and its parents, where they are missing; check that a store answers.
 
-    Raises
-    ------
-    OSError
-        If the folder cannot be made.
-    ImageError
-        If the store does not answer, or has no such bucket.
+    OSError is raised if the folder cannot be made, ImageError if the store does not answer, or
+    has no such bucket.
     """
     if is_url(place):
         urls.check_store(place)

@@ -1,16 +1,10 @@
-"""Run all jobs of a batch, and report how they ended together."""
+"""What runs the jobs of a batch, and the report on how they ended together."""
 
-import itertools
-import time
 from collections import Counter
-from collections.abc import Callable, Generator, Iterable, Iterator
-from contextlib import closing
-from typing import Any, Protocol
+from collections.abc import Generator, Iterable
+from typing import Any
 
-from convcli.batch import places
 from convcli.batch.job import BatchJob, FileJob, Outcome, Status
-from convcli.errors import ImageError
-from convcli.storage.urls import is_url
 
 MOST_FAILURES = 1000
 """How many failures are remembered: a batch may have millions."""
@@ -22,32 +16,16 @@ MOST_WARNINGS = 20
 class Summary:
     """Counts outcomes as they come.
 
-    Attributes
-    ----------
-    counts : Counter
-        How many jobs ended in each `Status`.
-    failures : list of Outcome
-        The first `MOST_FAILURES` jobs that failed.
-    warnings : Counter
-        The first `MOST_WARNINGS` different warnings; how many files had each.
-    left_out : Counter
-        How many files of each suffix were in the folders and are no pictures.
-    megapixels : float
-        Size of all inputs that were filtered, in millions of pixels.
-    busy : float
-        Seconds of work, of all workers together.
-    seconds : float
-        Seconds since the start of the batch.
-    notices : list of str
-        A line for each worker of a cluster that was refused, or left aside.
-    counts_of_cluster : dict
-        On a cluster: ``retries``, the files that were sent again, ``left_aside``, the workers.
-    phases : dict
-        Seconds of each part of the run: ``list``, ``connect``, ``filter``, ``look``.
-    interrupted : bool
-        Whether the batch was stopped before its end.
-    unconfirmed : str
-        Why outputs in a store could not be looked for after the run; empty if they could.
+    `counts` are the jobs that ended in each `Status`; `failures` the first `MOST_FAILURES` that
+    failed; `warnings` how many files had each of the first `MOST_WARNINGS` different ones;
+    `left_out` the files of each suffix that were in the folders and are no pictures.
+    `megapixels` are those of all inputs that were filtered, `busy` the seconds of work of all
+    workers together, `seconds` those since the start, `phases` those of each part of the run:
+    ``list``, ``connect``, ``filter``, ``look``. `notices` has a line for each worker of a
+    cluster that was refused, or left aside; `counts_of_cluster` its ``retries``, the files that
+    were sent again, and the workers ``left_aside``. The batch was `interrupted` where it was
+    stopped before its end. `unconfirmed` says why outputs in a store could not be looked for
+    after the run.
     """
 
     def __init__(self) -> None:
@@ -106,13 +84,7 @@ class Summary:
 
     @property
     def return_code(self) -> int:
-        """The exit status: 130 if interrupted, 1 if a job failed or may have, 0 otherwise.
-
-        Examples
-        --------
-        >>> Summary().return_code
-        0
-        """
+        """The exit status: 130 if interrupted, 1 if a job failed or may have, 0 otherwise."""
         if self.interrupted:
             return 130
         return 1 if self.counts[Status.FAILED] or self.unconfirmed else 0
@@ -133,15 +105,17 @@ class Summary:
         }
 
 
-class Executor(Protocol):
+class Executor:
     """Runs the jobs of a batch, several at a time.
 
     When it has ended, `notices` are lines about what it ran on, and `counts` are numbers.
     """
 
-    notices: list[str]
-    counts: dict[str, int]
-    seconds_to_connect: float
+    def __init__(self) -> None:
+        self.notices: list[str] = []
+        self.counts: dict[str, int] = {}
+        self.seconds_to_connect = 0.0
+        self.is_stopped = False
 
     def run(
         self, batch_job: BatchJob, jobs: Iterable[FileJob]
@@ -152,93 +126,11 @@ class Executor(Protocol):
         Each job that is taken has one outcome; if its worker died, the job failed. Closing
         the generator stops the running jobs at once, and no half-written file is left.
         """
-        ...
+        raise NotImplementedError
 
     def stop(self) -> None:
         """Take no more jobs; those that are running still end, and are yielded.
 
         It may be called at any time, also by the handler of a signal.
         """
-        ...
-
-
-def run_batch(
-    executor: Executor,
-    batch_job: BatchJob,
-    jobs: Iterable[FileJob],
-    on_outcome: Callable[[Outcome, Summary], object] = lambda *_: None,
-    *,
-    fail_fast: bool = False,
-    settled: Iterable[FileJob] = (),
-    targets: Iterable[FileJob] = (),
-) -> Summary:
-    """Run all jobs; one that fails does not stop the others.
-
-    Parameters
-    ----------
-    executor : Executor
-        What runs them.
-    batch_job : BatchJob
-        What is done to each file.
-    jobs : iterable of FileJob
-        The files.
-    on_outcome : callable
-        Called with each outcome as it comes, and with the summary so far.
-    fail_fast : bool
-        Start no more jobs after the first that failed.
-    settled : iterable of FileJob
-        Files that are skipped without being asked for.
-    targets : iterable of FileJob
-        Files whose outputs in a store are looked for after the run, if it came to its end.
-
-    Returns
-    -------
-    Summary
-    """
-    summary = Summary()
-    start = time.perf_counter()
-    for job in settled:
-        summary.add(outcome := Outcome(job=job, status=Status.SKIPPED))
-        on_outcome(outcome, summary)
-    stopped, failed = False, set[str]()
-    # If anything is raised here, closing the generator stops the running jobs as well.
-    with closing(executor.run(batch_job, jobs)) as outcomes:
-        for outcome in outcomes:
-            summary.add(outcome)
-            summary.seconds = time.perf_counter() - start
-            on_outcome(outcome, summary)
-            if outcome.status is Status.FAILED:
-                failed.add(outcome.job.target)
-                if fail_fast:
-                    stopped = True
-                    executor.stop()
-    summary.seconds = time.perf_counter() - start
-    connect = executor.seconds_to_connect
-    summary.phases = {"connect": connect, "filter": summary.seconds - connect}
-    summary.notices = executor.notices
-    if not stopped:
-        try:
-            for outcome in _absent(targets, failed):
-                summary.retract(outcome)
-                on_outcome(outcome, summary)
-        except ImageError as error:
-            summary.unconfirmed = f"the store was not looked at after the run: {error}"
-            summary.notices = [*summary.notices, summary.unconfirmed]
-        summary.phases["look"] = time.perf_counter() - start - summary.seconds
-    summary.counts_of_cluster = executor.counts
-    return summary
-
-
-def _absent(jobs: Iterable[FileJob], failed: set[str]) -> Iterator[Outcome]:
-    """Yield a failure for each output in a store that was written, and is not listed there."""
-    one, other = itertools.tee(job for job in jobs if is_url(job.target))
-    listed = places.existing_outputs(job.target for job in other)
-    found = next(listed, None)
-    for job in one:
-        if job.target == found:
-            found = next(listed, None)
-        elif job.target not in failed:
-            reason = (
-                f"{job.target}: it was written, and the store does not list it: run it again"
-            )
-            yield Outcome(job=job, status=Status.FAILED, reason=reason)
+        self.is_stopped = True

@@ -15,27 +15,35 @@ import click
 from convcli.batch import places
 from convcli.batch.inputs import (
     DEFAULT_TEMPLATE,
-    InputFile,
-    JobList,
     Template,
     counts_by_suffix,
     find_inputs,
     read_list,
 )
-from convcli.batch.job import BatchJob, FileJob, Outcome, Status
+from convcli.batch.inputs import left_out as files_left_out
+from convcli.batch.job import (
+    FAIL,
+    LEAVE_OUT,
+    REPLACE,
+    WRITE,
+    BatchJob,
+    FileJob,
+    FilePreview,
+    Outcome,
+    Status,
+    preview_file,
+)
 from convcli.batch.local import worker_counts
 from convcli.batch.manifest import Manifest
-from convcli.batch.prepare import local_executor, prepared_jobs
-from convcli.batch.preview import FAIL, REPLACE, WRITE, FilePreview, preview_file
-from convcli.batch.preview import left_out as files_left_out
-from convcli.batch.report import Executor, Summary, run_batch
+from convcli.batch.report import Executor, Summary
+from convcli.batch.run import JobList, local_executor, prepared_jobs, run_batch
 from convcli.cli.ending import stop_at_interrupt
 from convcli.cli.output import STANDARD, show_json, show_planned, warn
 from convcli.cli.render.batch import progress_shown, show_previews, show_summary
 from convcli.errors import BatchError, install
 from convcli.images.policy import needs_package
 from convcli.storage.atomic import unwritable
-from convcli.storage.urls import first_output, is_url
+from convcli.storage.urls import first_output, is_there, is_url
 from convcli.text import counted
 from convcli.threads import available_cores
 from convcli.values import replace
@@ -70,7 +78,9 @@ def run_many(call: "ApplyCall") -> None:
     )
     left_out: Counter[str] = Counter()
     inputs = _inputs(call, out_dir, left_out)
-    files: Iterator[FileJob] = (template.job(each, out_dir) for each in inputs)
+    files: Iterator[FileJob] = (
+        template.job(source, out_dir, below) for source, below in inputs
+    )
     with ExitStack() as stack:
         manifest, done = None, iter(list[FileJob]())
         if many.manifest is not None and (many.retry_failed or not dry):
@@ -120,10 +130,6 @@ def _run(
         interrupted = True
         executor.stop()
 
-    def targets() -> Iterator[FileJob]:
-        if not interrupted:  # their outputs are looked for at the end
-            yield from listing
-
     with (
         progress_shown(many.progress, "files", silent=call.placing.is_silent) as show,
         stop_at_interrupt(stop),
@@ -137,15 +143,7 @@ def _run(
             if call.placing.as_json:
                 show_json(outcome.as_dict())
 
-        summary = run_batch(
-            executor,
-            job,
-            listing,
-            show_outcome,
-            fail_fast=many.fail_fast,
-            settled=listing.settled(),
-            targets=targets(),
-        )
+        summary = run_batch(executor, job, listing, show_outcome, fail_fast=many.fail_fast)
     summary.interrupted = interrupted
     return summary
 
@@ -166,7 +164,9 @@ def _executor(call: "ApplyCall", job: BatchJob, files: int) -> Executor:
     return local_executor(job, files, many.memory)
 
 
-def _inputs(call: "ApplyCall", out_dir: str, left_out: Counter[str]) -> Iterator[InputFile]:
+def _inputs(
+    call: "ApplyCall", out_dir: str, left_out: Counter[str]
+) -> Iterator[tuple[str, str]]:
     many = call.many
     yield from find_inputs(
         call.names,
@@ -189,7 +189,7 @@ def _inputs(call: "ApplyCall", out_dir: str, left_out: Counter[str]) -> Iterator
             "name a line"
         ) from None
     with stream:
-        yield from read_list(stream)
+        yield from zip(read_list(stream), itertools.repeat(""))
 
 
 # ------------------------------------------------------------------ --dry-run and --plan
@@ -205,7 +205,7 @@ def show_one(call: "ApplyCall", source: str, target: str, tiling: "Tiling | None
         preview = FilePreview(
             source=source,
             target=target,
-            action=REPLACE if places.place_exists(target) else WRITE,
+            action=REPLACE if is_there(target) else WRITE,
             memory=tiling.memory_bytes,
             plans=tiling.plans,
         )
@@ -229,8 +229,9 @@ def _show_many(call: "ApplyCall", job: BatchJob, jobs: JobList, out_dir: str) ->
         show_planned(plans, threads, as_json=call.placing.as_json)
         return
     recursive = call.many.recursive
-    others = files_left_out(
-        call.names, job.reading.takes, recursive=recursive, excluded=out_dir
+    found = files_left_out(call.names, job.reading.takes, recursive=recursive, excluded=out_dir)
+    others = (
+        FilePreview(source=place, action=LEAVE_OUT, reason=reason) for place, reason in found
     )
     _show(call, itertools.chain(previews, others), workers, threads)
 

@@ -217,10 +217,10 @@ def _located_target(source: str, target: str, kind: str | None) -> str:
         raise click.UsageError(
             f"OUTPUT is a folder ({target}), and standard input has no name: name a file in it"
         )
-    from convcli.batch.inputs import InputFile, Template
+    from convcli.batch.inputs import Template
     from convcli.batch.places import same_file_key
 
-    path = Template(output_format=kind).job(InputFile(source), target).target
+    path = Template(output_format=kind).job(source, target).target
     if same_file_key(path) == same_file_key(source):
         raise click.UsageError(
             f"OUTPUT is the folder of INPUT ({target}), where {path} is INPUT itself: name "

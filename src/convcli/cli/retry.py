@@ -24,9 +24,10 @@ def command(*, manifest: str, dry_run: bool) -> Any:
     from convcli.batch import places
     from convcli.batch.manifest import Manifest
     from convcli.errors import BatchError
+    from convcli.storage.urls import is_there
 
     place = places.absolute(places.place_from(manifest))
-    if not places.place_exists(place):
+    if not is_there(place):
         raise BatchError(f"{manifest}: no such manifest: name the FILE of --manifest")
     with Manifest(place) as opened:
         head, has_failed = opened.head, next(opened.failed(), None) is not None

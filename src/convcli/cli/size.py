@@ -190,8 +190,7 @@ def document(sides: list[Side]) -> dict[str, Any]:
 
 
 def _axis_document(side: Side) -> dict[str, Any]:
-    from convcli.geometry.layers import ReceptiveField
-    from convcli.geometry.sizes import clean_settings
+    from convcli.geometry.layers import ReceptiveField, clean_settings
 
     axis, left = side.axis, side.axis.unseen(side.size)
     settings = [] if side.clean else clean_settings(axis, side.size)
@@ -214,7 +213,7 @@ def _axis_document(side: Side) -> dict[str, Any]:
 
 
 def _show_rules(sides: list[Side], *, same: bool, as_json: bool) -> None:
-    from convcli.geometry.sizes import size_rules
+    from convcli.geometry.layers import size_rules
 
     rules = [size_rules(side.axis, side.size, side.noun, same=same) for side in sides]
     if as_json:
@@ -227,7 +226,7 @@ def _show_rules(sides: list[Side], *, same: bool, as_json: bool) -> None:
 
 
 def _show_transposed(sides: list[Side], extra: int, *, quiet: bool, as_json: bool) -> int:
-    from convcli.geometry.sizes import transposed_size
+    from convcli.geometry.layers import transposed_size
 
     sizes = [transposed_size(side.axis, side.size, extra) for side in sides]
     if as_json:

@@ -1,12 +1,13 @@
-"""Layers of a network: parameters, multiply-adds and receptive fields."""
+"""Layers: receptive fields, parameters, settings without remainder, rules of other tools."""
 
 import math
+from collections.abc import Callable
 from fractions import Fraction
 
 from convcli.errors import GeometryError
 from convcli.geometry.window import Axis, Pair
 from convcli.text import counted
-from convcli.values import Record
+from convcli.values import Record, replace
 
 
 class ReceptiveField(Record):
@@ -14,13 +15,8 @@ class ReceptiveField(Record):
 
     It is `size` pixels of the input wide, r. Two neighbouring outputs are `jump` pixels of the
     input apart, j. `start` is the centre of the first output; the first pixel's centre is 0.
-    Each layer does r += d(k-1)·j, start += (d(k-1)/2 - p)·j, then j *= s.
-
-    Two 3×3 layers see as much as one 5×5:
-
-    >>> layer = Axis(kernel=3, before=1, after=1)
-    >>> ReceptiveField().through(layer).through(layer).size
-    5
+    Each layer does r += d(k-1)·j, start += (d(k-1)/2 - p)·j, then j *= s. Two 3×3 layers see as
+    much as one 5×5.
     """
 
     size: int = 1
@@ -84,9 +80,6 @@ def convolution_layer(
     The size of the kernel and of the output are (rows, columns); the output counts for the
     multiply-adds H'·W'·C_out·C_in/g·kh·kw only. A count below 1, and groups that do not divide
     the channels, are a `GeometryError`.
-
-    >>> convolution_layer(3, 64, (3, 3)).total
-    1792
     """
     for name, value in (("in", channels), ("filters", filters), ("groups", groups)):
         if value < 1:
@@ -104,21 +97,169 @@ def convolution_layer(
 
 
 def fully_connected_layer(inputs: int, outputs: int, *, bias: bool = True) -> Layer:
-    """Count a fully connected layer: a weight for each (input, output) pair.
-
-    >>> fully_connected_layer(3072, 1000).weights
-    3072000
-    """
+    """Count a fully connected layer: a weight for each (input, output) pair."""
     return Layer(inputs * outputs, outputs if bias else 0, inputs * outputs)
 
 
 def locally_connected_layer(
     channels: int, output: Volume, kernel: Pair, *, groups: int = 1, bias: bool = True
 ) -> Layer:
-    """Count a layer whose windows share no weights: each output has weights of its own.
-
-    >>> locally_connected_layer(3, Volume(64, 32, 32), (3, 3)).total
-    1835008
-    """
+    """Count a layer whose windows share no weights: each output has weights of its own."""
     weights = output.values * (channels // groups) * math.prod(kernel)
     return Layer(weights, output.values if bias else 0, weights)
+
+
+# ------------------------------------------------------------------ sizes
+
+
+class CleanSetting(Record):
+    """One letter (K, S, P or W), its new value that leaves no remainder, the output size."""
+
+    letter: str
+    value: int
+    output: int
+
+
+def clean_settings(axis: Axis, size: int) -> list[CleanSetting]:
+    """Return the nearest settings that tile an axis, one letter changed at a time.
+
+    For each of K, S, P and W they are the nearest value below and the nearest above that
+    make (W - K + 2P)/S a whole number. P is the padding on each side.
+    """
+    changes: list[tuple[str, int, int, Callable[[int], tuple[Axis, int]]]] = [
+        ("K", axis.kernel, 1, lambda k: (replace(axis, kernel=k), size)),
+        ("S", axis.stride, 1, lambda s: (replace(axis, stride=s), size)),
+        ("P", axis.before, 0, lambda p: (replace(axis, before=p, after=p), size)),
+        ("W", size, 1, lambda w: (axis, w)),
+    ]
+    symmetric = axis.before == axis.after
+    return [
+        CleanSetting(letter, value, changed.output_size(length))
+        for letter, current, least, change in changes
+        if symmetric or letter != "P"
+        for value in _nearest_clean(current, least, change)
+        for changed, length in [change(value)]
+    ]
+
+
+_SEARCHED = 1000
+"""The largest change of a letter: a value further off helps nobody."""
+
+
+def _nearest_clean(
+    current: int, least: int, change: Callable[[int], tuple[Axis, int]]
+) -> list[int]:
+    below = range(current - 1, max(current - _SEARCHED, least) - 1, -1)
+    above = range(current + 1, current + _SEARCHED)
+    nearest = (next((v for v in side if _tiles(*change(v))), None) for side in (below, above))
+    return [value for value in nearest if value is not None]
+
+
+def _tiles(axis: Axis, size: int) -> bool:
+    padded = size + axis.before + axis.after
+    return padded >= axis.extent and axis.tiles(size)
+
+
+def ceil_padding(
+    size: int, kernel: int, stride: int = 1, dilation: int = 1, *, lower: bool = False
+) -> Pair:
+    """Return the padding (before, after), in pixels, that makes the output ceil(W/S).
+
+    TensorFlow's ``SAME`` and ONNX's ``SAME_UPPER`` put the odd pixel at the end,
+    ONNX's ``SAME_LOWER`` (`lower`) at the start. Unlike the padding that torch calls ``same``
+    it depends on the size: max((ceil(W/S) - 1)·S + D(K-1) + 1 - W, 0) in all.
+    """
+    axis = Axis(kernel, stride, dilation=dilation)
+    total = max((-(-size // stride) - 1) * stride + axis.extent - size, 0)
+    small, large = total // 2, total - total // 2
+    return (large, small) if lower else (small, large)
+
+
+def transposed_size(axis: Axis, size: int, output_padding: int = 0) -> int:
+    """Return the size of a transposed convolution, which runs a layer backwards.
+
+    It is (W - 1)·S + D(K-1) + 1 - P1 - P2 + output padding. A convolution with stride S maps
+    S different widths to one output; the output padding, 0 to S-1, chooses among them (as
+    torch ConvTranspose2d). A `GeometryError` is raised where it is larger, or nothing is left.
+    """
+    limit = max(axis.stride, axis.dilation)
+    if not 0 <= output_padding < limit:
+        raise GeometryError(
+            f"output padding: expected 0 to {limit - 1} (below the stride or the dilation), "
+            f"got {output_padding}"
+        )
+    full = (size - 1) * axis.stride + axis.extent + output_padding
+    result = full - axis.before - axis.after
+    if result < 1:
+        raise GeometryError(
+            f"the padding takes {axis.before} + {axis.after} px off {full} px and leaves "
+            "nothing: use a smaller padding or a larger kernel"
+        )
+    return result
+
+
+class SizeRule(Record):
+    """What one tool makes of an axis.
+
+    `output` is a size, or ``none`` where the rule has no answer. `padding` are the pixels at
+    the start and at the end that windows look at, None where there is no output.
+    """
+
+    rule: str
+    output: str
+    padding: Pair | None
+    note: str
+
+
+def size_rules(axis: Axis, size: int, noun: str, *, same: bool = False) -> list[SizeRule]:
+    """Return what the course, torch, TensorFlow and ONNX make of one axis.
+
+    The rules that are named SAME choose the padding themselves. `noun` is what a pixel of the
+    axis is called, and `same` whether the padding was asked for as ``same``, which torch has at
+    stride 1 only. A kernel larger than the padded axis is a `GeometryError`.
+    """
+    return [
+        SizeRule(
+            "course",
+            str(axis.exact_output_size(size)),
+            (axis.before, axis.after),
+            "clean" if axis.tiles(size) else "no whole number: not allowed",
+        ),
+        _torch_rule(axis, size, noun, same=same),
+        _same_rule("TensorFlow SAME", axis, size, noun),
+        _same_rule("ONNX SAME_UPPER", axis, size, noun),
+        _same_rule("ONNX SAME_LOWER", axis, size, noun, lower=True),
+    ]
+
+
+def _torch_rule(axis: Axis, size: int, noun: str, *, same: bool) -> SizeRule:
+    if same and axis.stride > 1:
+        return SizeRule("torch", "none", None, "same needs stride 1: torch refuses")
+    left = axis.unseen(size)
+    note = "clean" if axis.tiles(size) else f"rounded down: {_not_read(axis, size, noun)}"
+    pads = (axis.before, axis.after - left.padding)
+    return SizeRule("torch", str(axis.output_size(size)), pads, note)
+
+
+def _same_rule(name: str, axis: Axis, size: int, noun: str, *, lower: bool = False) -> SizeRule:
+    pads = ceil_padding(size, axis.kernel, axis.stride, axis.dilation, lower=lower)
+    padded = Axis(axis.kernel, axis.stride, *pads, axis.dilation)
+    note = _odd_pixel(pads)
+    if not padded.tiles(size):
+        note = f"{note}; {_not_read(padded, size, noun)}"
+    return SizeRule(name, str(padded.output_size(size)), pads, note)
+
+
+def _odd_pixel(pads: Pair) -> str:
+    """Say on which side the odd pixel of padding is."""
+    if pads[0] == pads[1]:
+        return "as much on both sides" if pads[0] else "no padding needed"
+    return f"odd pixel at the {'end' if pads[1] > pads[0] else 'start'}"
+
+
+def _not_read(axis: Axis, size: int, noun: str) -> str:
+    """Say how much of the picture and of the padding no window looks at."""
+    left = axis.unseen(size)
+    parts = [counted(left.picture, noun)] * (left.picture > 0)
+    parts += [f"{left.padding} of padding"] * (left.padding > 0)
+    return f"{' and '.join(parts)} not read"

@@ -192,10 +192,7 @@ class Window(Record):
 
 
 def window(
-    kernel: IntOrPair,
-    stride: IntOrPair = 1,
-    padding: Padding = 0,
-    dilation: IntOrPair = 1,
+    kernel: IntOrPair, stride: IntOrPair = 1, padding: Padding = 0, dilation: IntOrPair = 1
 ) -> Window:
     """Build a `Window` from the forms that a person writes.
 

@@ -26,11 +26,6 @@ def factors_of(kernel: "Kernel") -> tuple[Weights, Weights, float] | None:
     """Return column, row and divisor of a 2-D kernel that is column ⊗ row / divisor, or None.
 
     They are the smallest whole numbers, if there are any. A filter bank is a `KernelError`.
-
-    >>> from convcli.kernels.kernel import Kernel
-    >>> column, row, divisor = factors_of(Kernel([[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]]))
-    >>> column.tolist(), row.tolist(), divisor
-    ([1.0, 2.0, 1.0], [-1.0, 0.0, 1.0], 1.0)
     """
     if kernel.rank != 1:
         return None
@@ -46,12 +41,7 @@ def factors_of(kernel: "Kernel") -> tuple[Weights, Weights, float] | None:
 
 
 def output_range(kernel: "Kernel") -> tuple[float, float]:
-    """Return the smallest and the largest result of a 2-D kernel for pixels of 0 to 255.
-
-    >>> from convcli.kernels.kernel import Kernel
-    >>> output_range(Kernel([[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]]))
-    (-1020.0, 1020.0)
-    """
+    """Return the smallest and the largest result of a 2-D kernel for pixels of 0 to 255."""
     offset, weights = kernel.bias[0] if kernel.bias else 0.0, kernel.weights
     low, high = float(np.minimum(weights, 0).sum()), float(np.maximum(weights, 0).sum())
     return _WHITE * low + offset, _WHITE * high + offset
@@ -79,10 +69,6 @@ def frequency_response(kernel: "Kernel", samples: int = 33) -> NDArray[np.float6
     It is the magnitude of the discrete-time Fourier transform, Σ w·exp(-2πi(fx·x + fy·y)),
     shape (samples, samples): frequencies from -½ to ½ cycles per pixel along each axis, the
     middle one of an odd number 0.
-
-    >>> from convcli.kernels.kernel import Kernel
-    >>> frequency_response(Kernel([[0.25, 0.5, 0.25]]), 3).round(6)[1].tolist()
-    [0.0, 1.0, 0.0]
     """
     frequencies = np.linspace(-0.5, 0.5, samples)
     rows, columns = (np.arange(length) for length in kernel.size)

@@ -316,15 +316,12 @@ def _checked_bias(
         )
     if values.ndim == 0:
         return (float(values),)
-    if (
-        values.ndim > 1
-        or values.size == 0
-        or (outputs is not None and values.size not in (1, outputs))
-    ):
+    count = values.size
+    if values.ndim > 1 or not count or count not in (1, outputs or count):
+        or_several = f"{outputs}, one per filter" if outputs else "one per output channel"
         raise KernelError(
-            "bias: expected one number"
-            + (f" or {outputs}, one per filter" if outputs else " or one per output channel")
-            + f"; got the shape {values.shape}: give as many as there are maps"
+            f"bias: expected one number or {or_several}; got the shape {values.shape}: give as "
+            "many as there are maps"
         )
     return tuple(float(value) for value in values)
 

@@ -13,8 +13,8 @@ from convcli.choices import Combine, WeightLayout
 from convcli.errors import SpecError
 from convcli.kernels.catalogue.entry import CATALOGUE, OPERATORS, Entry, Parameter
 from convcli.kernels.kernel import Kernel
-from convcli.kernels.modifiers import modifier
-from convcli.kernels.operator import Operator
+from convcli.kernels.operator import Operator, modifier
+from convcli.values import replace
 
 _NAMED = re.compile(r"([A-Za-z][\w-]*)(?::[\w=,-]*)?")
 """A name, with parameters or not: without a dot or a slash it is neither file nor text."""
@@ -68,9 +68,6 @@ def operand_from(spec: str, *, layout: WeightLayout = WeightLayout.OIHW) -> Kern
 
     Besides what `kernel_from` takes, with its parameters and errors, this is the name of an
     operator (``sobel``), or several terms (``sobel-x+sobel-y``), whose magnitude is taken.
-
-    >>> operand_from("sobel-x+sobel-y").combine
-    <Combine.MAGNITUDE: 'magnitude'>
     """
     text = spec.strip()
     name = _NAMED.fullmatch(text)
@@ -268,8 +265,7 @@ def _term(text: str, layout: WeightLayout) -> Kernel | Operator:
     if isinstance(operand, Kernel):
         return _changed(operand, changes)
     changed = operand.changed(functools.partial(_changed, changes=changes))
-    name = "@".join([operand.name, *(word.strip() for word in words)])
-    return Operator(changed.kernels, changed.combine, name, operand.description)
+    return replace(changed, name="@".join([operand.name, *map(str.strip, words)]))
 
 
 def _changed(kernel: Kernel, changes: list[Callable[[Kernel], Kernel]]) -> Kernel:

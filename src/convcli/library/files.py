@@ -8,8 +8,8 @@ from typing import Any, Unpack
 from convcli.batch import places
 from convcli.batch.inputs import DEFAULT_TEMPLATE, Template, find_inputs
 from convcli.batch.job import BatchJob, Outcome
-from convcli.batch.prepare import local_executor, prepared_jobs
-from convcli.batch.report import Executor, Summary, run_batch
+from convcli.batch.report import Executor, Summary
+from convcli.batch.run import local_executor, prepared_jobs, run_batch
 from convcli.choices import Pyramid
 from convcli.errors import OptionError
 from convcli.images.formats import format_named
@@ -154,7 +154,7 @@ def apply_files(
     may_exist = on_exists != "error"
     with prepared_jobs(
         job,
-        (template.job(each, folder) for each in inputs),
+        (template.job(source, folder, below) for source, below in inputs),
         folder,
         may_exist=may_exist,
         overwrite=on_exists == "overwrite",
@@ -166,15 +166,7 @@ def apply_files(
 
             executor = DaskExecutor(cluster, retries, limit, timeout)
         watch = progress or (lambda *_: None)
-        return run_batch(
-            executor,
-            job,
-            jobs,
-            watch,
-            fail_fast=fail_fast,
-            settled=jobs.settled(),
-            targets=jobs,
-        )
+        return run_batch(executor, job, jobs, watch, fail_fast=fail_fast)
 
 
 def apply_tiled(

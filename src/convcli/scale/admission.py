@@ -20,7 +20,7 @@ from convcli.errors import (
     own_version,
 )
 from convcli.storage.atomic import temporary_name
-from convcli.storage.urls import is_url, put, remove
+from convcli.storage.urls import is_there, is_url, put, remove
 
 _PACKAGES = ("numpy", "pillow", "imagecodecs", "pillow-heif", "pillow-jxl-plugin", "numba")
 """The packages on which the bytes of a result depend, beside convcli."""
@@ -48,7 +48,7 @@ def shown_places(job: FileJob) -> Iterator[tuple[list[Place], bool]]:
     folder = target.rpartition("/")[0] if is_url(target) else str(Path(target).parent)
     token, shown = places.place_below(folder, temporary_name()), list[Place]()
     with contextlib.suppress(ImageError):
-        if places.place_exists(source):
+        if is_there(source):
             shown.append((source, source))
     # Workers may be able to write there, though this machine is not.
     with contextlib.suppress(OSError, ImageError):
@@ -163,7 +163,7 @@ class AdmissionPlugin(WorkerPlugin):
     def _fault(self) -> str | None:
         for path, shown in self._shown:
             try:
-                is_seen, why = places.place_exists(path), ""
+                is_seen, why = is_there(path), ""
             except ConvcliError as error:
                 is_seen, why = False, f" ({error})"
             if not is_seen:

@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING, Any
 
 from convcli.batch.job import BatchJob, FileJob, Outcome, Status
 from convcli.batch.local import signals_blocked
-from convcli.batch.places import is_pipe, place_exists, size_or_zero
+from convcli.batch.places import is_pipe, size_or_zero
+from convcli.batch.report import Executor
 from convcli.errors import BatchError, ClusterError, install
-from convcli.storage.urls import first_output, is_url
+from convcli.storage.urls import first_output, is_there, is_url
 from convcli.threads import available_cores
 from convcli.values import Record, replace
 
@@ -169,7 +170,7 @@ def start_forking() -> bool:
 # ------------------------------------------------------------------ a batch
 
 
-class DaskExecutor:
+class DaskExecutor(Executor):
     """Runs jobs on a cluster, or on workers of this machine that a scheduler leads.
 
     Each file is filtered on one thread: a worker takes as many at a time as it has threads.
@@ -186,18 +187,11 @@ class DaskExecutor:
         timeout: float | None = None,
         on_connected: Callable[[str], object] = lambda _: None,
     ) -> None:
+        super().__init__()
         self._address = address
-        self._retries, self._memory = retries, memory
-        self._timeout, self._stopped = timeout, False
+        self._retries, self._memory, self._timeout = retries, memory, timeout
         self._blind_workers: set[str] = set()
-        self.notices: list[str] = []
-        self.counts: dict[str, int] = {}
-        self.seconds_to_connect = 0.0
         self.on_connected = on_connected
-
-    def stop(self) -> None:
-        """Take no more jobs; those that were sent still end, and are yielded."""
-        self._stopped = True
 
     def run(
         self, batch_job: BatchJob, jobs: Iterable[FileJob]
@@ -239,7 +233,7 @@ class DaskExecutor:
 
     def _outcomes(self, groups: "Groups", flight: "Flight") -> Iterator[Outcome]:
         def following() -> list[tuple[FileJob, FileJob]]:
-            jobs = [] if self._stopped else groups.next(max(1, flight.threads))
+            jobs = [] if self.is_stopped else groups.next(max(1, flight.threads))
             # The second has paths that mean the same on other machines.
             return [(job, job.absolute()) for job in jobs]
 
@@ -255,7 +249,7 @@ class DaskExecutor:
         if result is None:
             return Outcome(job=job, status=Status.FAILED, reason=ended.why)
         outcome = replace(result.outcome, job=job, worker=result.worker)
-        if result.is_unseen and place_exists(job.source):
+        if result.is_unseen and is_there(job.source):
             why = f"the worker {result.worker} does not see it, this machine does"
             if result.worker not in self._blind_workers:  # How to help is said once.
                 self._blind_workers.add(result.worker)
@@ -355,7 +349,7 @@ def run_file(batch_job: BatchJob, jobs: tuple[FileJob, FileJob]) -> FileResult:
 
     outcome = batch_job.run(jobs[1])
     source, target = jobs[1].source, first_output(jobs[1].target)
-    is_here = is_url(source) or place_exists(source)
+    is_here = is_url(source) or is_there(source)
     size = 0 if is_url(target) or is_pipe(target) else size_or_zero(target)
     is_unseen = outcome.status is Status.FAILED and not is_here
     return FileResult(get_worker().address, outcome, is_unseen, size)

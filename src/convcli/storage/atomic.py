@@ -46,16 +46,6 @@ def temporary_name() -> str:
     return f".convcli-{_machine()}-{pid}-{_start(pid) or 0}-{os.urandom(8).hex()}.tmp"
 
 
-def remove_left_by(pid: int, target: "str | Path") -> None:
-    """Remove the temporary files that a killed process of this machine left for a target."""
-    folder = os.path.dirname(os.path.realpath(target))
-    # It may have been killed before it made the folder.
-    for name in os.listdir(folder) if os.path.isdir(folder) else ():
-        match = _TEMPORARY.fullmatch(name)
-        if match and match["machine"] == _machine() and int(match["pid"]) == pid:
-            _remove(os.path.join(folder, name))
-
-
 def remove_abandoned(folder: str, *, with_journals: bool = True) -> None:
     """Remove what killed processes of this machine left in a folder.
 
@@ -270,13 +260,7 @@ def _replacing_path(path: str, partial: Partial | None) -> Iterator[BinaryIO]:
 @contextlib.contextmanager
 def _opened_beside(final: str, partial: Partial | None) -> Iterator[BinaryIO]:
     """Open a temporary file, or a partial one, and rename it at the end."""
-    if os.path.isdir(final):
-        raise IsADirectoryError
-    if os.path.islink(final):
-        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
-    before = os.stat(final) if os.path.exists(final) else None
-    if before is not None and not before.st_mode & 0o222:
-        raise _ReadOnlyError
+    before = _replaced(final)
     place = partial.place if partial else ""
     temporary = place or os.path.join(os.path.dirname(final), temporary_name())
     with _removed_after(temporary, partial):
@@ -285,6 +269,18 @@ def _opened_beside(final: str, partial: Partial | None) -> Iterator[BinaryIO]:
         if before is not None:
             _copy_mode(before, temporary)
         os.replace(temporary, final)
+
+
+def _replaced(final: str) -> os.stat_result | None:
+    """Return what is known of the file that will be replaced, if there is one."""
+    if os.path.isdir(final):
+        raise IsADirectoryError
+    if os.path.islink(final):
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
+    before = os.stat(final) if os.path.exists(final) else None
+    if before is not None and not before.st_mode & 0o222:
+        raise _ReadOnlyError
+    return before
 
 
 @contextlib.contextmanager
@@ -305,14 +301,15 @@ def unwritable(target: str) -> str:
         return ""
     final = os.path.realpath(target)
     folder = os.path.dirname(final)
-    error: OSError | None = None
-    if not os.path.isdir(folder):
-        error = FileNotFoundError()
-    elif os.path.exists(final) and not os.stat(final).st_mode & 0o222:
-        error = _ReadOnlyError()
-    elif not os.access(folder, os.W_OK):
-        error = PermissionError()
-    return "" if error is None else f"cannot be written: {_reason(error, final)}"
+    try:
+        if not os.path.isdir(folder):
+            raise FileNotFoundError
+        _replaced(final)
+        if not os.access(folder, os.W_OK):
+            raise PermissionError
+    except OSError as error:
+        return f"cannot be written: {_reason(error, final)}"
+    return ""
 
 
 def _copy_mode(before: os.stat_result, temporary: str) -> None:

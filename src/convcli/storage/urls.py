@@ -30,29 +30,17 @@ _ZARR = re.compile(r"\.zarr(?:[/\\]|$)", re.IGNORECASE)
 
 
 def is_url(name: "str | Path") -> bool:
-    """Tell whether a name is a URL, not a path.
-
-    >>> is_url("s3://bucket/photo.jpg"), is_url("photo.jpg"), is_url("C://photo.jpg")
-    (True, False, False)
-    """
+    """Tell whether a name is a URL, not a path."""
     return isinstance(name, str) and "://" in name and _URL.match(name) is not None
 
 
 def is_pattern(name: str) -> bool:
-    """Tell whether a name may match several files: a bracket that never closes is a letter.
-
-    >>> is_pattern("*.jpg"), is_pattern("page[0-9].png"), is_pattern("[draft.png")
-    (True, True, False)
-    """
+    """Tell whether a name may match several files: a bracket that never closes is a letter."""
     return _PATTERN.search(name) is not None and not is_matrix(name)
 
 
 def is_zarr(name: str) -> bool:
-    """Tell whether a name is a Zarr array's: it ends in ``.zarr``, or lies in such a folder.
-
-    >>> is_zarr("scan.zarr"), is_zarr("scan.zarr/0"), is_zarr("scan.zarr.tif")
-    (True, True, False)
-    """
+    """Tell whether a name is a Zarr array's: it ends in ``.zarr``, or lies in such a folder."""
     return _ZARR.search(name) is not None
 
 
@@ -60,9 +48,6 @@ def local_path(name: "str | Path") -> str | None:
     """Return the path of a file on this machine, or None if the name is in another store.
 
     A URL of no known store is an `ImageError`, and one whose package is missing.
-
-    >>> local_path("photo.jpg")
-    'photo.jpg'
     """
     if not is_url(name):
         return str(name)
@@ -83,11 +68,7 @@ def has_number(target: str, field: str) -> bool:
 
 
 def numbered(target: str, field: str, number: int) -> str:
-    """Return a name with a number in place of a field, `MAP` or `FRAME`.
-
-    >>> numbered("a-{frame:03}.png", FRAME, 7), numbered("a-{frame}.png", FRAME, 7)
-    ('a-007.png', 'a-7.png')
-    """
+    """Return a name with a number in place of a field, `MAP` or `FRAME`."""
 
     def written(found: re.Match[str]) -> str:
         is_it = f"{{{found[1]}}}" == field
@@ -97,11 +78,7 @@ def numbered(target: str, field: str, number: int) -> str:
 
 
 def first_output(target: str) -> str:
-    """Return the first file of a numbered output: it is written last.
-
-    >>> first_output("map-{map}.png"), first_output("out.png")
-    ('map-0.png', 'out.png')
-    """
+    """Return the first file of a numbered output: it is written last."""
     return numbered(numbered(target, MAP, 0), FRAME, 0) if "{" in target else target
 
 
@@ -109,11 +86,7 @@ _FIELD = re.compile(r"\{\w*(?::\w*)?\}")
 
 
 def unknown_field(target: str) -> str | None:
-    """Return the first field of an output's name that means nothing, such as ``{fram}``.
-
-    >>> unknown_field("a-{frame}-{mop}.png"), unknown_field("{x}/map-{map}.png")
-    ('{mop}', None)
-    """
+    """Return the first field of an output's name that means nothing, such as ``{fram}``."""
     fields = _FIELD.findall(re.split(r"[/\\]", target)[-1])
     return next((field for field in fields if not _NUMBER.fullmatch(field)), None)
 
@@ -123,26 +96,21 @@ def unknown_field(target: str) -> str | None:
 ABSENT = "no such file: check the URL"
 NO_BUCKET = "the bucket or folder does not exist: make it first"
 
-_HTTP = (("aiohttp", "ClientError"),)
-
-_STORE_ERRORS = (
-    *_HTTP,
-    ("azure.core.exceptions", "AzureError"),
-    ("botocore.exceptions", "BotoCoreError"),
-    ("gcsfs.retry", "HttpError"),
-    ("google.auth.exceptions", "GoogleAuthError"),
-    ("requests.exceptions", "RequestException"),
-)
+_STORE_ERRORS = {
+    "aiohttp": "ClientError",
+    "azure.core.exceptions": "AzureError",
+    "botocore.exceptions": "BotoCoreError",
+    "gcsfs.retry": "HttpError",
+    "google.auth.exceptions": "GoogleAuthError",
+    "requests.exceptions": "RequestException",
+}
 """What stores raise besides OSError: the module and the class. No module is imported for it."""
 
-_CONNECTION_ERRORS = (
-    ("aiohttp", "ClientConnectionError"),
-    ("aiohttp", "ClientPayloadError"),
-    ("botocore.exceptions", "ConnectionError"),
-    ("botocore.exceptions", "HTTPClientError"),
-    ("requests.exceptions", "ConnectionError"),
-)
-"""What is raised where no server answers to the end, besides OSError's own classes."""
+_LOST = (
+    "ClientConnectionError", "ClientPayloadError", "ConnectionError", "HTTPClientError",
+    "TimeoutError",
+)  # fmt: skip
+"""Classes of Python, aiohttp, botocore and requests: no server answers to the end."""
 
 _GONE, _FORBIDDEN = (404, 410), (401, 403)
 """The answers of HTTP for "there is nothing here" and "you may not"."""
@@ -189,7 +157,7 @@ def _repeated(ask: Callable[..., Any], *args: Any, **settings: Any) -> Any:
     while True:
         try:
             return ask(*args, **settings)
-        except _loaded(_STORE_ERRORS, OSError) as error:
+        except _store_errors(OSError) as error:
             tried += 1
             if tried >= _most_tries(_origin(error)):
                 raise
@@ -266,7 +234,7 @@ def store_of(url: str, **settings: Any) -> tuple[Any, str]:
             f"{url}: expected a path, or a URL of a store that fsspec knows (s3, gs, file, "
             f"memory …): {error}"
         ) from None
-    except _loaded(_STORE_ERRORS, OSError) as error:
+    except _store_errors(OSError) as error:
         raise ImageError(f"{url}: its store cannot be used: {_line(error)}") from None
     if not settings and "s3" in _protocols(store):
         store.retries = 1
@@ -298,7 +266,7 @@ def store_errors(
     """
     try:
         yield
-    except _loaded(_STORE_ERRORS, OSError, *others) as error:
+    except _store_errors(OSError, *others) as error:
         explained = _explained(_origin(error), absent)
         raise ImageError(f"{url}: cannot be {action}: {explained}") from None
 
@@ -307,7 +275,7 @@ def _origin(error: Exception) -> BaseException:
     """Return the error of HTTP itself: fsspec reports all of them as an absent file."""
     cause = error.__cause__
     is_absence = isinstance(error, FileNotFoundError)
-    return cause if cause and is_absence and isinstance(cause, _loaded(_HTTP)) else error
+    return cause if cause and is_absence and _is_http(cause) else error
 
 
 def _explained(error: BaseException, absent: str) -> str:
@@ -329,14 +297,16 @@ def _explained(error: BaseException, absent: str) -> str:
 
 
 def _is_lost(error: BaseException) -> bool:
-    return isinstance(error, _loaded(_CONNECTION_ERRORS, ConnectionError, TimeoutError))
+    return any(each.__name__ in _LOST for each in type(error).__mro__)
 
 
-def _loaded(
-    names: tuple[tuple[str, str], ...], *others: type[Exception]
-) -> tuple[type[Exception], ...]:
+def _is_http(error: BaseException) -> bool:
+    return type(error).__module__.startswith("aiohttp.")
+
+
+def _store_errors(*others: type[Exception]) -> tuple[type[Exception], ...]:
     """Return the others, and those classes whose modules are imported."""
-    modules = ((sys.modules.get(module), name) for module, name in names)
+    modules = ((sys.modules.get(module), name) for module, name in _STORE_ERRORS.items())
     return (*others, *(getattr(module, name) for module, name in modules if module))
 
 
@@ -348,7 +318,7 @@ def _reason(error: BaseException) -> str:
 
 def _status(error: BaseException) -> int | None:
     """Return the status that a server of HTTP answered with, if it answered."""
-    if isinstance(error, _loaded(_HTTP)):
+    if _is_http(error):
         return getattr(error, "status", None)
     return _s3_answer(error).get("HTTPStatusCode")
 
@@ -361,7 +331,7 @@ def _s3_answer(error: BaseException) -> dict[str, Any]:
 
 def _line(error: BaseException) -> str:
     text = error.strerror if isinstance(error, OSError) else None
-    if isinstance(error, _loaded(_HTTP)) and _status(error) is not None:
+    if _is_http(error) and _status(error) is not None:
         text = f"the server answers {_status(error)} {getattr(error, 'message', '')}"
     return " ".join((text or str(error) or type(error).__name__).split()).rstrip(".:")
 
@@ -447,19 +417,24 @@ def matching(pattern: str) -> list[str]:
 
 def fetched(url: str, most: int) -> bytes:
     """Return what is at a URL: all of it, or the first `most` bytes."""
-    with opened_store(url, "read", ABSENT) as (store, path), store.open(path, "rb") as file:
-        data: bytes = file.read(most)
-    return data
+    with _opened(url) as file:
+        return file.read(most)
 
 
 def parts_of(name: str) -> Iterator[bytes]:
     """Yield what is at a path or a URL, part by part."""
+    with _opened(name) as file:
+        yield from iter(lambda: file.read(PART), b"")
+
+
+@contextlib.contextmanager
+def _opened(name: str) -> Iterator[BinaryIO]:
     if not is_url(name):
         with open(name, "rb") as file:
-            yield from iter(lambda: file.read(PART), b"")
+            yield file
         return
     with opened_store(name, "read", ABSENT) as (store, path), store.open(path, "rb") as file:
-        yield from iter(lambda: file.read(PART), b"")
+        yield file
 
 
 def read_if_exists(url: str) -> bytes | None:
@@ -476,20 +451,11 @@ def read_if_exists(url: str) -> bytes | None:
     return data
 
 
-def check_bucket(url: str) -> None:
-    """Check that the bucket of an input is there: an absent one lists as an empty one."""
-    _check_bucket(url, "read", "no such bucket: check the URL")
-
-
-def check_store(url: str) -> None:
-    """Check that a store answers and has the bucket, before work is done for an output.
+def check_store(url: str, action: str = "written", absent: str = NO_BUCKET) -> None:
+    """Check that a store answers and has the bucket: an absent one lists as an empty one.
 
     It does not check whether one may write: those who may need not be allowed to look.
     """
-    _check_bucket(url, "written", NO_BUCKET)
-
-
-def _check_bucket(url: str, action: str, absent: str) -> None:
     with (
         opened_store(url, action, absent) as (store, path),
         contextlib.suppress(PermissionError),

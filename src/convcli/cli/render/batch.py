@@ -19,7 +19,7 @@ from convcli.text import counted
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from convcli.batch.preview import FilePreview
+    from convcli.batch.job import FilePreview
     from convcli.cli.render.tables import Cell
 
 _LINE_SECONDS, _BAR_SECONDS = 1.0, 0.1

@@ -12,7 +12,7 @@ from convcli.values import replace
 
 if TYPE_CHECKING:
     from convcli.cli.size import Side
-    from convcli.geometry.sizes import CleanSetting, SizeRule
+    from convcli.geometry.layers import CleanSetting, SizeRule
 
 _HEADINGS = ("quantity", "value", "arithmetic")
 _Row = tuple[str, Cell, str]
@@ -134,7 +134,7 @@ def _gap(side: "Side") -> list[_Row]:
 
 
 def _show_neighbours(side: "Side", *, floor: bool) -> None:
-    from convcli.geometry.sizes import clean_settings
+    from convcli.geometry.layers import clean_settings
 
     hint = "" if floor else f" (--floor accepts {side.output})"
     settings = clean_settings(side.axis, side.size)

@@ -7,7 +7,6 @@ from convcli.kernels.catalogue import (  # noqa: F401, I001 - each import regist
     smoothing,
     derivatives,
     oriented,
-    pillow,
 )
 from convcli.kernels.catalogue.entry import CATALOGUE, OPERATORS
 

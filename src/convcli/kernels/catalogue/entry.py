@@ -135,12 +135,7 @@ OPERATORS: dict[str, OperatorEntry] = {}
 
 
 class Theme:
-    """A heading of the catalogue; its methods register the kernels below it.
-
-    >>> Theme("Blurs").fixed("blur-x", [[1, 2, 1]], "a blur", "by hand")
-    >>> CATALOGUE.pop("blur-x").kernel().weights.tolist()
-    [[1.0, 2.0, 1.0]]
-    """
+    """A heading of the catalogue; its methods register the kernels below it."""
 
     def __init__(self, name: str) -> None:
         self.name = name

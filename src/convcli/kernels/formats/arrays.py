@@ -55,11 +55,7 @@ def check_dimensions(shape: tuple[int, ...], name: str) -> None:
 
 
 def bias_name(name: str, names: set[str]) -> str | None:
-    """Return which array holds the bias of another: ``conv1.bias`` of ``conv1.weight``.
-
-    >>> bias_name("conv1/kernel", {"conv1/kernel", "conv1/bias"})
-    'conv1/bias'
-    """
+    """Return which array holds the bias of another: ``conv1.bias`` of ``conv1.weight``."""
     for ending in _ENDINGS:
         if name.endswith(ending):
             bias = f"{name.removesuffix(ending)}bias"

@@ -93,9 +93,6 @@ def centred(grid: Weights, row: int, column: int) -> Weights:
     """Pad a grid with zeros until the weight at (row, column) is in its middle.
 
     The middle of an even size is the earlier of the two, as with ``"same"`` padding.
-
-    >>> centred(np.array([[1.0, 2.0, 3.0]]), 0, 0).tolist()
-    [[0.0, 0.0, 1.0, 2.0, 3.0]]
     """
     padding = []
     for at, size in zip((row, column), grid.shape, strict=True):

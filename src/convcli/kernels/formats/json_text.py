@@ -1,5 +1,7 @@
-"""Kernels in JSON, and the schema of that JSON."""
+"""Kernels in JSON and as Python source, and the schema of that JSON."""
 
+import ast
+import functools
 import json
 import math
 import sys
@@ -17,11 +19,7 @@ _ONE_ROW, _ONE_FILTER = 1, 3
 
 
 def kernel_of(document: object) -> Kernel:
-    """Return the kernel of parsed JSON: a nested list of numbers, or a dict around it.
-
-    >>> kernel_of({"weights": [1, 2, 1], "divisor": 4}).weights.tolist()
-    [[0.25, 0.5, 0.25]]
-    """
+    """Return the kernel of parsed JSON: a nested list of numbers, or a dict around it."""
     fields = _fields(document)
     weights = _grid(fields["weights"])
     return Kernel(
@@ -198,6 +196,96 @@ def _type_name(value: object) -> str:
     return "null" if value is None else names.get(type(value), "a number")
 
 
+# ------------------------------------------------------------------ Python source
+
+# It makes the kernel with NumPy or torch, and is read, never run.
+
+_MAKERS = ("array", "asarray", "tensor")
+
+
+def _write_source(kernel: Kernel, head: str, maker: str, use: str) -> str:
+    numbers, divisor = over_divisor(kernel)
+    rows = nested(numbers, step="    ", last=",")
+    over = "" if divisor == 1 else f" / {plain(divisor)}"
+    about = f"{kernel.name}: {kernel.description}" if kernel.description else kernel.name
+    bank = "weights" if kernel.is_bank else "weights[None, None]"
+    dtype = f"dtype={maker.partition('.')[0]}.float64"
+    lines = [f"# {' '.join(about.split())}", f"# {use.format(bank)}", head, ""]
+    lines.append(f"weights = {maker}({rows}, {dtype}){over}")
+    if kernel.bias:
+        values = ", ".join(plain(value) for value in kernel.bias)
+        lines.append(f"bias = {maker}([{values}], {dtype})")
+    return "\n".join([*lines, ""])
+
+
+def _parse_source(text: str) -> Kernel:
+    try:
+        tree = ast.parse(text)
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        line = getattr(error, "lineno", None) or 1
+        fail(f"line {line}", "not Python source", "mend it there")
+    values = {
+        node.targets[0].id: node.value
+        for node in tree.body
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)
+    }
+    if "weights" not in values:
+        fault = "expected an assignment 'weights = …', got none"
+        fail("", fault, "name the array weights")
+    weights, divisor = _parts(values["weights"])
+    document = {"weights": weights, "divisor": divisor}
+    if "bias" in values:
+        document["bias"] = _parts(values["bias"])[0]
+    return kernel_of(document)
+
+
+def _parts(node: ast.expr) -> tuple[object, object]:
+    """Return the literal within ``np.array(literal, …) / divisor``, and the divisor."""
+    divisor: object = 1
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div):
+        divisor = _literal(node.right)
+        node = node.left
+    if isinstance(node, ast.Call) and getattr(node.func, "attr", "") in _MAKERS and node.args:
+        node = node.args[0]
+    return _literal(node), divisor
+
+
+def _literal(node: ast.expr) -> object:
+    try:
+        return ast.literal_eval(node)
+    except (ValueError, TypeError, RecursionError, MemoryError):
+        fault = "expected plain numbers, as np.array([[1, 2], [3, 4]]), got other code"
+        fail(f"line {node.lineno}", fault, "write the numbers out")
+
+
+NUMPY = TextFormat(
+    "numpy",
+    "Python source with NumPy",
+    (".py",),
+    lambda text: "array(" in text,
+    _parse_source,
+    functools.partial(
+        _write_source,
+        head="import numpy as np",
+        maker="np.array",
+        use="scipy.ndimage.correlate slides a 2-D kernel as it is written here.",
+    ),
+)
+TORCH = TextFormat(
+    "torch",
+    "Python source with torch",
+    (),
+    lambda text: "torch.tensor(" in text,
+    _parse_source,
+    functools.partial(
+        _write_source,
+        head="import torch",
+        maker="torch.tensor",
+        use="torch.nn.functional.conv2d(images, {}, padding='same') slides it as written.",
+    ),
+)
+
+
 # ------------------------------------------------------------------ the schema
 
 Schema: TypeAlias = dict[str, Any]
@@ -215,11 +303,7 @@ _TEXT: Schema = {"type": "string", "pattern": r"^[^\u0000-\u0008\u000b-\u001f\u0
 
 
 def schema() -> Schema:
-    """Return the JSON Schema (draft 2020-12) of kernels as JSON.
-
-    >>> sorted(schema()["$defs"]["object"]["properties"])
-    ['bias', 'description', 'divisor', 'name', 'weights']
-    """
+    """Return the JSON Schema (draft 2020-12) of kernels as JSON."""
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "A convcli kernel",

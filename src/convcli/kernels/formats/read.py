@@ -12,9 +12,8 @@ from convcli.choices import WeightLayout
 from convcli.errors import ConvcliError, KernelError, SpecError
 from convcli.kernels.formats.arrays import NPY, NPZ, SAFETENSORS
 from convcli.kernels.formats.base import ArrayFormat, Format, Tensor, TextFormat, fail
-from convcli.kernels.formats.json_text import JSON
+from convcli.kernels.formats.json_text import JSON, NUMPY, TORCH
 from convcli.kernels.formats.programs import CSV, FFMPEG, IMAGEMAGICK, SVG, VIPS
-from convcli.kernels.formats.source import NUMPY, TORCH
 from convcli.kernels.kernel import MAX_WEIGHTS, Kernel
 from convcli.values import Record
 
@@ -104,9 +103,6 @@ def parse_kernel(
 
     Messages call the text `source`. If the text gives no name, the kernel is called `name`,
     or like the source.
-
-    >>> parse_kernel('{"weights": [[1, 2, 1]], "divisor": 4}', "demo").weights.tolist()
-    [[0.25, 0.5, 0.25]]
     """
     try:
         kernel = form.parse(text)
@@ -121,9 +117,6 @@ def export(kernel: Kernel, name: str) -> str | bytes:
     r"""Return a kernel in the format of that name: text, or bytes for files of arrays.
 
     A format that is unknown, only read, or cannot hold the kernel is a `KernelError`.
-
-    >>> export(Kernel([[0, 1, 0]]), "imagemagick")
-    '3x1:0,1,0\n'
     """
     form = FORMATS.get(name)
     if form is None or form.write is None:
