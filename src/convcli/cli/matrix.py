@@ -12,7 +12,6 @@ from convcli.cli.types import KERNEL, whole
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from convcli.images.picture import Frame
@@ -105,16 +104,13 @@ def show_applied(
     frame = matrix_frame(source, reading)
     values = filter_frame(frame, kernels, options, raw=True).values
     result = values[..., 0] if values.shape[2] == 1 else values
-    single = [
+    used = [
         kernel for each in kernels if not isinstance(each, Plain) for kernel in each.kernels
     ]
-
-    def named(each: "Kernel") -> "tuple[str, NDArray[np.float64]]":
-        title = f"kernel {each.name}".removesuffix(" inline kernel")
-        return title, (each.flipped() if options.flip else each).weights
-
-    used = [named(kernel) for kernel in single]
-    show_numbers([("input", frame.array), *used, ("result", result)], as_json=as_json)
+    titles = [f"kernel {kernel.name}".removesuffix(" inline kernel") for kernel in used]
+    grids = [(kernel.flipped() if options.flip else kernel).weights for kernel in used]
+    named = list(zip(titles, grids, strict=True))
+    show_numbers([("input", frame.array), *named, ("result", result)], as_json=as_json)
 
 
 def show_numbers(grids: "list[tuple[str, NDArray[Any]]]", *, as_json: bool) -> None:

@@ -47,7 +47,8 @@ Window: options
 
 Kernel
 --then chain KERNEL *       Filter the result again, unrounded; may be repeated. Window options
-                            hold for each. Also relu, abs, pool:2 (means) and max:2.
+                            hold for each. Also relu, abs, avgpool:2 (or pool:2) and
+                            maxpool:2 (or max:2).
 --times =1                  Do the whole chain N times. Nothing is rounded in between.
 --layout =oihw              Order of the axes of filter banks in .npy, .npz and
                             .safetensors: oihw as torch (outputs, inputs, rows, columns), hwio

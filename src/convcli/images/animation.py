@@ -1,5 +1,6 @@
 """Drawings that follow each other, as files: a moving picture, numbered PNGs, or one sheet."""
 
+import io
 import math
 import shutil
 import subprocess
@@ -12,13 +13,14 @@ import numpy as np
 
 from convcli.errors import ImageError
 from convcli.images.drawing import Canvas, write_canvas
-from convcli.images.figures import below, beside, figure
+from convcli.images.figures import figure, in_rows
 from convcli.images.write import write_frame
 from convcli.storage.atomic import replacing
 
 _SUFFIXES = {
     ".gif": "gif", ".png": "apng", ".apng": "apng", ".webp": "webp", ".mp4": "mp4"
 }  # fmt: skip
+_STREAMED = ("gif", "apng", "webp")
 FORMS = (*dict.fromkeys(_SUFFIXES.values()), "frames", "strip")
 """How drawings are written: moving pictures, a PNG for each, or all on one PNG."""
 
@@ -27,6 +29,10 @@ def animation_form(target: str | Path, form: str | None = None) -> str:
     """Return one of `FORMS` for a file: what is asked for, or else what the suffix says."""
     suffix = Path(target).suffix.lower()
     found = form or _SUFFIXES.get(suffix)
+    if str(target) == "-":
+        if found not in _STREAMED:
+            raise ImageError("-: expected a gif, apng or webp to send on: add --format gif")
+        return found
     allowed = [name for name, each in _SUFFIXES.items() if each == found]
     allowed = {"frames": [".png", ""], "strip": [".png"]}.get(found or "", allowed)
     if found is None or suffix not in allowed:
@@ -53,7 +59,7 @@ def write_animation(
         _write_mp4(frames, durations, target)
     else:
         with replacing(target) as file:
-            _write_moving(frames, durations, file, form)
+            file.write(moving_bytes(frames, durations, form))
     return [str(target)]
 
 
@@ -76,14 +82,12 @@ def _sheet(frames: Sequence[Canvas]) -> Any:
     """Put drawings in rows, to be read like a page: about as wide as high."""
     shape = frames[0].height / frames[0].width
     across = max(round(math.sqrt(len(frames) * shape)), 1)
-    rows = [beside(frames[at : at + across]) for at in range(0, len(frames), across)]
-    return figure([below(rows)])
+    return figure([in_rows(frames, across)])
 
 
-def _write_moving(
-    frames: Sequence[Canvas], durations: Sequence[int], file: Any, form: str
-) -> None:
-    images = [frame.image for frame in frames]
+def moving_bytes(frames: Sequence[Canvas], durations: Sequence[int], form: str) -> bytes:
+    """Return drawings as the bytes of a ``gif``, ``apng`` or ``webp``."""
+    images, file = [frame.image for frame in frames], io.BytesIO()
     settings: dict[str, Any] = {"save_all": True, "duration": list(durations), "loop": 0}
     if form == "gif":
         from convcli.images.codecs.gif import with_shared_palette
@@ -96,6 +100,7 @@ def _write_moving(
     # half of the bytes and a third of the time.
     name = "PNG" if form == "apng" else form.upper()
     images[0].save(file, name, append_images=images[1:], **settings)
+    return file.getvalue()
 
 
 _RATE = 25
@@ -107,8 +112,7 @@ def _write_mp4(frames: Sequence[Canvas], durations: Sequence[int], target: str |
     even = "pad=ceil(iw/2)*2:ceil(ih/2)*2:color=white"
     with tempfile.TemporaryDirectory(prefix="convcli-") as folder:
         steps, video = Path(folder, "steps.apng"), Path(folder, "video.mp4")
-        with steps.open("wb") as file:
-            _write_moving(frames, durations, file, "apng")
+        steps.write_bytes(moving_bytes(frames, durations, "apng"))
         words = ["ffmpeg", "-nostdin", "-v", "error", "-i", str(steps)]
         words += ["-vf", f"fps={_RATE},{even}", "-pix_fmt", "yuv420p"]
         words += ["-movflags", "+faststart", str(video)]

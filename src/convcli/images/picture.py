@@ -1,5 +1,6 @@
 """A picture: its pixels, and what its file says about them."""
 
+import functools
 import io
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -58,7 +59,7 @@ class Frame(Record):
         samples = self.samples
         return samples[..., 0] if samples.shape[2] == 1 else samples
 
-    @property
+    @functools.cached_property
     def depth(self) -> Depth:
         """The type of its numbers: 8 bits, 16 bits or floats."""
         return Depth.of(self.pixels.dtype)

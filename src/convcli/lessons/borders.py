@@ -13,7 +13,7 @@ from convcli.images.drawing import Canvas
 from convcli.images.figures import beside, page_of, picture_block
 from convcli.images.picture import Frame
 from convcli.kernels.kernel import Kernel
-from convcli.lessons.pictures import differences, finite
+from convcli.lessons.pictures import differences, finite, grey_colors
 from convcli.pipeline.options import Options
 from convcli.pipeline.run import filter_frame
 from convcli.values import Record, replace
@@ -81,10 +81,7 @@ def strips_of(
     size: int = _SIDE_PIXELS,
     corner: str | None = None,
 ) -> list[Strip]:
-    """Filter a frame with each border mode, and cut the same corner out of each result.
-
-    Without `corner`, one of `CORNERS`, it is the one in which the modes differ most.
-    """
+    """Filter a frame with each border, and cut out a corner: that where they differ most."""
     whole = [
         filter_frame(frame, [kernel], replace(options, border=border)).values
         for border in Border
@@ -119,6 +116,5 @@ def draw_strips(strips: Sequence[Strip], white: int) -> Canvas:
 def _colours(pixels: NDArray[Any], white: int) -> NDArray[np.uint8]:
     # The maps of a bank have no colours: the first of them is shown.
     shown = pixels if pixels.shape[2] == _RGB else pixels[..., :1]
-    levels = np.clip(finite(shown.astype(np.float64)) * (255 / white), 0, 255)
-    eight = np.rint(levels).astype(np.uint8)
+    eight = grey_colors(shown / white)[..., 0]
     return np.broadcast_to(eight, (*eight.shape[:2], _RGB))

@@ -18,16 +18,14 @@ Values = NDArray[Any]
 _FLAT = 1e-5
 """A standard deviation below this part of the picture's range counts as 0."""
 
-
 _FAINT = 0.01
 """Windows of less contrast, as a part of the picture's largest, are noise and not compared."""
 
 
 class Match(Record):
-    """A place where the kernel answers more strongly than at all places near it.
+    """A window in which the kernel answers more strongly than at all places near it.
 
-    `left` and `top` are the window's upper left pixel, `width` and `height` its size. The score
-    is the answer in units of brightness, or from -1 to 1 where it is normalised.
+    The score is the answer in units of brightness, or from -1 to 1 where it is normalised.
     """
 
     left: int
@@ -50,14 +48,13 @@ class Match(Record):
 def find_matches(
     frame: Frame, kernel: Kernel, *, top: int = 5, normalized: bool = False
 ) -> list[Match]:
-    """Find the strongest answers of a 2-D kernel, at most `top` of them, the strongest first.
+    """Find the strongest answers of a 2-D kernel inside a frame, which is made grey first.
 
-    The frame is made grey first. Only windows that lie inside it count. Of answers closer to
-    each other than half a kernel, along both axes, only the strongest is kept (non-maximum
-    suppression). `normalized` scores by normalised cross-correlation (J. P. Lewis, "Fast
-    Normalized Cross-Correlation", 1995): the cosine between the kernel and the window, each
-    less its mean; 1 is the same up to brightness and contrast. A filter bank, and a normalised
-    kernel all of one weight, are a `KernelError`; one larger than the frame a `GeometryError`.
+    Of answers closer to each other than half a kernel only the strongest is kept. `normalized`
+    scores by normalised cross-correlation (J. P. Lewis, "Fast Normalized Cross-Correlation",
+    1995): the cosine between the kernel and the window, each less its mean. A bank, and a
+    normalised kernel all of one weight, are a `KernelError`; a kernel larger than the frame is
+    a `GeometryError`.
 
     >>> pixels = np.zeros((5, 9, 1), np.uint8)
     >>> pixels[2, 6] = 200

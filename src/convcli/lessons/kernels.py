@@ -54,15 +54,12 @@ def kernel_facts(kernel: Kernel) -> list[tuple[str, str]]:
     facts.append(("size", times(kernel.weights.shape)))
     facts.append(("sum", f"{_sums(kernel)}: {_MEANINGS[kernel.effect]}"))
     if kernel.bias:
-        shown = ", ".join(short(value) for value in kernel.bias[:_LONGEST_FACTOR])
-        more = " …" if len(kernel.bias) > _LONGEST_FACTOR else ""
-        facts.append(("bias", shown + more))
+        more = " …" * (len(kernel.bias) > _LONGEST_FACTOR)
+        facts.append(("bias", ", ".join(map(short, kernel.bias[:_LONGEST_FACTOR])) + more))
     if not kernel.is_bank:
         facts += _of_grid(kernel)
     matters = "changes the result" if kernel.flip_matters else "changes nothing"
-    facts.append(("--flip", matters))
-    facts.append(("engine", strategy_of(kernel)))
-    return facts
+    return [*facts, ("--flip", matters), ("engine", strategy_of(kernel))]
 
 
 def operator_facts(operator: Operator) -> list[tuple[str, str]]:

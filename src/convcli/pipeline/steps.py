@@ -10,10 +10,9 @@ from numpy.typing import NDArray
 from convcli.borders import Field, Fill, Padder, gathered
 from convcli.choices import Combine, Method
 from convcli.engine.buffers import result_array
-from convcli.engine.planner import Plan, choose_plan
+from convcli.engine.planner import Block, Plan, choose_plan
 from convcli.engine.pooling import Pooling, Reduction, pooled
 from convcli.engine.store import StoreRule, ValueStats
-from convcli.engine.tiles import Block
 from convcli.engine.worker import run_plan
 from convcli.errors import ImageError
 from convcli.geometry.window import Window
@@ -78,7 +77,7 @@ class PlannedStep(Record, kw_only=True):
         """Whether it mixes the channels of its input."""
         return any(planned.problem.kernel.is_bank for planned in self.plans)
 
-    @property
+    @functools.cached_property
     def is_zero_sum(self) -> bool:
         """Whether flat areas answer 0."""
         sums = [planned.problem.kernel.is_zero_sum for planned in self.plans]
@@ -358,6 +357,20 @@ def chained(field: Field, steps: Sequence[PlannedStep]) -> Field:
     for step in steps:
         field = functools.partial(step.part, field)
     return field
+
+
+def rim_of_chain(steps: Sequence[PlannedStep]) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Return how many outputs at both ends of each axis see what lies beyond the edge."""
+    seen = [(0, 0), (0, 0)]
+    for step in steps:
+        for number, ((before, after), axis) in enumerate(
+            zip(seen, step.window.axes, strict=True)
+        ):
+            seen[number] = (
+                -(-(axis.before + before) // axis.stride),
+                -(-(axis.after + after) // axis.stride),
+            )
+    return seen[0], seen[1]
 
 
 _JOIN = {Combine.MAX: np.maximum, Combine.MIN: np.minimum}
