@@ -206,8 +206,9 @@ def test_in_a_store(replaces: bool, bucket: Bucket, source: Path, tmp_path: Path
     """The journal stands beside the output, and what was there before stays until the end."""
     target, line = bucket.url("out.zarr"), ("apply", "gaussian:2", source)
     if replaces:
-        filtered = ("apply", "box:3", source, target, *WORDS, "-q")
-        assert process(*filtered, **bucket.settings).returncode == 0
+        small = Path(write_zarr(tmp_path / "small.zarr", picture((9, 9)), (9, 9)))
+        for part in ("zarr.json", "c/0/0"):
+            bucket.put(f"out.zarr/{part}", (small / part).read_bytes())
     before = {key: bucket.get(key) for key in bucket.keys()}  # noqa: SIM118 - no dict
     held = Held(source / "c" / "5" / "2")
     env = environment(**bucket.settings)
@@ -219,8 +220,10 @@ def test_in_a_store(replaces: bool, bucket: Bucket, source: Path, tmp_path: Path
     assert {key: bucket.get(key) for key in before} == before
     written = bucket.get("out.zarr.journal").count(b"\n") - 1
     assert written > 2
-    other = process("apply", "box:5", source, target, *WORDS, "--resume", **bucket.settings)
-    assert b"the kernel is not that of the stopped run" in other.stderr
+    if replaces:
+        other = ("apply", "box:5", source, target, *WORDS, "--resume")
+        said = process(*other, **bucket.settings).stderr
+        assert b"the kernel is not that of the stopped run" in said
     kept = {name: name.read_bytes() for name in (source / "c" / "0").iterdir()}
     for name in kept:
         name.write_bytes(b"no chunk")
