@@ -101,8 +101,6 @@ class ClusterError(ConvcliError):
 def install(extra: str) -> str:
     """Return the command that installs an extra, in a checkout: nothing is released yet.
 
-    Examples
-    --------
     >>> install("cluster")
     "pip install '.[cluster]'"
     """

@@ -229,10 +229,10 @@ def _show_plan(call: ApplyCall, source: str, target: str, *, in_blocks: bool) ->
             show_tiling(tiling, f"{source} → {target}")
         return
     from convcli.pipeline.files import read_first_frame
-    from convcli.pipeline.pipeline import SourceInfo, plan_pipeline
+    from convcli.pipeline.pipeline import plan_pipeline
 
-    info = SourceInfo.of(read_first_frame(source, call.reading))
-    plans, options = plan_pipeline(info, call.kernels, call.options).plans, call.options
+    header = read_first_frame(source, call.reading).header
+    plans, options = plan_pipeline(header, call.kernels, call.options).plans, call.options
     cores = options.jobs or available_cores()
     show_planned(plans, cores, as_json=call.placing.as_json, mixed=options.mixing)
 

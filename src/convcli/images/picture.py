@@ -26,6 +26,21 @@ _STRIP = 64
 """Rows that are laid on a colour together: the sums take four times the memory of pixels."""
 
 
+class Header(Record):
+    """The size of pictures: rows, columns, colour channels; and how many there are."""
+
+    shape: tuple[int, int, int]
+    alpha: bool
+    dtype: np.dtype[Any]
+    frames: int = 1
+
+    @property
+    def pixel(self) -> "Frame":
+        """One black pixel like those of the pictures."""
+        alpha = np.zeros((1, 1), self.dtype) if self.alpha else None
+        return Frame(np.zeros((1, 1, self.shape[2]), self.dtype), alpha)
+
+
 class Frame(Record):
     """A picture in memory.
 
@@ -47,6 +62,12 @@ class Frame(Record):
     def shape(self) -> tuple[int, int]:
         """Size (rows, columns), in pixels."""
         return (self.pixels.shape[0], self.pixels.shape[1])
+
+    @property
+    def header(self) -> Header:
+        """Its size, as the header of a file says it."""
+        rows, columns, channels = self.pixels.shape
+        return Header((rows, columns, channels), self.alpha is not None, self.pixels.dtype)
 
     @property
     def channels(self) -> int:

@@ -15,7 +15,7 @@ from convcli.engine.pooling import Pooling
 from convcli.engine.problem import natural_result
 from convcli.engine.store import Inner, StoreRule, ValueStats, magnitude, rim_of
 from convcli.errors import ImageError, OptionError
-from convcli.images.picture import Frame, from_linear, to_linear
+from convcli.images.picture import Frame, Header, from_linear, to_linear
 from convcli.pipeline.alpha import (
     AlphaPolicy,
     check_missing,
@@ -40,25 +40,6 @@ from convcli.values import Record, replace
 _COLOURS = 3
 
 
-class SourceInfo(Record):
-    """The facts about a frame that a plan needs; the opacity is no channel of its shape."""
-
-    shape: Shape
-    dtype: np.dtype[Any]
-    alpha: bool = False
-
-    @classmethod
-    def of(cls, frame: Frame) -> "SourceInfo":
-        """Describe a frame in memory."""
-        rows, columns, channels = frame.pixels.shape
-        return cls((rows, columns, channels), frame.pixels.dtype, frame.alpha is not None)
-
-    def sample(self, options: Options) -> Frame:
-        """Return one pixel like those that the steps get: see `prepared`."""
-        alpha = np.zeros((1, 1), self.dtype) if self.alpha else None
-        return prepared(Frame(np.zeros((1, 1, self.shape[2]), self.dtype), alpha), options)
-
-
 class Pipeline(Record, kw_only=True):
     """The planned way from the pixels of a file to the pixels of the result.
 
@@ -66,7 +47,7 @@ class Pipeline(Record, kw_only=True):
     are those of the pixels that the steps get, and of the result.
     """
 
-    info: SourceInfo
+    info: Header
     steps: tuple[PlannedStep, ...]
     alpha: AlphaPolicy
     mapping: Range | None
@@ -241,21 +222,21 @@ class Pipeline(Record, kw_only=True):
 
 
 def plan_pipeline(
-    info: SourceInfo, kernels: Sequence[Link | Pooling], options: Options, *, raw: bool = False
+    info: Header, kernels: Sequence[Link | Pooling], options: Options, *, raw: bool = False
 ) -> Pipeline:
     """Decide how a frame is filtered, without reading any pixel.
 
     With `raw` the result is floats as they are computed, not pixels.
 
     >>> from convcli.kernels.spec import kernel_from
-    >>> photo = SourceInfo((480, 640, 3), np.dtype(np.uint8))
+    >>> photo = Header((480, 640, 3), alpha=False, dtype=np.dtype(np.uint8))
     >>> pipeline = plan_pipeline(photo, [kernel_from("sobel-x")], Options())
     >>> pipeline.output_shape, pipeline.mapping.value, pipeline.is_streamed
     ((480, 640, 3), 'abs', True)
     """
     if options.missing == "none":
         options = replace(options, missing=None)
-    sample = info.sample(options)
+    sample = prepared(info.pixel, options)
     if info.alpha and sample.alpha is None:
         info = replace(info, alpha=False)
     if options.missing is not None:
@@ -284,7 +265,7 @@ def plan_pipeline(
 
 
 def _plan_steps(
-    info: SourceInfo, sample: Frame, links: Sequence[Link | Pooling], options: Options
+    info: Header, sample: Frame, links: Sequence[Link | Pooling], options: Options
 ) -> tuple[PlannedStep, ...]:
     """Plan each kernel of a chain; `sample` is one pixel like those that the steps get."""
     pixels = working_pixels(sample, options)

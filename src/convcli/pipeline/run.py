@@ -13,13 +13,7 @@ from convcli.engine.store import ValueStats
 from convcli.images.picture import Frame
 from convcli.pipeline.alpha import alpha_under_centres, unweigh, with_missing, with_nan
 from convcli.pipeline.options import Options
-from convcli.pipeline.pipeline import (
-    Pipeline,
-    SourceInfo,
-    plan_pipeline,
-    prepared,
-    working_pixels,
-)
+from convcli.pipeline.pipeline import Pipeline, plan_pipeline, prepared, working_pixels
 from convcli.pipeline.range import extent, mapped, rescaled
 from convcli.pipeline.report import Report
 from convcli.pipeline.steps import Link, PlannedStep, Values, chained
@@ -196,7 +190,7 @@ def filter_frame(
     >>> filter_frame(step, [kernel_from("[[-1,0,1]]")], Options()).values[..., 0].tolist()
     [[0, 90, 90, 90]]
     """
-    return run_pipeline(plan_pipeline(SourceInfo.of(frame), kernels, options, raw=raw), frame)
+    return run_pipeline(plan_pipeline(frame.header, kernels, options, raw=raw), frame)
 
 
 def run_pipeline(pipeline: Pipeline, frame: Frame) -> Filtered:

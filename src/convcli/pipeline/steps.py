@@ -42,7 +42,8 @@ class PlannedStep(Record, kw_only=True):
     and `result_shape` are those of its input (H, W, C) and of its answer (H', W', O). `combine`
     says how the answers of several kernels become one. In `working` floats opacity weighs
     colours and pixels are rounded; `raw_dtype`, if any, is that of raw results at the end.
-    `padder` lays the border around its input, where the engine does not.
+    `padder` lays the border around its input, where the engine does not; `stamping` lays zeros
+    between its pixels, of a transposed convolution.
     """
 
     plans: tuple[Plan, ...] = ()
@@ -55,6 +56,7 @@ class PlannedStep(Record, kw_only=True):
     working: np.dtype[Any] = np.dtype(np.float32)
     raw_dtype: np.dtype[Any] | None = None
     padder: Padder | None = None
+    stamping: "Stamping | None" = None
     warnings: tuple[str, ...] = ()
 
     @property
@@ -64,15 +66,15 @@ class PlannedStep(Record, kw_only=True):
 
     @property
     def window(self) -> Window:
-        """The window that slides over its input."""
-        return self.summary.window
+        """The window that slides over its input, with the zeros between its pixels."""
+        return self.summary.window if self.stamping is None else self.stamping.problem.window
 
     @property
     def result_dtype(self) -> np.dtype[Any]:
         """The dtype of its raw answer, as the next step gets it."""
         return self.plans[0].problem.result if self.plans else self.raw_dtype or self.working
 
-    @property
+    @functools.cached_property
     def is_bank(self) -> bool:
         """Whether it mixes the channels of its input."""
         return any(planned.problem.kernel.is_bank for planned in self.plans)
@@ -91,7 +93,7 @@ class PlannedStep(Record, kw_only=True):
     @property
     def slid_shape(self) -> tuple[int, int]:
         """Rows and columns that its window slides over."""
-        return self.shape[:2]
+        return (self.shape if self.stamping is None else self.stamping.problem.shape)[:2]
 
     @property
     def is_signed(self) -> bool:
@@ -138,6 +140,9 @@ class PlannedStep(Record, kw_only=True):
         """Yield the plan of each kernel, its block (None for all), and the input, read once."""
         if self.padder is not None:
             field = self.padder.over(field)
+        if self.stamping is not None:
+            spread = self.stamping.spread(field(*_whole(self.shape)))
+            field = functools.partial(_cut, spread)
         if (rows, columns) == _whole(self.result_shape):
             values = field(*_whole(self.plans[0].problem.shape))
             yield from ((planned, None, values) for planned in self.plans)
@@ -152,7 +157,12 @@ class PlannedStep(Record, kw_only=True):
     def fitted(
         self, channels: int, dtype: np.dtype[Any], method: Method, fill: Fill
     ) -> "PlannedStep":
-        """Return a step that mixes no channels, for others of another dtype and border."""
+        """Return the step for other channels, of another dtype and beyond another border."""
+        if self.stamping is not None:  # no pixel of its result lies under a window's middle
+            raise ImageError(
+                "--transposed: expected an opaque picture, got one with transparency: lay it "
+                "on a colour with --background white"
+            )
         padder = None if self.padder is None else replace(self.padder, fill=fill)
         changes = {
             "dtype": dtype if padder is None else padder.dtype(dtype),
@@ -201,40 +211,6 @@ class PoolStep(PlannedStep, kw_only=True):
         padded = field if self.padder is None else self.padder.over(field)
         values = pooled(padded(down, across), replace(self.pooling, window=self.bare))
         return values if self.dtype is None else values.astype(self.dtype, copy=False)
-
-
-class TransposedStep(PlannedStep, kw_only=True):
-    """A transposed convolution: its plans are for the picture with zeros between its pixels."""
-
-    stamping: "Stamping"
-
-    @property
-    def window(self) -> Window:
-        """The window that slides over the picture with the zeros."""
-        return self.stamping.problem.window
-
-    @property
-    def slid_shape(self) -> tuple[int, int]:
-        """Rows and columns of the picture with the zeros."""
-        return self.stamping.problem.shape[:2]
-
-    def _inputs(
-        self, field: Field, rows: slice, columns: slice
-    ) -> Iterator[tuple[Plan, Block | None, Values]]:
-        height, width, _ = self.shape
-        spread = self.stamping.spread(field(slice(0, height), slice(0, width)))
-        is_whole = (rows, columns) == tuple(slice(0, n) for n in self.result_shape[:2])
-        for planned in self.plans:
-            block = None if is_whole else planned.block_of(rows, columns)
-            part = spread if block is None else spread[block.held_rows][:, block.held_columns]
-            yield planned, block, part
-
-    def fitted(self, *_: Any) -> PlannedStep:
-        """Refuse transparency: no pixel of the result lies under the middle of a window."""
-        raise ImageError(
-            "--transposed: expected an opaque picture, got one with transparency: lay it on a "
-            "colour with --background white"
-        )
 
 
 class WeighedStep(PlannedStep, kw_only=True):
@@ -332,6 +308,10 @@ class MissingStep(PlannedStep, kw_only=True):
         np.divide(answer, known, out=answer, where=enough & scaled)
         answer[~enough] = np.nan
         return answer
+
+
+def _cut(values: Values, rows: slice, columns: slice) -> Values:
+    return values[rows, columns]
 
 
 def _whole(shape: tuple[int, ...]) -> tuple[slice, slice]:

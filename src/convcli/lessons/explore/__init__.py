@@ -18,7 +18,7 @@ from convcli.kernels.catalogue.entry import CATALOGUE, OPERATORS
 from convcli.kernels.kernel import Kernel
 from convcli.kernels.operator import Operator
 from convcli.pipeline.options import Options
-from convcli.pipeline.pipeline import SourceInfo, plan_pipeline
+from convcli.pipeline.pipeline import plan_pipeline
 from convcli.pipeline.recipe import option_word
 from convcli.pipeline.steps import Operand
 from convcli.storage.atomic import replacing
@@ -71,7 +71,7 @@ def explorer_of(operand: Operand, frame: Frame, options: Options, name: str) -> 
     _check_picture(source)
     _check_kernels(operand.kernels)
     # What does not fit is refused here as `apply` refuses it.
-    combine = plan_pipeline(SourceInfo.of(source), [operand], options).steps[0].combine
+    combine = plan_pipeline(source.header, [operand], options).steps[0].combine
     given = _operand(operand)
     document = {
         "kernel": given | {"combine": combine.value if combine else None},

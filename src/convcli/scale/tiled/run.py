@@ -10,8 +10,6 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-import numpy as np
-
 from convcli.batch.job import FileJob
 from convcli.batch.manifest import claimed, output_key
 from convcli.batch.places import absolute, place_from
@@ -20,12 +18,12 @@ from convcli.engine.store import ValueStats
 from convcli.errors import ClusterError, ImageError, OptionError
 from convcli.images.codecs.tiff_extras import metadata_after
 from convcli.images.metadata import titles_of
-from convcli.images.picture import Frame, Metadata
+from convcli.images.picture import Header, Metadata
 from convcli.images.policy import MAX_PIXELS
 from convcli.images.write import Saving
 from convcli.pipeline.alpha import with_nodata
 from convcli.pipeline.options import Options
-from convcli.pipeline.pipeline import SourceInfo, plan_pipeline
+from convcli.pipeline.pipeline import plan_pipeline
 from convcli.pipeline.report import Report
 from convcli.pipeline.steps import Link
 from convcli.scale.tiled.blocks import Blocks, Tiling, scan_blocks, tiling_for
@@ -363,13 +361,11 @@ def _work(
 ) -> tuple[TiledWork, tuple[str, ...]]:
     """Plan the work on a picture, with metadata that hold for the result, and notes on both."""
     shape = (*opened.shape[:2], opened.channels)
-    info = SourceInfo(shape, opened.dtype, opened.alpha)
+    header = Header(shape, opened.alpha, opened.dtype)
     if options.transposed:
         raise ImageError("--transposed: expected a picture in memory: leave --tiled out")
-    alpha = np.zeros((1, 1), opened.dtype) if opened.alpha else None
-    sample = Frame(np.zeros((1, 1, opened.channels), opened.dtype), alpha)
-    options, nodata, note = with_nodata(options, opened.metadata.nodata, sample)
-    pipeline = plan_pipeline(info, kernels, replace(options, jobs=1))
+    options, nodata, note = with_nodata(options, opened.metadata.nodata, header.pixel)
+    pipeline = plan_pipeline(header, kernels, replace(options, jobs=1))
     kept = saving.kept(replace(opened.metadata, nodata=nodata))
     metadata, notes = metadata_after(kept, [step.window for step in pipeline.steps])
     notes = (note, *notes) if note else notes
