@@ -409,8 +409,8 @@ class Chunks(Record):
         values, stats = np.empty((*lengths, samples), work.pipeline.dtype), ValueStats()
         for place, one in work.each_plane(planes):
             block = one.compute(rows, columns)
-            alpha = () if block.alpha is None else (block.alpha,)
-            values[place] = np.dstack([block.values, *alpha])
+            pixels, alpha = block.values, block.alpha
+            values[place] = pixels if alpha is None else np.dstack([pixels, alpha])
             stats += block.stats
         if self.channel is not None:
             part = planes[self.channel]
