@@ -22,7 +22,7 @@ from convcli.batch.report import Executor
 from convcli.errors import BatchError, ClusterError, install
 from convcli.storage.urls import first_output, is_there, is_url
 from convcli.threads import available_cores
-from convcli.values import Record, replace
+from convcli.values import replace
 
 if TYPE_CHECKING:
     from convcli.scale.flight import Ended, Flight
@@ -245,26 +245,26 @@ class DaskExecutor(Executor):
     def _outcome_of(self, ended: "Ended") -> Outcome:
         """Return the outcome with the names of files as they were given."""
         job: FileJob = ended.item[0]
-        result: FileResult | None = ended.result
+        result: tuple[Outcome, bool] | None = ended.result
         if result is None:
             return Outcome(job=job, status=Status.FAILED, reason=ended.why)
-        outcome = replace(result.outcome, job=job, worker=result.worker)
-        if result.is_unseen and is_there(job.source):
-            why = f"the worker {result.worker} does not see it, this machine does"
-            if result.worker not in self._blind_workers:  # How to help is said once.
-                self._blind_workers.add(result.worker)
+        outcome, is_seen = replace(result[0], job=job), result[1]
+        if outcome.status is Status.FAILED and not is_seen and is_there(job.source):
+            why = f"the worker {outcome.worker} does not see it, this machine does"
+            if outcome.worker not in self._blind_workers:  # How to help is said once.
+                self._blind_workers.add(outcome.worker)
                 why += ": share its folder with all workers, or use URLs (s3://…)"
             return replace(outcome, reason=why)
-        return _looked_at(outcome, result.size) if self._sees_outputs else outcome
+        return _looked_at(outcome) if self._sees_outputs else outcome
 
 
 _SHARING_SECONDS = 5.0
 """Seconds until all machines see what one of them wrote into a shared folder."""
 
 
-def _looked_at(outcome: Outcome, size: int) -> Outcome:
+def _looked_at(outcome: Outcome) -> Outcome:
     """Believe that a file is done where this machine sees what the worker wrote."""
-    target = first_output(outcome.job.target)
+    target, size = first_output(outcome.job.target), outcome.size
     if outcome.status is not Status.DONE or is_url(target) or not size:
         return outcome
     end = time.monotonic() + _SHARING_SECONDS
@@ -330,29 +330,20 @@ class Groups:
 # ------------------------------------------------------------------ what runs on the workers
 
 
-class FileResult(Record):
-    """The answer of a worker for a file: its address, and the outcome.
+def run_file(batch_job: BatchJob, jobs: tuple[FileJob, FileJob]) -> tuple[Outcome, bool]:
+    """Do the second job, whose paths hold on other machines; tell whether its source is seen.
 
-    `is_unseen` says that the worker does not see the source, so the job failed. `size` are the
-    bytes of the output, as the worker sees it; 0 where that is not known.
+    The size of the output is that which the worker sees; 0 where it is not known.
     """
-
-    worker: str
-    outcome: Outcome
-    is_unseen: bool
-    size: int
-
-
-def run_file(batch_job: BatchJob, jobs: tuple[FileJob, FileJob]) -> FileResult:
-    """Do the second job, whose paths hold on other machines."""
     from distributed import get_worker
 
     outcome = batch_job.run(jobs[1])
     source, target = jobs[1].source, first_output(jobs[1].target)
-    is_here = is_url(source) or is_there(source)
-    size = 0 if is_url(target) or is_pipe(target) else size_or_zero(target)
-    is_unseen = outcome.status is Status.FAILED and not is_here
-    return FileResult(get_worker().address, outcome, is_unseen, size)
+    size = outcome.size
+    if not (size or is_url(target) or is_pipe(target)):
+        size = size_or_zero(target)
+    is_seen = is_url(source) or is_there(source)
+    return replace(outcome, worker=get_worker().address, size=size), is_seen
 
 
 def dask_setup(_: Any) -> None:
