@@ -81,6 +81,12 @@ def answered(
     return kept, answers
 
 
+@pytest.fixture(autouse=True)
+def numpy_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let NumPy compute: where another test has loaded numba, it would add up otherwise."""
+    monkeypatch.setenv("CONVCLI_FAST", "never")
+
+
 @pytest.fixture
 def explore(browser: Browser, tmp_path: Path) -> Callable[..., Browser]:
     """Write a page, and open it in a window of 1280 × 800 pixels."""
@@ -148,6 +154,21 @@ def test_inexact_sums_differ_only_where_the_page_says_so(
         assert output.is_exact == (settings["stride"] != "1")
         marked.append(same_but_marked(settings, output, expected))
     assert np.mean(marked) < most
+
+
+def test_what_numba_may_round_otherwise_is_marked(
+    explore: Callable[..., Browser], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CONVCLI_FAST", "always")
+    photo = np.random.default_rng(3).integers(0, 256, (200, 300), np.uint8)
+    browser = explore("frei-chen-1", photo)
+    (output,) = browser.outputs({"stride": "2", "border": "wrap"})
+    expected = applied({"stride": "2", "border": "wrap"}, photo, "frei-chen-1")
+    differ = np.flatnonzero((output.pixels != expected)[..., 0])
+    near = browser.run(
+        "return arguments[0].map((i) => isNearTie(page.result, 0, i))", differ.tolist()
+    )
+    assert all(near)
 
 
 def test_a_page_without_webassembly_gives_the_same(explore: Callable[..., Browser]) -> None:

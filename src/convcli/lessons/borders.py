@@ -1,6 +1,7 @@
 """Border modes drawn, named, and seen on a picture."""
 
 from collections.abc import Sequence
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -82,23 +83,25 @@ def strips_of(
     corner: str | None = None,
 ) -> list[Strip]:
     """Filter a frame with each border, and cut out a corner: that where they differ most."""
-    whole = [
-        filter_frame(frame, [kernel], replace(options, border=border)).values
-        for border in Border
-    ]
+    changed = [replace(options, border=border) for border in Border]
+    whole = [filter_frame(frame, [kernel], each).values for each in changed]
     corner = corner or max(CORNERS, key=lambda each: _unlike(whole, each, size))
     results = [_cut(result, corner, size) for result in whole]
     return [
-        Strip(border, result, float(finite(differences(result, results[0])).max()), corner)
+        Strip(border, result, _apart(result, results[0]), corner)
         for border, result in zip(Border, results, strict=True)
     ]
+
+
+def _apart(one: NDArray[Any], other: NDArray[Any]) -> float:
+    """Return the largest difference of two corners."""
+    return float(finite(differences(one, other)).max())
 
 
 def _unlike(results: Sequence[NDArray[Any]], corner: str, size: int) -> float:
     """Return how much the results but the first, which has zeros beyond the edge, differ."""
     cut = [_cut(result, corner, size) for result in results[1:]]
-    pairs = [(a, b) for number, a in enumerate(cut) for b in cut[:number]]
-    return min(float(finite(differences(a, b)).max()) for a, b in pairs)
+    return min(_apart(a, b) for a, b in combinations(cut, 2))
 
 
 def numbers_shown(kernel: Kernel, options: Options) -> int:

@@ -7,8 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convcli.engine.correlate import correlate
-from convcli.engine.pooling import running
+from convcli.engine.pooling import Pooling, Reduction, pooled
 from convcli.errors import GeometryError, KernelError
+from convcli.geometry.window import window
 from convcli.images.picture import Frame
 from convcli.kernels.kernel import Kernel
 from convcli.values import Record, asdict
@@ -72,13 +73,10 @@ def find_matches(
             f"{_size(frame.shape)}, got {_size(kernel.size)}: cut a smaller patch"
         )
     pixels = frame.gray().pixels[..., 0].astype(np.float64)
-    score = _normalized if normalized else functools.partial(correlate, padding="valid")
-    scores = score(pixels, kernel)
-    rows, columns = kernel.size
-    return [
-        Match(x, y, columns, rows, float(scores[y, x]))
-        for y, x in _peaks(scores, kernel.size, top)
-    ]
+    valid = functools.partial(correlate, padding="valid")
+    scores = (_normalized if normalized else valid)(pixels, kernel)
+    places, (rows, columns) = _peaks(scores, kernel.size, top), kernel.size
+    return [Match(x, y, columns, rows, float(scores[y, x])) for y, x in places]
 
 
 def _size(shape: tuple[int, int]) -> str:
@@ -112,8 +110,10 @@ def _energy(pixels: Values, size: tuple[int, int]) -> Values:
 
 def _peaks(scores: Values, size: tuple[int, int], top: int) -> list[tuple[int, int]]:
     """Return (y, x) of the strongest scores, without those close to a stronger one."""
-    reach = [max(length // 2, 1) for length in size]
-    candidates = np.argwhere(scores >= _highest(scores, reach))
+    reach = (max(size[0] // 2, 1), max(size[1] // 2, 1))
+    around = window([2 * distance + 1 for distance in reach], padding=reach)
+    highest = pooled(scores[..., np.newaxis], Pooling(Reduction.MAX, around))[..., 0]
+    candidates = np.argwhere(scores >= highest)
     order = np.argsort(-scores[tuple(candidates.T)], kind="stable")
     peaks: list[tuple[int, int]] = []
     for y, x in candidates[order].tolist():
@@ -122,13 +122,3 @@ def _peaks(scores: Values, size: tuple[int, int], top: int) -> list[tuple[int, i
         if len(peaks) == top:
             break
     return peaks
-
-
-def _highest(scores: Values, reach: list[int]) -> Values:
-    """Return the largest score around each place, up to `reach` places away on either side."""
-    for axis, distance in enumerate(reach):
-        around = [(0, 0)] * scores.ndim
-        around[axis] = (distance, distance)
-        padded = np.moveaxis(np.pad(scores, around, constant_values=-np.inf), axis, 0)
-        scores = np.moveaxis(running(padded, 2 * distance + 1, 1, np.maximum), 0, axis)
-    return scores

@@ -68,8 +68,7 @@ def operator_facts(operator: Operator) -> list[tuple[str, str]]:
     facts = [("what", operator.description)] if operator.description else []
     facts += [("source", entry.source)] if entry else []
     names = ", ".join(kernel.name for kernel in operator.kernels)
-    facts.append(("combines", f"the {_COMBINATIONS[operator.combine]} of {names}"))
-    return facts
+    return [*facts, ("combines", f"the {_COMBINATIONS[operator.combine]} of {names}")]
 
 
 def strategy_of(kernel: Kernel) -> str:

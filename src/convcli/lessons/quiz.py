@@ -70,11 +70,9 @@ def _output(chance: random.Random) -> Question:
 
 def _same(chance: random.Random) -> Question:
     kernel = chance.choice((3, 5, 7, 9, 11))
-    return Question(
-        f"Kernel {kernel}×{kernel}, stride 1: which padding keeps the size?",
-        (kernel - 1) // 2,
-        f"(K - 1)/2 = ({kernel} - 1)/2 = {(kernel - 1) // 2}",
-    )
+    padding = (kernel - 1) // 2
+    text = f"Kernel {kernel}×{kernel}, stride 1: which padding keeps the size?"
+    return Question(text, padding, f"(K - 1)/2 = ({kernel} - 1)/2 = {padding}")
 
 
 def _unseen(chance: random.Random) -> Question:
@@ -83,13 +81,10 @@ def _unseen(chance: random.Random) -> Question:
     axis = Axis(kernel, stride)
     left = axis.unseen(size).total
     truncated = f", truncated to {axis.output_size(size)}" * (left > 0)
-    return Question(
-        f"A picture is {size} px wide. {_settings(axis)} How many columns at the right are "
-        "never looked at?",
-        left,
-        f"{_formula(axis, size)} = {axis.exact_output_size(size)}{truncated}; "
-        f"({size} - {kernel}) mod {stride} = {left}",
-    )
+    text = f"A picture is {size} px wide. {_settings(axis)} How many columns at the right are "
+    formula = f"{_formula(axis, size)} = {axis.exact_output_size(size)}{truncated}"
+    rest = f"({size} - {kernel}) mod {stride} = {left}"
+    return Question(f"{text}never looked at?", left, f"{formula}; {rest}")
 
 
 def _parameters(chance: random.Random) -> Question:
@@ -111,11 +106,8 @@ def _field(chance: random.Random) -> Question:
         field = field.through(Axis(kernel))
     layers = ", then ".join(f"{kernel}×{kernel}" for kernel in kernels)
     terms = " + ".join(f"({kernel} - 1)" for kernel in kernels)
-    return Question(
-        f"Layers with stride 1: {layers}. How many pixels wide is the receptive field?",
-        field.size,
-        f"1 + {terms} = {field.size}",
-    )
+    text = f"Layers with stride 1: {layers}. How many pixels wide is the receptive field?"
+    return Question(text, field.size, f"1 + {terms} = {field.size}")
 
 
 _UNDERSTANDING = (

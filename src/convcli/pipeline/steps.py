@@ -204,12 +204,9 @@ class PoolStep(PlannedStep, kw_only=True):
 
     def part(self, field: Field, rows: slice, columns: slice) -> Values:
         """Pool the part of a field that a rectangle of the result sees."""
-        down, across = (
-            slice(part.start * axis.stride, (part.stop - 1) * axis.stride + axis.extent)
-            for part, axis in zip((rows, columns), self.bare.axes, strict=True)
-        )
         padded = field if self.padder is None else self.padder.over(field)
-        values = pooled(padded(down, across), replace(self.pooling, window=self.bare))
+        seen = padded(*self.bare.inputs(rows, columns))
+        values = pooled(seen, replace(self.pooling, window=self.bare))
         return values if self.dtype is None else values.astype(self.dtype, copy=False)
 
 

@@ -90,10 +90,7 @@ def show_operator(operator: Operator) -> None:
 
 def show_tensors(archive: Archive) -> None:
     """Print what a file of arrays holds."""
-    rows = [
-        (tensor.name, times(tensor.shape), tensor.dtype, tensor.bias or "none")
-        for tensor in archive.tensors
-    ]
+    rows = [(t.name, times(t.shape), t.dtype, t.bias or "none") for t in archive.tensors]
     show_table(archive.path, ("tensor", "shape", "type", "bias"), rows)
 
 
@@ -110,12 +107,8 @@ def show_matches(title: str, matches: "Sequence[Match]") -> None:
 
 def cell_grid(kernel: Kernel) -> Table:
     """Return the middle of the first slice as coloured cells."""
-    shown = _shown(kernel)
-    grid = without_dust(kernel.weights.reshape(-1, *kernel.size)[0])
-    cells = [[tidy(value) for value in line] for line in grid[shown].tolist()]
-    return with_cells(
-        Table.grid(padding=0), cell_colors(grid)[shown], cells, _cell_width(cells)
-    )
+    cells, colors = _shown(kernel)
+    return with_cells(Table.grid(padding=0), colors, cells, _cell_width(cells))
 
 
 def _cell_width(cells: "Sequence[Sequence[str]]") -> int:
@@ -129,21 +122,24 @@ def _what_is_shown(kernel: Kernel) -> list[Text]:
     notes: list[Text] = []
     if kernel.is_bank:
         notes.append(Text(f"The first of {kernel.filters * kernel.channels} slices."))
-    shown = tuple(part.stop - part.start for part in _shown(kernel))
+    shown = _shown(kernel)[1].shape[:2]
     if shown != kernel.size:
         notes.append(Text(f"The middle {times(shown)} of {times(kernel.size)}."))
     return notes
 
 
-def _shown(kernel: Kernel) -> tuple[slice, slice]:
-    """Return the middle rows, and as many middle columns as there is room for."""
+def _shown(kernel: Kernel) -> "tuple[list[list[str]], NDArray[np.uint8]]":
+    """Return the middle rows, and as many middle columns as there is room for; the colours."""
+    grid = without_dust(kernel.weights.reshape(-1, *kernel.size)[0])
     rows, columns = (middle(length, _SHOWN) for length in kernel.size)
-    grid = without_dust(kernel.weights.reshape(-1, *kernel.size)[0])[rows, columns]
-    width = _cell_width([[tidy(value) for value in line] for line in grid.tolist()])
-    room = max(width_of_output() // width, 1)
+
+    def cells() -> list[list[str]]:
+        return [[tidy(value) for value in line] for line in grid[rows, columns].tolist()]
+
+    room = max(width_of_output() // _cell_width(cells()), 1)
     while columns.stop - columns.start > room:
         columns = middle(kernel.size[1], columns.stop - columns.start - 2)
-    return rows, columns
+    return cells(), cell_colors(grid)[rows, columns]
 
 
 def with_cells(

@@ -46,23 +46,19 @@ def show_learnt(learnt: Learnt, title: str, written: Sequence[str]) -> None:
 
 def show_one_step(step: LearningStep) -> None:
     """Print a step of gradient descent: each grid below what it is computed from."""
-    grids = (
-        ("input x", step.image),
-        (f"kernel w, bias {short(step.bias)}", step.kernel),
-        ("output y = x ⋆ w + b  (⋆: w slides over x)", step.output),
-        ("target t", step.target),
-        (f"error e = y - t;  loss ½ Σ e² = {step.loss:.4g}", step.error),
-        (
-            "gradient of w = x ⋆ e: how the loss grows with each weight; e is the kernel here",
-            step.kernel_gradient,
-        ),
-        (
-            "gradient of x = e, padded, ⋆ flipped w: what a layer before would learn from",
-            step.image_gradient,
-        ),
-        (f"new w = w - {short(step.rate)} · its gradient", step.new_kernel),
-    )
-    for title, grid in grids:
+    of_kernel = "x ⋆ e: how the loss grows with each weight; e is the kernel here"
+    of_image = "e, padded, ⋆ flipped w: what a layer before would learn from"
+    grids = {
+        "input x": step.image,
+        f"kernel w, bias {short(step.bias)}": step.kernel,
+        "output y = x ⋆ w + b  (⋆: w slides over x)": step.output,
+        "target t": step.target,
+        f"error e = y - t;  loss ½ Σ e² = {step.loss:.4g}": step.error,
+        f"gradient of w = {of_kernel}": step.kernel_gradient,
+        f"gradient of x = {of_image}": step.image_gradient,
+        f"new w = w - {short(step.rate)} · its gradient": step.new_kernel,
+    }
+    for title, grid in grids.items():
         show_lines(title, *(" ".join(f"{v:8.4f}" for v in line) for line in grid), "")
     show_lines(
         f"gradient of b = Σ e = {step.bias_gradient:.4g};  new b {step.new_bias:.4g}",

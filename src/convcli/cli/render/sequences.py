@@ -87,13 +87,16 @@ def _show_products(
     )
     columns = columns[: max(width_of_output() // (width + 1) - 1, 1)]
     table = Table.grid(padding=(0, 1))
-    heads = _heads(columns, reading, width)
-    table.add_row(" " * width, *heads)
+    table.add_row(" " * width, *_heads(columns, reading, width))
     for i, (a, head) in enumerate(zip(rows, _heads(rows, reading, width), strict=True)):
-        products = (_product(a * b, i + j, width, place) for j, b in enumerate(columns))
-        table.add_row(head, *products)
-    shown = (len(rows), len(columns))
-    show(Text(_title(shown, (len(left), len(right)), reading), style="bold"), table, "")
+        table.add_row(
+            head, *(_product(a * b, i + j, width, place) for j, b in enumerate(columns))
+        )
+    order, all_of_them = _READINGS[reading][0], (len(left), len(right))
+    part = f", the first {len(rows)} × {len(columns)} of {len(left):,} × {len(right):,}"
+    title = f"All products, A downwards, B across{order}"
+    more = part * ((len(rows), len(columns)) != all_of_them)
+    show(Text(title + more, style="bold"), table, "")
 
 
 def _heads(values: Sequence[Any], reading: str, width: int) -> list[Text]:
@@ -101,12 +104,6 @@ def _heads(values: Sequence[Any], reading: str, width: int) -> list[Text]:
     faces = range(1, len(values) + 1)
     names = map(str, faces) if reading == "dice" else map(_cut, values)
     return [Text(f"{name:>{width}}", style="bold") for name in names]
-
-
-def _title(shown: tuple[int, int], lengths: tuple[int, int], reading: str) -> str:
-    order = _READINGS[reading][0]
-    part = f", the first {shown[0]} × {shown[1]} of {lengths[0]:,} × {lengths[1]:,}"
-    return f"All products, A downwards, B across{order}{part * (shown != lengths)}"
 
 
 def _product(value: Any, diagonal: int, width: int, place: int | None) -> Text:
@@ -160,25 +157,18 @@ def _show_carries(sums: Sequence[Number]) -> None:
     """Print how sums become digits, and the product."""
     digits, carries = carried(sums)
     lines = zip_longest(sums[: len(digits)], digits, carries, fillvalue=0)
-    rows = [
-        (
-            f"10^{place}",
-            f"{value} + {carry} = {value + carry}",
-            f"{digit}",
-            f"{(value + carry) // 10}",
+    rows = []
+    for place, (value, digit, carry) in enumerate(islice(lines, _LINES)):
+        total = value + carry
+        rows.append(
+            (f"10^{place}", f"{value} + {carry} = {total}", f"{digit}", f"{total // 10}")
         )
-        for place, (value, digit, carry) in enumerate(islice(lines, _LINES))
-    ]
     show_table("Carries", ("place", "sum + carry", "digit", "carry on"), rows, numbers=(2, 3))
     _show_left_out(len(digits), "carries")
     text = "".join(str(digit) for digit in reversed(digits))
-    show_lines(f"product: {_ends(text)}")
-
-
-def _ends(text: str) -> str:
-    if len(text) <= 70:  # noqa: PLR2004 - a line of a terminal
-        return text
-    return f"{text[:24]}…{text[-24:]} ({len(text):,} digits; --quiet prints them all)"
+    if len(text) > 70:  # noqa: PLR2004 - a line of a terminal
+        text = f"{text[:24]}…{text[-24:]} ({len(text):,} digits; --quiet prints them all)"
+    show_lines(f"product: {text}")
 
 
 def _show_dice(result: Sequence[Number]) -> None:
@@ -211,12 +201,9 @@ def _show_costs(m: int, n: int) -> None:
     size, log = count.transform, count.transform.bit_length() - 1
     by_fft = count.fft < count.direct
     fft = f"three transforms of N = {size:,}: 15·{size}·{log} + 6·{size}"
+    direct = f"2·{m}·{n} - {m + n - 1}"
     rows = [
-        (
-            Text("direct", "" if by_fft else GOOD),
-            f"{count.direct:,}",
-            f"2·{m}·{n} - {m + n - 1}",
-        ),
+        (Text("direct", "" if by_fft else GOOD), f"{count.direct:,}", direct),
         (Text("FFT", GOOD if by_fft else ""), f"{count.fft:,}", fft),
     ]
     show_lines("")
@@ -235,15 +222,10 @@ def _show_costs(m: int, n: int) -> None:
 def _show_transforms(left: Sequence[Any], right: Sequence[Any]) -> None:
     """Print the way of the FFT in numbers: both transforms, their product, the inverse."""
     found = transforms(left, right)
-    rows = [
-        (str(k), *(_complex(value) for value in values))
-        for k, values in enumerate(zip(*found[:3], strict=True))
-    ]
-    size = len(found[0])
-    headings = ("k", "transform of A", "of B", "product")
-    show_table(
-        f"By the FFT: both padded with zeros to N = {size}", headings, rows, numbers=(0,)
-    )
+    lines = zip(*found[:3], strict=True)
+    rows = [(str(k), *map(_complex, values)) for k, values in enumerate(lines)]
+    title = f"By the FFT: both padded with zeros to N = {len(found[0])}"
+    show_table(title, ("k", "transform of A", "of B", "product"), rows, numbers=(0,))
     show_lines(f"inverse transform: {', '.join(short(value) for value in found[3])}", "")
 
 

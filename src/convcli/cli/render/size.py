@@ -66,14 +66,12 @@ def _size(side: "Side") -> list[_Row]:
     """Return the output size: in green where it is a whole number, else in yellow."""
     general = f"{_span(side.axis, side.letter, 0)}/S + 1"
     formula = f"{general} = {_filled(side.axis, side.size)}"
+    size = f"{side.output} px"
     if side.clean:
-        return [("output", Text(f"{side.output} px", style=GOOD), formula)]
+        return [("output", Text(size, style=GOOD), formula)]
     exact = side.axis.exact_output_size(side.size)
-    why = "no whole number: the windows do not tile the input"
-    return [
-        ("exact", Text(str(exact), style=ODD), f"{formula} = {float(exact):.2f}"),
-        ("truncated", f"{side.output} px", why),
-    ]
+    first = ("exact", Text(str(exact), style=ODD), f"{formula} = {float(exact):.2f}")
+    return [first, ("truncated", size, "no whole number: the windows do not tile the input")]
 
 
 def _window(side: "Side") -> Iterator[_Row]:
@@ -199,14 +197,10 @@ def show_rules(
             (rule.rule, rule.output, *map(str, rule.padding or ("", "")), rule.note)
             for rule in axis_rules
         ]
-        headings = ("rule", "output", before, after, "")
-        show_table(_rules_title(side, same=same), headings, rows, numbers=(1, 2, 3))
+        axis = side.axis
+        pads = f"{axis.before}" if axis.before == axis.after else f"{axis.before}+{axis.after}"
+        asked = f"{pads} (same)" if same else pads
+        window = f"K = {axis.kernel}, S = {axis.stride}, P = {asked}, D = {axis.dilation}"
+        title = f"{side.letter} = {side.size}, {window}; padding as it is read"
+        show_table(title, ("rule", "output", before, after, ""), rows, numbers=(1, 2, 3))
     show_lines("course: the lecture's rule, which takes whole numbers only; the others round.")
-
-
-def _rules_title(side: "Side", *, same: bool) -> str:
-    axis = side.axis
-    pads = f"{axis.before}" if axis.before == axis.after else f"{axis.before}+{axis.after}"
-    asked = f"{pads} (same)" if same else pads
-    window = f"K = {axis.kernel}, S = {axis.stride}, P = {asked}, D = {axis.dilation}"
-    return f"{side.letter} = {side.size}, {window}; padding as it is read"

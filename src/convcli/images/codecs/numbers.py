@@ -169,11 +169,7 @@ def _json(values: Any) -> str:
 
 
 def exact(value: Any) -> str:
-    """Return the fewest digits that give a number again; whole numbers without a point.
-
-    >>> exact(3.0), exact(np.float32(0.1))
-    ('3', '0.1')
-    """
+    """Return the fewest digits that give a number again; whole numbers without a point."""
     return str(value).removesuffix(".0")
 
 

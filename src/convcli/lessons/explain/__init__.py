@@ -11,8 +11,7 @@ from convcli.values import Record, fields_of, plain_json
 
 Grid = NDArray[np.float64]
 
-_ORTHOGONAL = 0.1
-_SIMILAR = 0.5
+_ORTHOGONAL, _SIMILAR = 0.1, 0.5
 _DUST = 1e-12
 """Below this part of its size a sum or a difference is what rounding has left."""
 
@@ -136,9 +135,9 @@ def meaning_of(cosine: float | None) -> str:
     if abs(cosine) < _ORTHOGONAL:
         return "orthogonal: the patch has next to nothing of the kernel's pattern"
     much = "" if abs(cosine) >= _SIMILAR else "somewhat "
-    if cosine > 0:
-        return f"{much}similar: the patch looks like the kernel"
-    return f"{much}opposite: the patch looks like the negative of the kernel"
+    negative = "the negative of " * (cosine < 0)
+    word = "similar" if cosine > 0 else "opposite"
+    return f"{much}{word}: the patch looks like {negative}the kernel"
 
 
 class Explanation(Record, kw_only=True):

@@ -22,8 +22,10 @@ function doubtOf(kernel, weights, taps, white) {
 /** How far the raw value of `apply` may be from the exact one, for a sum of magnitudes. */
 function doubtAt(plan, magnitude, m) {
   if (plan.isExact) return 0;
-  const { steps, spread, divisor, biases, unit } = plan;
-  return unit * ((steps * magnitude + spread) / divisor + 2 * Math.abs(biases[m]));
+  const { steps, spread, divisor, biases, unit, inOrder } = plan;
+  // Sums of 32 bits are in doubt themselves.
+  const sums = (steps * magnitude + spread) / divisor;
+  return (inOrder ? 2 : 1) * unit * (sums + 2 * Math.abs(biases[m]));
 }
 
 /** How far the value of `apply` at an output may be from the page's: at most, or just there. */
@@ -39,11 +41,16 @@ function doubtIn(result, channel, index, magnitudeOf) {
 
 /** Whether `apply` may round the pixel of `values[at]` at `index` to the other side. */
 function isUnsure(result, at, index) {
-  const { isExact, isFloat, values, rule, white, range, shown, plans } = result;
+  return !result.isExact && isNearTie(result, at, index);
+}
+
+/** Whether the pixel would be another one if the sums were added up in another order. */
+function isNearTie(result, at, index) {
+  const { isFloat, values, rule, white, range, shown, plans } = result;
   const raw = values[at][index], level = range === "shift" ? raw : levelOf(raw, rule);
   // Halves beyond the range of pixels are cut off. A shift comes after rounding.
   const pixel = range === "shift" ? level + rule.middle : level;
-  if (isExact || pixel < 0 || pixel > white) return false;
+  if (pixel < 0 || pixel > white || plans.every((plan) => plan.isExact)) return false;
   const fromTie = Math.abs(level - Math.floor(level) - 0.5);
   const hasEnds = range === "stretch" || range === "balance";
   const scale = hasEnds ? Math.abs(rule.factor) : 1;

@@ -3,9 +3,9 @@
 // Where the weights are whole numbers over one divisor, as most kernels of the catalogue are,
 // 64-bit sums are exact, and so are those of `apply`: every pixel is equal. Where a window jumps
 // (a stride above 1), `apply` adds other weights up tap by tap, in 32-bit floats, and so does
-// the page: every pixel is equal again. Else `apply` leaves the order of the additions to a
-// library that differs between machines. The page then computes nearly exact sums, and
-// `doubtOf` says how far from them those of `apply` may be.
+// the page: every pixel is equal again, unless numba compiles the additions. Else `apply` leaves
+// the order of the additions to a library that differs between machines. The page then computes
+// nearly exact sums, and `doubtOf` says how far from them those of `apply` may be.
 
 /** Weights as whole numbers over one divisor, or null: the rule of `Kernel.integer_form`. */
 function integerForm(weights) {

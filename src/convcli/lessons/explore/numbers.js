@@ -51,7 +51,7 @@ function borderedAxis(mode, { size, before, after }) {
     const [own, first, last] = oddParts(i - before, size);
     return own * get(sources[i]) + first * get(0) + last * get(size - 1);
   };
-  return { sources, isOdd, read };
+  return { sources, before, isOdd, read };
 }
 
 /** The value at a place of a plane with its border. */
@@ -139,7 +139,8 @@ function grey(planes) {
 /** Where the numbers of a padded row are: columns that a stride jumps over come later. */
 function layoutOf(columns, stride) {
   const part = Math.ceil(columns / stride);
-  return { pitch: part * stride, placeOf: (x) => (x % stride) * part + Math.floor(x / stride) };
+  const placeOf = (x) => (x % stride) * part + Math.floor(x / stride);
+  return { pitch: part * stride, isPlain: stride === 1, placeOf };
 }
 
 /** Copy planes of a picture with their border into the lanes, unless they are there already. */
@@ -150,17 +151,20 @@ function paddedPlanes(lanes, planes, width, sides, fills, layout, key) {
   }
   const [rows, columns] = sides, { pitch, placeOf } = layout;
   const size = rows.sources.length * pitch, places = columns.sources.map((_, x) => placeOf(x));
+  const isOdd = rows.isOdd || columns.isOdd, isPlain = !isOdd && layout.isPlain;
   lanes.top = 0;
   lanes.padded = planes.map(() => lanes.take(size));
   planes.forEach((plane, i) => {
-    const padded = lanes.at(lanes.padded[i], size).fill(0);
+    const padded = lanes.at(lanes.padded[i], size).fill(fills[i]);
     rows.sources.forEach((row, y) => {
       const start = y * pitch, line = plane.subarray(row * width, (row + 1) * width);
+      if (row < 0) return;
+      if (isPlain) padded.set(line, start + columns.before);
       for (let x = 0; x < places.length; x++) {
+        if (isPlain && x === columns.before) x += width;
         const column = columns.sources[x];
-        padded[start + places[x]] = rows.isOdd || columns.isOdd
-          ? borderedValue(plane, width, sides, fills[i], y, x)
-          : row < 0 || column < 0 ? fills[i] : line[column];
+        if (isOdd) padded[start + places[x]] = borderedValue(plane, width, sides, fills[i], y, x);
+        else if (column >= 0) padded[start + places[x]] = line[column];
       }
     });
   });
@@ -228,7 +232,7 @@ function prepared(settings, planes, width, height, white) {
   const isNarrow = plans.some((plan) => plan.inOrder) &&
     plans.every((plan) => plan.inOrder || !plan.isWide);
   for (const plan of plans) {
-    plan.isExact ||= plan.inOrder && isNarrow;
+    plan.isSame = plan.isExact || (plan.inOrder && isNarrow);
     plan.inOrder = isNarrow;
   }
   const lanes = Lanes.of(isNarrow ? 4 : 8), layout = layoutOf(axes[1].sources.length, sx);
@@ -253,7 +257,8 @@ function* computing(settings, planes, width, height, white) {
   const needsExtent = range === "stretch" || range === "balance";
   const streamed = !combine && !needsExtent;
   if (job.isFloat && !streamed) {
-    for (const plan of plans) Object.assign(plan, { isExact: false, unit: 2 ** -24 });
+    const inDoubt = { isExact: false, isSame: false, unit: 2 ** -24 };
+    for (const plan of plans) Object.assign(plan, inDoubt);
   }
   const channels = planes.map((_, channel) => channel), maps = [...Array(filters).keys()];
   const shown = isBank ? [settings.map] : channels;
@@ -300,7 +305,7 @@ function* computing(settings, planes, width, height, white) {
     ...job, combine, range, rule, low, high, extremes, white, shown, values, pixels, planes,
     width: length, height: down.output, outputs: isBank ? filters : planes.length,
     fills: settings.border.fills, sourceWidth: width,
-    isExact: plans.every((plan) => plan.isExact),
+    isExact: plans.every((plan) => plan.isSame),
   };
 }
 

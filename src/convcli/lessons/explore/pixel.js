@@ -119,9 +119,11 @@ function showChain(answers) {
   const line = words.join(" → ");
   const value = element("b", "", `pixel ${pixel}`);
   $("chain").replaceChildren(`${line} → `, value);
-  if (isUnsure(result, shown, index)) {
-    $("chain").append(element("span", "note", "So near to a half that apply, which adds these " +
-      "weights up in 32-bit floats, may round it to the other side."));
+  if (isNearTie(result, shown, index)) {
+    const who = result.isExact ? "apply, where numba compiles it,"
+      : "apply, which adds these weights up in 32-bit floats,";
+    $("chain").append(element("span", "note",
+      `So near to a half that ${who} may round it to the other side.`));
   }
   clearTimeout(page.speaking);
   page.speaking = setTimeout(() => {

@@ -136,10 +136,6 @@ def _adaptive(spec: LayerSpec, now: StackRow) -> StackRow:
     return _row(spec, now, volume=Volume(volume.channels, *spec.kernel), fields=tuple(fields))
 
 
-def _flat(spec: LayerSpec, now: StackRow) -> StackRow:
-    return _row(spec, now, volume=Volume(now.volume.values, 1, 1))
-
-
 def _fully_connected(spec: LayerSpec, now: StackRow) -> StackRow:
     inputs = now.volume.values
     return _row(
@@ -160,9 +156,9 @@ def _normalisation(spec: LayerSpec, now: StackRow) -> StackRow:
 
 def _sum(spec: LayerSpec, main: StackRow, shortcut: StackRow) -> StackRow:
     if main.volume != shortcut.volume:
-        sizes = f"{_text(main.volume)}, got {_text(shortcut.volume)}"
         raise GeometryError(
-            f"expected the shortcut to have the size of the main way, {sizes}: put "
+            "expected the shortcut to have the size of the main way, "
+            f"{main.volume}, got {shortcut.volume}: put "
             f"'shortcut conv:{main.volume.channels},k1' with the stride of the main way "
             "before 'add'"
         )
@@ -175,7 +171,7 @@ _LAYERS: dict[str, Callable[..., StackRow]] = {
     "avgpool": _pool,
     "adaptive": _adaptive,
     "gap": _pool,
-    "flatten": _flat,
+    "flatten": lambda spec, now: _row(spec, now, volume=Volume(now.volume.values, 1, 1)),
     "fc": _fully_connected,
     "bn": _normalisation,
     "add": _sum,
@@ -273,8 +269,7 @@ def stack_of(source: Volume, layers: Sequence[LayerSpec]) -> Stack:
         except GeometryError as error:
             text = str(error).removeprefix(f"layer '{spec.text}': ")
             raise GeometryError(
-                f"layer {number} '{spec.text}': {text} (what comes to it is "
-                f"{_text(rows[-1].volume)})"
+                f"layer {number} '{spec.text}': {text} (what comes to it is {rows[-1].volume})"
             ) from None
         rows.append(replace(row, sources=sources, depth=min(around, len(blocks))))
     if blocks:
@@ -300,7 +295,3 @@ def _sources(word: str, number: int, blocks: list[tuple[int, int]]) -> tuple[int
         raise GeometryError("a second 'shortcut' in one block: close it with 'add'")
     blocks.append((entry, number - 1))
     return (entry,)
-
-
-def _text(volume: Volume) -> str:
-    return f"{volume.height} × {volume.width} × {volume.channels}"

@@ -113,8 +113,8 @@ def unit_from(text: str, counted: Stack) -> Unit:
     for name, count, value in limits:
         if value >= count:
             raise GeometryError(
-                f"unit: layer {layer} is {volume.height} × {volume.width} × "
-                f"{volume.channels}: expected {name} of at most {count - 1}, got {value}"
+                f"unit: layer {layer} is {volume}: expected {name} of at most {count - 1}, "
+                f"got {value}"
             )
     return Unit(layer, None if found[2] == "*" else chosen, x, y)
 
