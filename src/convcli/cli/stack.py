@@ -56,11 +56,7 @@ class Asked(Record, kw_only=True):
     epilog="""\b
 Layers:
   conv:FILTERS,kK[,sS][,pP][,dD][,gGROUPS][,nobias]  pP may be psame
-<<<<<<< HEAD
   maxpool:K[,sS][,pP] (or pool, max)  avgpool:K[,sS][,pP]  S is K unless given
-=======
-  maxpool:K[,sS][,pP] (or pool)   avgpool:K[,sS][,pP]   S is K unless given
->>>>>>> cliB
   gap  adaptive:N  fc:UNITS[,nobias]  bn  relu  dropout  flatten  softmax
   residual … [shortcut …] add                        a block with a shortcut
 In a file: {"in": "224x224x3", "layers": ["conv:64,k3,p1", "relu", "pool:2"]}""",
