@@ -243,16 +243,13 @@ def facts_of(
     """
     pipeline, codecs = work.pipeline, fast_codecs()
     strategies = [plan.strategy.name for plan in pipeline.plans]
-    options, mask = pipeline.options, pipeline.options.mask
-    weights: Any = mask and hashlib.sha256(mask.weights.tobytes()).digest()
-    if isinstance(mask, TiledMask):
-        weights = mask.source.version
+    options = pipeline.options
     packing = zlib.ZLIB_RUNTIME_VERSION if codecs is None else codecs.__version__
     same = replace(options, jobs=None, collect_stats=True)
     return {
         "the input": absolute(work.source.label),
         "the content of the input": work.source.version,
-        "the content of the mask": _digest(weights),
+        "the content of the mask": _digest(_content_of(options.mask)),
         "the kernel": _digest(list(kernels)),
         "one of the options": _digest([same, saving, layout]),
         "the choice of --quiet": str(options.collect_stats),
@@ -260,6 +257,13 @@ def facts_of(
             [own_version(), np.__version__, strategies, packing]
         ),
     }
+
+
+def _content_of(mask: Any) -> object:
+    """Return what differs where a mask does; one that is read in parts is not read here."""
+    if isinstance(mask, TiledMask):
+        return mask.source.version
+    return mask and hashlib.sha256(mask.weights.tobytes()).digest()
 
 
 def _digest(value: object) -> str:
