@@ -175,7 +175,7 @@ class AnimationStep(Record, kw_only=True):
 def scene_of(frame: Frame, link: Link, options: Options, at: Pair | None, cells: int) -> Scene:
     """Cut a square of `cells` rows around `at` out of a frame, and filter or pool it.
 
-    It is grey, but for a bank that takes all colours. A `GeometryError` says what is impossible.
+    It is grey, but for a bank of all colours. A `GeometryError` says what cannot be drawn.
     """
     if isinstance(link, Operator) or (isinstance(link, Plain) and link.kind not in REDUCTIONS):
         raise GeometryError(
