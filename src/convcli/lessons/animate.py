@@ -49,7 +49,7 @@ class Scene(Record, kw_only=True):
     `planes` (C, H, W) are the input channels with their padding, which is `outside` (H, W).
     `kernels` (O, C, kh, kw) are the filters as they slide, each with its `bias`, or None where
     windows are pooled. `raw` and `output` (O, H', W') are the result before the range step, of
-    which `report` knows, and in pixels. `white` is drawn white, `depth_white` the largest pixel.
+    which `report` knows, and in pixels. `white` is drawn white; `depth_white` is the largest.
     """
 
     planes: Grid
@@ -175,7 +175,7 @@ class AnimationStep(Record, kw_only=True):
 def scene_of(frame: Frame, link: Link, options: Options, at: Pair | None, cells: int) -> Scene:
     """Cut a square of `cells` rows around `at` out of a frame, and filter or pool it.
 
-    It is grey, but for a bank that takes all colours. What cannot be drawn is a `GeometryError`.
+    It is grey, but for a bank of all colours. A `GeometryError` says what cannot be drawn.
     """
     if isinstance(link, Operator) or (isinstance(link, Plain) and link.kind not in REDUCTIONS):
         raise GeometryError(

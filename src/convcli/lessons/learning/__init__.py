@@ -210,8 +210,6 @@ class Spectrum(Record):
     def weight_error(self, variance: float) -> float:
         """Return the standard error of the least certain weight, for targets of a variance."""
         kept = self.determined
-        if not kept.any():
-            return 0.0
         spread = (self.vectors[:, kept] ** 2 / self.values[kept]).sum(axis=1) / self.count
         return math.sqrt(variance * float(spread.max()))
 
