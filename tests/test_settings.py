@@ -102,6 +102,15 @@ def test_values_of_another_type_are_refused(name: str, value: Any) -> None:
         options_from_words(**{name: value})
 
 
+def test_more_rows_without_transposed_are_refused() -> None:
+    with pytest.raises(
+        OptionError, match=r"^output_padding: expected 0 without transposed, got 1"
+    ):
+        options_from_words(output_padding=1, stride=2)
+    assert options_from_words(output_padding=1, transposed=True).output_padding == 1
+    assert options_from_words(output_padding=0).output_padding == 0
+
+
 def test_an_unknown_option_is_named() -> None:
     with pytest.raises(TypeError, match=r"'bordr'.*border"):
         options_from_words(bordr="zero")

@@ -339,7 +339,13 @@ def options_from_words(**words: Any) -> "Options":
     for name in words:
         if name not in known:
             raise TypeError(f"there is no option {name!r}: the options are {', '.join(known)}")
-    return Options(**_read(words, Options()))
+    options = Options(**_read(words, Options()))
+    if options.output_padding and not options.transposed:
+        raise OptionError(
+            "output_padding: expected 0 without transposed, got "
+            f"{options.output_padding}: give both or none"
+        )
+    return options
 
 
 def planes_from_words(**words: Any) -> PlaneChoice:

@@ -93,6 +93,15 @@ def test_one_picture(folder: Path) -> None:
     assert tree(folder) == before
 
 
+@pytest.mark.parametrize("preview", ["--dry-run", "--plan"])
+@pytest.mark.parametrize("target", [("out.png",), ("--out-dir", "out")])
+def test_no_recipe_is_written(folder: Path, preview: str, target: tuple[str, ...]) -> None:
+    before = tree(folder)
+    words = ("apply", "box", "photos/a.png", *target, preview, "--save-recipe", "box.toml")
+    assert run(*words).exit_code == 0
+    assert tree(folder) == before
+
+
 def test_a_picture_in_blocks(folder: Path) -> None:
     save(folder / "in.tif", np.zeros((600, 500, 3)))
     before = tree(folder)

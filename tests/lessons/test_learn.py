@@ -186,14 +186,27 @@ def test_what_was_left_out_is_told_where_it_is_any(
 
 def test_a_name_is_given_up_to_a_tenth_of_the_largest_weight() -> None:
     # sobel-x, whose largest weight is 2: a tenth of that is 0.2
-    found = [
-        nearest_named(np.array([[-1, 0, w], [-2, 0, 2], [-1, 0, 1]])) for w in (1.19, 1.21)
-    ]
-    assert [(one.kernel, one.near) for one in found] == [("sobel-x", True), ("sobel-x", False)]
+    grids = [np.array([[-1, 0, w], [-2, 0, 2], [-1, 0, 1]]) for w in (1.19, 1.21)]
+    found = [(one.kernel, one.near) for one in map(nearest_named, grids) if one]
+    assert found == [("sobel-x", True), ("sobel-x", False)]
 
 
 def test_weights_of_nothing_have_no_name() -> None:
-    assert not nearest_named(np.zeros((3, 3))).near
+    nearest = nearest_named(np.zeros((3, 3)))
+    assert nearest is not None
+    assert not nearest.near
+
+
+def test_a_size_that_no_named_kernel_fits_has_no_nearest(
+    ask: Ask, run: Ask, sample: Callable[[str], str], tmp_path: Path
+) -> None:
+    target = str(tmp_path / "target.npy")
+    run("apply", "[[1,2,3],[4,5,6]]", sample("camera.png"), target, "--quiet")
+    found = ask("learn", sample("camera.png"), target, "--k", "2x3")
+    assert np.allclose(found["kernel"]["weights"], [[1, 2, 3], [4, 5, 6]], atol=1e-6)
+    assert found["nearest"] == []
+    text = run("learn", sample("camera.png"), target, "--k", "2x3").stdout
+    assert "nearest" not in text
 
 
 def test_kernels_of_fixed_weights_are_a_tenth_apart() -> None:

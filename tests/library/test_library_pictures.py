@@ -187,6 +187,18 @@ def test_pooling_is_that_of_the_command(tmp_path: Path) -> None:
     assert (tmp_path / "pooled.png").read_bytes() == expected
 
 
+@pytest.mark.parametrize("option", [{"range": "balance"}, {"flip": True}, {"transposed": True}])
+def test_pooling_refuses_options_that_it_does_not_have(option: Any) -> None:
+    with pytest.raises(
+        convcli.OptionError, match=f"^pool: it has no {next(iter(option))}: leave"
+    ):
+        convcli.pool("max", PHOTO, **option)
+
+
+def test_the_source_of_a_result_shows_itself() -> None:
+    assert repr(convcli.apply("box", PHOTO).source) == "<Picture without frames>"
+
+
 def test_places_are_found_as_by_the_command() -> None:
     printed = process("find", "log:4@negate", PHOTO, "--top", "3", "--json").stdout
     expected = json.loads(printed)["matches"]

@@ -161,7 +161,7 @@ def _call(
         from convcli.pipeline.recipe import recipe_of
 
         made = recipe_of(links, times, call.options)
-        if save_recipe is not None:
+        if save_recipe is not None and not (call.plan_only or call.dry_run):
             made.save(save_recipe)
         saving = replace(saving, recipe=str(made)) if record else saving
     return replace(

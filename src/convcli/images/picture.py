@@ -289,6 +289,8 @@ class Picture(Record):
         return np.array(self.array, dtype=dtype, copy=copy)
 
     def __repr__(self) -> str:
+        if not self.frames:  # `Result.source` does not keep its pixels.
+            return "<Picture without frames>"
         first, count = self.frames[0], len(self.frames)
         (height, width), alpha = first.shape, " + alpha" * (first.alpha is not None)
         size = f"{width} × {height} px, {first.channels} channels{alpha}"

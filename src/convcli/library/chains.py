@@ -102,6 +102,12 @@ def _is_grid(rows: Sequence[Any]) -> bool:
     return isinstance(first, int | float | np.number)
 
 
+def check_options(name: str, reason: str, others: set[str]) -> None:
+    """Refuse options that a function does not have."""
+    if others:
+        raise OptionError(f"{name}: {reason} {' and no '.join(sorted(others))}: leave it out")
+
+
 def recipe(source: str | Path | Recipe) -> Recipe:
     r"""Return the recipe of a file: a ``.toml``, or a picture that holds one.
 

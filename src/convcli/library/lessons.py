@@ -238,7 +238,7 @@ def animate(
     from convcli.library import chains, pictures
     from convcli.settings import options_from_words
 
-    _check_options("animate", "it does not draw", set(options) - _ANIMATED)
+    chains.check_options("animate", "it does not draw", set(options) - _ANIMATED)
     link, *more = chains.chain_of(kernel)
     if more:
         raise OptionError(f"animate: expected one kernel, got {1 + len(more)}: choose one")
@@ -286,7 +286,7 @@ def explore(
     from convcli.library import chains, pictures
     from convcli.settings import options_from_words
 
-    _check_options("explore", "the page has no", set(options) - _EXPLORED)
+    chains.check_options("explore", "the page has no", set(options) - _EXPLORED)
     name = str(picture) if isinstance(picture, str | Path) else "picture.png"
     frame = pictures.open(picture).frames[0]
     return explorer_of(chains.kernel(kernel), frame, options_from_words(**options), name)
@@ -296,11 +296,6 @@ _WINDOW = {"stride", "padding", "border", "dilation", "flip", "range"}
 _ANIMATED = _WINDOW | {"transposed", "output_padding"}
 _EXPLORED = _WINDOW | {"bias", "gray", "combine", "background"}
 """The options that the page of `explore` has; a background is laid before it is made."""
-
-
-def _check_options(name: str, reason: str, others: set[str]) -> None:
-    if others:
-        raise OptionError(f"{name}: {reason} {' and no '.join(sorted(others))}: leave it out")
 
 
 @with_short_names

@@ -15,7 +15,7 @@ from convcli.images.policy import MAX_PIXELS, ReadPolicy, readable_named
 from convcli.images.read import read_picture, read_pil
 from convcli.images.write import Saving
 from convcli.kernels.operator import Operator
-from convcli.library.chains import KernelLike, Run, run_of
+from convcli.library.chains import KernelLike, Run, check_options, run_of
 from convcli.library.chains import kernel as as_kernel
 from convcli.library.chains import recipe as read_recipe
 from convcli.pipeline.files import check_maps, plan_frames, without_nodata, write_filtered
@@ -356,6 +356,11 @@ def apply(
     return _run(open(picture), run.steps, run.options, run, raw=raw)
 
 
+_POOLED = {"stride", "padding", "dilation", "border", "gray", "depth", "alpha", "background"}
+_POOLED |= {"linear", "strict", "jobs"}
+"""The options of pooling."""
+
+
 @with_short_names
 def pool(
     pooling: str,
@@ -378,12 +383,12 @@ def pool(
     **options
         ``stride`` (the size of the window unless given; `s` is taken, too), ``padding``
         (``"valid"`` unless given), ``dilation``, ``border``, ``gray``, ``depth``,
-        ``alpha``, ``background``, ``linear`` and ``strict`` of `FilterOptions`.
+        ``alpha``, ``background``, ``linear``, ``strict`` and ``jobs`` of `FilterOptions`.
 
     Raises
     ------
     ConvcliError
-        If the window does not fit the picture.
+        If the window does not fit the picture, or an option is none of pooling.
 
     Examples
     --------
@@ -394,6 +399,7 @@ def pool(
     from convcli.geometry.window import window
 
     settings = options_from_words(**{"padding": "valid", **options})
+    check_options("pool", "it has no", set(options) - _POOLED)
     size = pair_from(kernel_size)
     stride = settings.stride if "stride" in options else size
     slide = window(size, stride, settings.padding, settings.dilation)

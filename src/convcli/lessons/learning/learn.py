@@ -45,8 +45,8 @@ class Nearest(Record):
     near: bool
 
 
-def nearest_named(grid: Values) -> Nearest:
-    """Return the nearest kernel of the catalogue, of those that fit into the grid.
+def nearest_named(grid: Values) -> Nearest | None:
+    """Return the nearest kernel of the catalogue; None where none fits into the grid (2×3).
 
     >>> nearest_named(np.array([[-1.0, 0, 1], [-2, 0, 2], [-1, 0, 1.01]])).kernel
     'sobel-x'
@@ -55,6 +55,8 @@ def nearest_named(grid: Values) -> Nearest:
         (float(np.abs(placed - grid).max()), kernel)
         for kernel, placed in _candidates(grid.shape)
     ]
+    if not gaps:
+        return None
     # The first of equals: robinson-e is sobel-x by another name.
     gap, kernel = min(gaps, key=lambda pair: pair[0])
     return Nearest(kernel.name, gap, gap <= _NEAR * float(np.abs(kernel.weights).max()))
@@ -95,9 +97,9 @@ class Learnt(Record, kw_only=True):
     `rounding_error` the standard error of the least certain weight, from rounding to whole
     numbers. `left_out` is the part of the target's values that were left out, because they are
     0 or white, and `converged` says whether the weights are as good as the exact ones.
-    `nearest` has the nearest kernel of the catalogue for each 2-D kernel, and `warnings` are
-    sentences that say what limits the answer. `history` has steps and mean squared errors of
-    gradient descent.
+    `nearest` has the nearest kernel of the catalogue for each 2-D kernel, where one fits into
+    it, and `warnings` are sentences that say what limits the answer. `history` has steps and
+    mean squared errors of gradient descent.
     """
 
     kernel: Kernel
@@ -191,7 +193,7 @@ def _judged(
         rounding_error=error,
         left_out=task.left_out,
         converged=behind <= _BEHIND and off <= _OFF,
-        nearest=tuple(map(nearest_named, grids)),
+        nearest=tuple(filter(None, map(nearest_named, grids))),
         warnings=(
             *_of_the_pictures(undetermined, error, condition),
             *_of_the_descent(behind, off),
