@@ -116,7 +116,9 @@ def command(**given: Any) -> None:
         from convcli.cli.batch import run_many
 
         run_many(call)
-    elif not previews and shows_matrices(call.names, call.placing.output):
+    elif not (previews or call.placing.compare) and shows_matrices(
+        call.names, call.placing.output
+    ):
         from convcli.cli.matrix import show_applied
 
         show_applied(
@@ -192,10 +194,11 @@ def _filter_one(call: ApplyCall) -> None:
     if in_blocks and (STANDARD in words or "" in words):
         raise click.UsageError("a picture is filtered block by block from a file to a file")
     depth = call.options.depth
+    has_floats = (depth and depth.value == "float") or shows_matrices(call.names, None)
     names = located_names(
         call.names,
         placing,
-        scratch=".npy" if depth and depth.value == "float" else ".png",
+        scratch=".npy" if has_floats else ".png",
         remedy="add --out-dir DIR to filter many pictures",
         writes=call.dry_run or not call.plan_only,
     )
