@@ -94,24 +94,24 @@ def test_padding_is_told(ask: Ask, edge: str) -> None:
 
 
 PADDINGS: list[Padding] = ["same", "valid", 3]
-COMBINATIONS = list(
-    itertools.product(Border, [1, 2, 3], PADDINGS, [1, 2], ["clip", "abs", "shift", "stretch"])
-)
+WINDOWS = tuple(itertools.product(Border, [1, 2, 3], PADDINGS, [1, 2]))
+MAPPINGS = (Range.CLIP, Range.ABS, Range.SHIFT, Range.STRETCH)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("spec", ["sobel-x", "[[0.3,-1.2],[0.7,0.4],[2,0.1]]"])
-def test_the_value_is_what_apply_writes_for_every_combination(spec: str) -> None:
+def test_the_value_is_what_apply_writes_for_every_window(spec: str) -> None:
+    """Ranges come in turn: what a raw value becomes does not depend on where it was summed."""
     chance = np.random.default_rng(6)
     picture = Frame(chance.integers(0, 256, (9, 11, 3)).astype(np.uint8))
     kernel = kernel_from(spec)
-    for border, stride, padding, dilation, mapping in COMBINATIONS:
+    for number, (border, stride, padding, dilation) in enumerate(WINDOWS):
         options = Options(
             border=border,
             stride=stride,
             padding=padding,
             dilation=dilation,
-            range=Range(mapping),
+            range=MAPPINGS[number // 2 % len(MAPPINGS)],
             bias=1.5,
         )
         applied = filter_frame(picture, [kernel], options)
