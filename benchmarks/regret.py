@@ -104,9 +104,9 @@ def _problem(
 def measured(problem: Problem, rounds: int) -> dict[str, float]:
     """Return the least milliseconds of each strategy that can serve."""
     plans = {
-        kind.name: Plan(problem, kind.method, kind(problem), "measured", kind.cost(problem))
+        kind.name: Plan(problem, kind.method, kind(problem), "measured", cost)
         for kind in _strategies()
-        if not kind.refusal(problem)
+        if not isinstance(cost := kind.cost(problem), str)
     }
     values = np.random.default_rng(1).integers(0, 256, problem.shape).astype(problem.dtype)
     out = np.empty(problem.result_shape, problem.result)

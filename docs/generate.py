@@ -285,13 +285,12 @@ def _collect_keys(
 
 
 def strategy_table() -> str:
-    """Return the strategies of the engine as a Markdown table, from their modules' words."""
+    """Return the strategies of the engine as a Markdown table, in their own words."""
     from convcli.engine.strategies import STRATEGIES
 
     lines = ["| strategy | `--method` | what it does |", "|---|---|---|"]
     for strategy in STRATEGIES:
-        module = sys.modules[strategy.__module__]
-        about = (module.__doc__ or "").splitlines()[0].removesuffix(".").replace("``", "`")
+        about = (strategy.__doc__ or "").splitlines()[0].removesuffix(".")
         lines.append(f"| {strategy.name} | `{strategy.method.value}` | {about} |")
     return "\n".join(lines)
 

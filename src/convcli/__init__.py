@@ -33,12 +33,19 @@ if TYPE_CHECKING:
     from convcli.kernels.spec import kernel_from
     from convcli.lessons.learning.step import learn_step
     from convcli.lessons.matrix import convolution_matrix
+    from convcli.lessons.stacks import stack
     from convcli.lessons.stacks.fields import effective_field, receptive_field
     from convcli.lessons.stacks.run import run_stack
-    from convcli.lessons.stacks.stack import stack
     from convcli.library.chains import kernel, recipe
     from convcli.library.files import apply_files, apply_tiled
-    from convcli.library.lessons import count_parameters, explain, explore, learn, output_size
+    from convcli.library.lessons import (
+        animate,
+        count_parameters,
+        explain,
+        explore,
+        learn,
+        output_size,
+    )
     from convcli.library.pictures import FilterOptions, Result, apply, find, open, plan, pool
     from convcli.pipeline.options import Options
     from convcli.pipeline.recipe import Recipe
@@ -51,7 +58,7 @@ __all__ += ["BatchError", "ClusterError", "ConvcliError", "GeometryError", "Imag
 __all__ += ["KernelError", "OptionError", "SpecError"]
 __all__ += ["FilterOptions", "Kernel", "Operator", "Options", "Picture", "Recipe", "Report"]
 __all__ += ["Result", "Window", "__version__"]
-__all__ += ["apply", "apply_files", "apply_tiled", "convolution_matrix", "convolve"]
+__all__ += ["animate", "apply", "apply_files", "apply_tiled", "convolution_matrix", "convolve"]
 __all__ += ["correlate", "correlate_transposed", "count_parameters", "effective_field"]
 __all__ += ["explain", "explore", "find", "kernel", "kernel_from", "kernels", "learn"]
 __all__ += ["learn_step", "open", "output_size", "plan", "pool", "prefer_compiled"]
@@ -76,10 +83,10 @@ _NAMES = {
     "convcli.lessons.stacks.fields": "effective_field receptive_field",
     "convcli.lessons.stacks.run": "run_stack",
     "convcli.lessons.matrix": "convolution_matrix",
-    "convcli.lessons.stacks.stack": "stack",
+    "convcli.lessons.stacks": "stack",
     "convcli.library.chains": "kernel recipe",
     "convcli.library.files": "apply_files apply_tiled",
-    "convcli.library.lessons": "count_parameters explain explore learn output_size",
+    "convcli.library.lessons": "animate count_parameters explain explore learn output_size",
     "convcli.library.pictures": "FilterOptions Result apply find open plan pool",
     "convcli.pipeline.options": "Options",
     "convcli.pipeline.recipe": "Recipe",
@@ -97,9 +104,9 @@ def __dir__() -> list[str]:
 def __getattr__(name: str) -> object:
     # Commands that need no arrays start without NumPy.
     if name == "__version__":
-        from importlib.metadata import version
+        from convcli.errors import own_version
 
-        return version("convcli")
+        return own_version()
     if name in _HOMES:
         return getattr(importlib.import_module(_HOMES[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

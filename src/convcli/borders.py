@@ -29,6 +29,17 @@ def source_indices(border: Border, size: int, before: int, after: int) -> NDArra
     return _sources_at(border, size, np.arange(-before, size + after, dtype=np.intp))
 
 
+def padded_sources(
+    border: Border, shape: tuple[int, ...], window: Window
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return the sources of the rows and of the columns of a picture that a window pads."""
+    down, across = window.axes
+    return (
+        source_indices(border, shape[0], down.before, down.after),
+        source_indices(border, shape[1], across.before, across.after),
+    )
+
+
 def _sources_at(border: Border, size: int, positions: NDArray[np.intp]) -> NDArray[np.intp]:
     if border is Border.ZERO:
         return np.where((positions >= 0) & (positions < size), positions, -1)

@@ -220,8 +220,6 @@ class WeightLayout(enum.Enum):
     def to_oihw(self, bank: "np.ndarray[Any, Any]") -> "np.ndarray[Any, Any]":
         """Return a bank in the order of convcli; arrays of fewer than 4 axes as they are.
 
-        Examples
-        --------
         >>> import numpy as np
         >>> WeightLayout.HWIO.to_oihw(np.zeros((3, 5, 2, 8))).shape
         (8, 2, 3, 5)
@@ -277,8 +275,6 @@ class Depth(enum.Enum):
     def of(cls, dtype: "np.dtype[Any]") -> "Depth":
         """Return the depth of pixels of that dtype.
 
-        Examples
-        --------
         >>> import numpy as np
         >>> Depth.of(np.dtype(np.uint16))
         <Depth.SIXTEEN: '16'>

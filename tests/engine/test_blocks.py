@@ -7,11 +7,11 @@ import pytest
 from numpy.typing import NDArray
 
 import convcli
-from convcli.engine.planner import Plan, rule_for
+from convcli.choices import Range
+from convcli.engine.planner import Block, Plan, rule_for
 from convcli.engine.problem import problem_for
-from convcli.engine.store import ValueRange, ValueStats
+from convcli.engine.store import ValueStats
 from convcli.engine.strategies import STRATEGIES
-from convcli.engine.tiles import Block
 from convcli.engine.worker import run_plan
 from convcli.kernels.kernel import Kernel
 from support import cases
@@ -53,7 +53,7 @@ def plan_of(name: str, dtype: str, border: str) -> Plan:
     groups = GROUPS.get(name, 1)
     kind = next(kind for kind in STRATEGIES if kind.name == name.partition(",")[0])
     problem = problem_for(shape, np.dtype(dtype), kernel, window, groups=groups, border=border)
-    assert not kind.refusal(problem)
+    assert not isinstance(kind.cost(problem), str)
     return Plan(problem, kind.method, kind(problem), "tested", MUCH)
 
 
@@ -72,7 +72,7 @@ def blocks_of(plan: Plan) -> list[Block]:
 
 
 def in_blocks(
-    plan: Plan, image: NDArray[Any], dtype: np.dtype[Any], how: ValueRange | None
+    plan: Plan, image: NDArray[Any], dtype: np.dtype[Any], how: Range | None
 ) -> tuple[NDArray[Any], ValueStats]:
     """Compute block by block, each from a copy of nothing but what it holds."""
     result, seen = np.empty(plan.problem.result_shape, dtype), ValueStats()
@@ -103,8 +103,8 @@ def test_pixels_and_what_is_seen_of_them_are_equal(name: str) -> None:
     plan = plan_of(name, "uint8", "reflect")
     image = image_for(plan)
     whole = np.empty(plan.problem.result_shape, np.uint8)
-    seen = run_plan(plan, image, whole, 1, rule=rule_for(plan, whole.dtype, ValueRange.ABS))
-    parts, seen_in_parts = in_blocks(plan, image, np.dtype(np.uint8), ValueRange.ABS)
+    seen = run_plan(plan, image, whole, 1, rule=rule_for(plan, whole.dtype, Range.ABS))
+    parts, seen_in_parts = in_blocks(plan, image, np.dtype(np.uint8), Range.ABS)
     np.testing.assert_array_equal(parts, whole)
     assert seen_in_parts == seen
 

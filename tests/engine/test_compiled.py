@@ -47,7 +47,7 @@ def plans_of(case: Case) -> list[Plan]:
     return [
         Plan(problem, kind.method, kind(problem), "tested", 1.0)
         for kind in COMPILED
-        if not kind.refusal(problem)
+        if not isinstance(kind.cost(problem), str)
     ]
 
 

@@ -161,7 +161,11 @@ def test_every_strategy_serves_some_of_these() -> None:
     tried = [kernel_case(name, "float32", "zero") for name in KERNELS]
     tried += [bank_case(name, "float32") for name in BANKS]
     problems = [case.plan().problem for case in tried]
-    idle = [kind.name for kind in STRATEGIES if all(map(kind.refusal, problems))]
+    idle = [
+        kind.name
+        for kind in STRATEGIES
+        if all(isinstance(kind.cost(each), str) for each in problems)
+    ]
     assert not idle
 
 

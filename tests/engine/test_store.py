@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from convcli.choices import Range
 from convcli.engine.buffers import Scratch
-from convcli.engine.store import Accumulators, StoreRule, ValueRange, ValueStats
+from convcli.engine.store import Accumulators, StoreRule, ValueStats
 
 RAW = [-300.0, -0.5, 0.5, 1.5, 255.4, 255.6]
 
@@ -31,14 +32,12 @@ def row_of_bytes(length: int) -> NDArray[np.uint8]:
 @pytest.mark.parametrize(
     ("pixels", "expected", "clipped"),
     [
-        (ValueRange.CLIP, [0, 0, 0, 2, 255, 255], 2),
-        (ValueRange.ABS, [255, 0, 0, 2, 255, 255], 2),
-        (ValueRange.SHIFT, [0, 128, 128, 130, 255, 255], 3),
+        (Range.CLIP, [0, 0, 0, 2, 255, 255], 2),
+        (Range.ABS, [255, 0, 0, 2, 255, 255], 2),
+        (Range.SHIFT, [0, 128, 128, 130, 255, 255], 3),
     ],
 )
-def test_ranges_of_bytes(
-    dtype: str, pixels: ValueRange, expected: list[int], clipped: int
-) -> None:
+def test_ranges_of_bytes(dtype: str, pixels: Range, expected: list[int], clipped: int) -> None:
     """-0.5 and 0.5 around 128 are ties: both go to 128, the even neighbour."""
     out = row_of_bytes(6)
     seen = write(out, RAW, dtype=dtype, pixels=pixels)
@@ -52,13 +51,13 @@ def test_ranges_of_bytes(
 @pytest.mark.parametrize(
     ("pixels", "expected", "clipped"),
     [
-        (ValueRange.CLIP, [0, 0, 0, 200, 255, 255], 4),
-        (ValueRange.ABS, [255, 129, 1, 200, 255, 255], 2),
-        (ValueRange.SHIFT, [0, 0, 127, 255, 255, 255], 5),
+        (Range.CLIP, [0, 0, 0, 200, 255, 255], 4),
+        (Range.ABS, [255, 129, 1, 200, 255, 255], 2),
+        (Range.SHIFT, [0, 0, 127, 255, 255, 255], 5),
     ],
 )
 def test_ranges_of_whole_numbers(
-    dtype: str, pixels: ValueRange, expected: list[int], clipped: int
+    dtype: str, pixels: Range, expected: list[int], clipped: int
 ) -> None:
     """30,000 + 128 still fits an int16, and 32,700 + 128 no more."""
     out = row_of_bytes(6)
@@ -69,7 +68,7 @@ def test_ranges_of_whole_numbers(
 
 def test_sixteen_bits_shift_to_their_own_middle() -> None:
     out = np.empty((1, 3, 1), np.uint16)
-    seen = write(out, [-40_000.0, 0.0, 40_000.0], pixels=ValueRange.SHIFT)
+    seen = write(out, [-40_000.0, 0.0, 40_000.0], pixels=Range.SHIFT)
     assert out.ravel().tolist() == [0, 32_768, 65_535]
     assert seen.clipped == 2
 
@@ -79,7 +78,7 @@ def test_sixteen_bits_shift_to_their_own_middle() -> None:
 )
 def test_clipped_is_what_rounds_out_of_range(limit: float, clipped: int) -> None:
     """255.5 rounds to 256, the even neighbour; -0.5 to 0."""
-    assert write(row_of_bytes(1), [limit], pixels=ValueRange.CLIP).clipped == clipped
+    assert write(row_of_bytes(1), [limit], pixels=Range.CLIP).clipped == clipped
 
 
 @pytest.mark.parametrize("dtype", ["int16", "int32", "float32", "float64"])
@@ -91,7 +90,7 @@ def test_the_divisor_comes_before_the_bias(dtype: str) -> None:
 
 def test_a_row_goes_to_its_place_and_what_is_seen_adds_up() -> None:
     out = np.zeros((3, 1, 2), np.uint8)
-    rule: dict[str, Any] = {"bias": (1, 2), "pixels": ValueRange.CLIP}
+    rule: dict[str, Any] = {"bias": (1, 2), "pixels": Range.CLIP}
     seen = write(out, [10.0, 300.0], row=2, **rule) + write(out, [-10.0, 20.0], row=0, **rule)
     assert out.tolist() == [[[0, 22]], [[0, 0]], [[11, 255]]]
     assert seen == ValueStats(low=-9, high=302, clipped=2)
@@ -124,7 +123,7 @@ def test_quotients_that_do_not_fit_saturate() -> None:
 def test_a_shift_rounds_before_it_adds(dtype: str) -> None:
     """4644.5006 rounds to 4645; in float32 4644.5006 + 32,768 is 37,412.5, a tie."""
     out = np.empty((1, 2, 1), np.uint16)
-    write(out, [4644.5006, -561.499], dtype=dtype, pixels=ValueRange.SHIFT)
+    write(out, [4644.5006, -561.499], dtype=dtype, pixels=Range.SHIFT)
     assert out.ravel().tolist() == [32_768 + 4645, 32_768 - 561]
 
 
@@ -132,7 +131,7 @@ def test_a_shift_rounds_before_it_adds(dtype: str) -> None:
 def test_sixteen_bits_shift_whole_numbers_that_are_all_negative(dtype: str) -> None:
     """32,768 itself is no int16."""
     out = np.empty((1, 3, 1), np.uint16)
-    write(out, [-32_768, -300, -1], dtype=dtype, pixels=ValueRange.SHIFT)
+    write(out, [-32_768, -300, -1], dtype=dtype, pixels=Range.SHIFT)
     assert out.ravel().tolist() == [0, 32_468, 32_767]
 
 
@@ -157,13 +156,13 @@ def test_nan_becomes_0_whatever_its_mantissa_holds(result: str) -> None:
 @pytest.mark.parametrize(
     ("pixels", "expected", "clipped"),
     [
-        (ValueRange.CLIP, [0, 0, 7, 255], 2),
-        (ValueRange.ABS, [3, 0, 7, 255], 1),
-        (ValueRange.SHIFT, [125, 128, 135, 255], 1),
+        (Range.CLIP, [0, 0, 7, 255], 2),
+        (Range.ABS, [3, 0, 7, 255], 1),
+        (Range.SHIFT, [125, 128, 135, 255], 1),
     ],
 )
 def test_nan_changes_no_other_pixel(
-    pixels: ValueRange, expected: list[int], clipped: int, dtype: str, *, collect_stats: bool
+    pixels: Range, expected: list[int], clipped: int, dtype: str, *, collect_stats: bool
 ) -> None:
     out = row_of_bytes(4)
     seen = write(
@@ -174,5 +173,5 @@ def test_nan_changes_no_other_pixel(
 
 
 def test_nan_is_neither_the_smallest_nor_the_largest() -> None:
-    missing = write(row_of_bytes(2), [np.nan, np.nan], pixels=ValueRange.ABS)
+    missing = write(row_of_bytes(2), [np.nan, np.nan], pixels=Range.ABS)
     assert missing + ValueStats(-2, 5, 1) == ValueStats(-2, 5, 1)

@@ -6,8 +6,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 import convcli
-from convcli.engine.program import program_for
-from convcli.engine.strategies.passes import in_integers
+from convcli.engine.program import in_integers, program_for
 from convcli.kernels.kernel import Kernel
 
 EXTREMES = [np.full((40, 50), 255, np.uint8), np.zeros((40, 50), np.uint8)]

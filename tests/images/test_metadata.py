@@ -259,3 +259,20 @@ def test_linear_light_of_floats_is_refused(tmp_path: Path) -> None:
     )
     assert done.exit_code == 1
     assert "leave --linear out" in done.output
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "webp"])
+def test_a_recipe_stands_beside_the_place_where_a_photo_was_taken(
+    suffix: str, tmp_path: Path
+) -> None:
+    exif = Image.Exif()
+    exif[ExifTags.IFD.GPSInfo] = {1: "N", 2: (51.0, 3.0, 15.0)}
+    exif[ExifTags.IFD.Exif] = {0xA002: 9, 0x9003: "2026:11:30 12:00:00"}
+    Image.new("RGB", (40, 30), "red").save(tmp_path / "in.jpg", exif=exif)
+    apply("box", tmp_path / "in.jpg", tmp_path / f"out.{suffix}", "--record")
+    with opened(tmp_path / f"out.{suffix}") as image:
+        found = image.getexif()
+        assert found.get_ifd(ExifTags.IFD.GPSInfo)[2] == (51.0, 3.0, 15.0)
+        inner = found.get_ifd(ExifTags.IFD.Exif)
+    assert (inner[0xA002], inner[0x9003]) == (40, "2026:11:30 12:00:00")
+    assert b"# convcli recipe" in inner[0x9286]

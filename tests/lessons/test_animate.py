@@ -1,9 +1,11 @@
 """What the frames of an animation show, in numbers; and the files that they become."""
 
+import io
 import itertools
 import json
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import convcli
 from convcli.images.picture import Frame
 from convcli.kernels.kernel import Kernel
 from convcli.kernels.operator import Plain
@@ -170,7 +173,7 @@ def test_ffmpeg_makes_a_video(run: Callable[..., Any], tmp_path: Path) -> None:
     ("more", "said"),
     [
         (["a.gif", "--format", "strip"], "ends in .png"),
-        (["a.txt"], "ends in .gif, .png, .apng, .webp or .mp4"),
+        (["a.tif"], "ends in .gif, .png, .apng, .webp or .mp4"),
         (["a.gif", "--format", "frames"], "ends in .png"),
         (["a.gif", "--transposed", "--output-padding", "2"], "output_padding"),
     ],
@@ -194,3 +197,51 @@ def test_one_kernel_or_a_pooling(refuse: Callable[..., str], link: str) -> None:
     words = ["animate", link, "[[1,2],[3,4]]", "a.gif"]
     assert "expected one kernel, or a pooling as max:2" in refuse(*words)
     assert "leave --stride" in refuse("animate", "max:2", "[[1,2],[3,4]]", "a.gif", "--s", "2")
+
+
+NINE = "[[1,2,3],[4,5,6],[7,8,9]]"
+
+
+@pytest.mark.parametrize("more", [[], ["--transposed", "--stride", "2"]])
+def test_numbers_of_the_output_are_those_of_apply(
+    run: Callable[..., Any], tmp_path: Path, more: list[str]
+) -> None:
+    written, expected = tmp_path / "drawn.csv", tmp_path / "applied.csv"
+    assert "raw numbers" in run("animate", "sobel-x", NINE, str(written), *more).stdout
+    run("apply", "sobel-x", NINE, str(expected), *more)
+    assert written.read_text() == expected.read_text()
+
+
+@pytest.mark.slow
+def test_standard_output_gets_a_moving_picture() -> None:
+    words = [sys.executable, "-m", "convcli", "animate", "sobel-x", NINE, "-"]
+    ended = subprocess.run([*words, "--format", "webp"], capture_output=True, check=True)
+    image = Image.open(io.BytesIO(ended.stdout))
+    assert (image.format, getattr(image, "n_frames", 1)) == ("WEBP", 9)
+    refused = subprocess.run(words, capture_output=True, check=False, text=True)
+    assert refused.returncode == 1
+    assert (
+        refused.stderr
+        == "Error: -: expected a gif, apng or webp to send on: add --format gif\n"
+    )
+
+
+def test_python_draws_what_the_command_draws(run: Callable[..., Any], tmp_path: Path) -> None:
+    one, other = tmp_path / "one.gif", tmp_path / "other.gif"
+    photo = np.arange(48, dtype=np.uint8).reshape(6, 8)
+    Image.fromarray(photo).save(tmp_path / "in.png")
+    run("animate", "sobel-x", str(tmp_path / "in.png"), str(one), "--at", "2,3", "--cells", "3")
+    made = convcli.animate("sobel-x", photo, at=(2, 3), cells=3)
+    assert made.save(other) == [str(other)]
+    assert one.read_bytes() == other.read_bytes()
+    shown = Image.open(io.BytesIO(made._repr_png_()))
+    assert (getattr(shown, "n_frames", 1), shown.size) == (9, made.frames[0].shape[1::-1])
+    # the middle output of the crop: a step of 1 to the right, seen by 8 weights
+    assert made.output[1, 1, 0] == 8
+
+
+def test_python_refuses_what_is_not_drawn() -> None:
+    with pytest.raises(convcli.OptionError, match="does not draw colormap"):
+        convcli.animate("sobel-x", [[1, 2]], colormap="diverging")
+    with pytest.raises(convcli.OptionError, match="expected one kernel, got 2"):
+        convcli.animate(["box", "relu"], [[1, 2]])

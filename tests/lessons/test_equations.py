@@ -7,7 +7,7 @@ import pytest
 from numpy.lib.stride_tricks import sliding_window_view
 
 from convcli.choices import Sharing
-from convcli.lessons.learning.equations import (
+from convcli.lessons.learning import (
     Samples,
     solve_exactly,
     spectrum_of,
@@ -83,7 +83,7 @@ def test_where_weights_are_not_determined_they_are_the_smallest() -> None:
     ramp = np.add.outer(np.arange(30.0), np.arange(20.0))[..., np.newaxis]
     target = 3 * ramp[1:-1, 1:-1] + 5
     learnt = learn_task(task_for(ramp, target, (3, 3), Sharing.SHARED))
-    assert learnt.limits.undetermined == 8
+    assert learnt.undetermined == 8
     seen = sliding_window_view(ramp[..., 0], (3, 3)).reshape(-1, 9)
     centred = seen - seen.mean(axis=0)
     wanted = target.ravel() - target.mean()

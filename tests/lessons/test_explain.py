@@ -157,6 +157,20 @@ def test_text_shows_the_grids_and_says_what_they_mean(
     assert "5 of 9 taps see it, in brackets (border zero)" in text
 
 
+def test_an_explanation_is_written_as_numbers(
+    run: Callable[..., Any], refuse: Callable[..., str], tmp_path: Path
+) -> None:
+    grid, at = "[[1,2,3],[4,5,6],[7,8,9]]", ("--at", "1,1")
+    table, document = str(tmp_path / "products.csv"), str(tmp_path / "all.json")
+    run("explain", "sobel-x", grid, table, *at)
+    assert Path(table).read_text() == "-1,0,3\n-8,0,12\n-7,0,9\n"
+    printed = run("explain", "sobel-x", grid, document, *at, "--json").stdout
+    assert json.loads(Path(document).read_text()) == json.loads(printed)
+    assert "expected one grid" in refuse("explain", "sobel", grid, table, *at)
+    twice = refuse("explain", "sobel-x", grid, "a.png", *at, "--png", "b.png")
+    assert "OUTPUT is given twice (a.png, b.png)" in twice
+
+
 def test_large_kernels_show_their_middle(
     run: Callable[..., Any], sample: Callable[[str], str]
 ) -> None:

@@ -54,7 +54,7 @@ def test_what_a_unit_can_see(
 )
 def test_gradients_reach_all_of_a_field_and_nothing_else(layers: str) -> None:
     rows = convcli.stack(layers, "31x37x2").rows
-    volume = rows[-1].reached.volume
+    volume = rows[-1].volume
     for x, y in ((0, 0), (volume.width // 2, volume.height - 1)):
         unit = f"{len(rows)}:*@{x},{y}"
         field = convcli.receptive_field(layers, unit, "31x37x2")

@@ -12,8 +12,7 @@ from PIL import Image
 from safetensors.numpy import save_file
 
 import convcli
-from convcli.lessons.stacks.gradients import input_gradient
-from convcli.lessons.stacks.run import Running, run_stack
+from convcli.lessons.stacks.run import input_gradient, run_stack
 from convcli.lessons.stacks.spec import layers_of
 from convcli.lessons.stacks.weights import WeightFiles
 from convcli.values import replace
@@ -48,7 +47,7 @@ def test_finds_the_names_of_torchvision() -> None:
     # as torchvision.models.resnet18().state_dict() and vgg16() have them
     from convcli.lessons.stacks import weights
 
-    resnet = weights.residual_names(layers_of(["resnet18"])[1])
+    resnet = weights.counted_names(layers_of(["resnet18"])[1], blocks=True)
     assert list(resnet.values())[:4] == ["conv1", "bn1", "layer1.0.conv1", "layer1.0.bn1"]
     assert {"layer2.0.downsample.0", "layer2.0.downsample.1", "layer4.1.bn2", "fc"} <= {
         *resnet.values()
@@ -177,9 +176,9 @@ def test_gradients_of_units_equal_autograd(case: str, tmp_path: Path) -> None:
     image = np.random.default_rng(1).random(shape, dtype=np.float32)
     for layer, y, x in units:
         told = GRADIENTS[f"{case} {layer} {y} {x}"]
-        mix = np.cos(np.arange(rows[layer - 1].reached.volume.channels)).astype(np.float32)
+        mix = np.cos(np.arange(rows[layer - 1].volume.channels)).astype(np.float32)
         with WeightFiles(path, [row.spec for row in rows]) as files:
-            found = input_gradient(rows[:layer], Running(files), image, (y, x), mix)
+            found = input_gradient(rows[:layer], files, image, (y, x), mix)
         assert float(np.linalg.norm(found)) == pytest.approx(told["norm"], rel=1e-4)
         flat = found.transpose(2, 0, 1).ravel()
         assert float(np.abs(flat).max()) == pytest.approx(told["largest"], rel=1e-4)

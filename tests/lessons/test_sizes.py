@@ -172,6 +172,13 @@ def test_questions_of_understanding_have_one_right_choice() -> None:
         assert right[1] == "one pixel is added on each side, so W grows by 2"
 
 
+@pytest.mark.parametrize("count", [5, 30, 100])
+def test_no_question_is_asked_twice_in_a_round(count: int) -> None:
+    for seed in range(20):
+        first_lines = {each.text.partition("\n")[0] for each in questions(seed, count)}
+        assert len(first_lines) == count
+
+
 def test_questions_count_in_words() -> None:
     texts = [question.text for seed in range(40) for question in questions(seed, 5)]
     assert any("over 1 channel, each" in text for text in texts)

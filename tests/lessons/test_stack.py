@@ -7,8 +7,8 @@ import pytest
 
 from convcli.errors import GeometryError
 from convcli.geometry.layers import Volume
+from convcli.lessons.stacks import stack, stack_of
 from convcli.lessons.stacks.spec import layers_from
-from convcli.lessons.stacks.stack import stack, stack_of
 
 Ask = Callable[..., Any]
 
@@ -129,6 +129,12 @@ def test_global_average_pooling_and_average(ask: Ask) -> None:
     assert document["layers"][2]["receptive_field"] == "all"
 
 
+def test_a_stack_says_what_pool_means(run: Callable[..., Any]) -> None:
+    assert "pool: the largest value" in run("stack", "--in", "8x8x1", "pool:2").stdout
+    for name in ("maxpool:2", "avgpool:2"):
+        assert "pool: the largest" not in run("stack", "--in", "8x8x1", name).stdout
+
+
 def test_memory_is_four_bytes_a_value(ask: Ask) -> None:
     document = ask("stack", "--in", "4x4x1", "conv:2,k3,p1")
     assert document["layers"][0]["memory_bytes"] == 4 * 4 * 2 * 4
@@ -210,8 +216,8 @@ def test_a_shortcut_adds_its_own_weights() -> None:
         layers_from(["residual conv:4,k3,s2,p1,nobias shortcut conv:4,k1,s2,nobias add"]),
     )
     assert stack.parameters == 4 * 2 * 9 + 4 * 2
-    assert stack.reached.volume == Volume(4, 4, 4)
-    assert stack.reached.fields[0].size == 3
+    assert stack.rows[-1].volume == Volume(4, 4, 4)
+    assert stack.rows[-1].fields[0].size == 3
 
 
 @pytest.mark.parametrize(

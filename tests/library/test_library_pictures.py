@@ -193,6 +193,14 @@ def test_places_are_found_as_by_the_command() -> None:
     assert [match.as_dict() for match in convcli.find("log:4@negate", PHOTO, top=3)] == expected
 
 
+def test_a_plan_refuses_what_apply_refuses() -> None:
+    """A window of 3 at stride 2 leaves one of 4 columns unseen."""
+    options: Any = {"stride": 2, "padding": "valid", "strict": True}
+    for filtered in (convcli.apply, convcli.plan):
+        with pytest.raises(convcli.GeometryError, match="1 column of picture"):
+            filtered("box", np.zeros((5, 4), np.uint8), **options)
+
+
 def test_a_plan_says_what_would_be_done() -> None:
     words = ("gaussian:2", str(PHOTO), "out.png", "--plan", "--json", "--jobs", "1")
     expected = json.loads(process("apply", *words).stdout)

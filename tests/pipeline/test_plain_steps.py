@@ -65,6 +65,23 @@ def test_transparency() -> None:
     assert filtered.tolist() == [[[50, 25, 0, 64]]]
 
 
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("max", [[5.0, 7.0], [13.0, 15.0]]),
+        ("maxpool", [[5.0, 7.0], [13.0, 15.0]]),
+        ("avgpool", [[2.5, 4.5], [10.5, 12.5]]),
+    ],
+)
+def test_a_pooling_has_a_name_that_means_the_same_in_a_chain_and_in_a_stack(
+    name: str, values: list[list[float]]
+) -> None:
+    grid = np.arange(16.0).reshape(4, 4)
+    assert convcli.apply("identity", grid, then=f"{name}:2").array.tolist() == values
+    (layer,) = convcli.run_stack([f"{name}:2"], grid[..., np.newaxis], "")
+    assert np.squeeze(layer.values).tolist() == values
+
+
 def test_a_map_of_the_last_bank_is_taken_before_the_steps_that_follow() -> None:
     bank = np.random.default_rng(1).normal(size=(4, 3, 3, 3))
     one = convcli.apply(bank, PHOTO, then=["relu", "max:2"], map=2, raw=True).array

@@ -42,7 +42,8 @@ const text = (plane) => btoa(Array.from(
   new Uint8Array(plane.buffer), (byte) => String.fromCharCode(byte)).join(""));
 const output = () => {
   const { pixels, values, width, height, isExact } = page.result;
-  const unsure = values.map((raws) => Uint8Array.from(raws, isNearHalf));
+  const unsure = values.map((raws, at) => Uint8Array.from(
+    raws, (_, index) => isUnsure(page.result, at, index)));
   return { planes: pixels.map(text), unsure: unsure.map(text), width, height, isExact,
            problem: $("problem").textContent };
 };

@@ -88,7 +88,7 @@ class Case:
 
     def _alone(self, kind: type[Strategy], **settings: Any) -> NDArray[Any] | None:
         jobs, chosen = settings.pop("jobs", None), self.plan(**settings)
-        if kind.refusal(chosen.problem):
+        if isinstance(kind.cost(chosen.problem), str):
             return None
         out = self.executed(replace(chosen, strategy=kind(chosen.problem)), jobs)
         return out[..., 0] if self.image.ndim == 2 and self.weights.ndim == 2 else out

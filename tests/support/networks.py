@@ -1,12 +1,12 @@
 """Networks with random weights, the same for torch and for convcli."""
 
+import functools
 from typing import Any
 
 import numpy as np
 
-from convcli.lessons.stacks import weights
+from convcli.lessons.stacks import stack, weights
 from convcli.lessons.stacks.spec import layers_of
-from convcli.lessons.stacks.stack import stack
 
 _CONVOLUTIONS = " ".join(
     f"conv:{filters},k3,p1 relu " * layers + "pool:2"
@@ -37,7 +37,7 @@ BACKWARD: dict[str, tuple[str, tuple[int, int, int], list[tuple[int, int, int]]]
 
 _SCHEMES: dict[str, Any] = {
     "lenet": weights.counted_names,
-    "resnet18": weights.residual_names,
+    "resnet18": functools.partial(weights.counted_names, blocks=True),
 }
 
 
@@ -72,6 +72,6 @@ def random_tensors(
         elif spec.layer_type == "bn":
             for part in ("weight", "bias", "running_mean", "running_var"):
                 tensors[f"{name}.{part}"] = rng.random(channels, dtype=np.float32) + 0.5
-        volume = row.reached.volume
+        volume = row.volume
         channels, before = volume.channels, (volume.height, volume.width, volume.channels)
     return tensors, names

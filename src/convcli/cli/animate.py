@@ -12,7 +12,7 @@ from convcli.cli.options import (
     window_options,
     with_options,
 )
-from convcli.cli.output import say, show_json
+from convcli.cli.output import STANDARD, refuse_terminals, say, show_json
 from convcli.cli.types import LINK, POINT, whole
 from convcli.geometry.window import Pair
 from convcli.text import counted
@@ -75,9 +75,10 @@ def command(
     """Draw KERNEL sliding over a crop of IMAGE, and write it to OUTPUT.
 
     KERNEL is a kernel, a filter bank (its channels are summed, its maps stacked), or a
-    pooling: max:2, or pool:2 for means. OUTPUT ends in .gif, .webp, .png or .apng (an
-    animated PNG), or .mp4 (made by ffmpeg). The crop is filtered as if it were the whole
-    picture, in grey but for a bank of three channels; padding has green frames.
+    pooling: maxpool:2 (or max:2), avgpool:2 (or pool:2). OUTPUT ends in .gif, .webp, .png
+    or .apng (an animated PNG), or .mp4 (made by ffmpeg), or is - with --format; a .csv,
+    .txt or .json gets the raw numbers that fill. The crop is filtered as if it were the
+    whole picture, in grey but for a bank of three channels; padding has green frames.
 
     For example:
       convcli animate sobel-x photo.jpg slide.gif --at 120,80
@@ -86,8 +87,8 @@ def command(
       convcli animate layer.npy photo.jpg steps.png --format strip --frames 12
       convcli animate box:3 photo.jpg up.gif --transposed --stride 2 --cells 3
     """
-    from convcli.images.animation import animation_form, write_animation
-    from convcli.lessons.animate import durations_for, frames_of, scene_of
+    from convcli.images.animation import animation_form, is_numbers
+    from convcli.lessons.animate import animation_of
     from convcli.pipeline.files import read_first_frame
 
     if target is not None and output is not None:
@@ -95,25 +96,24 @@ def command(
     target = target or output
     if target is None:
         raise click.UsageError("Missing argument 'OUTPUT'")
-    form = animation_form(target, form)
-    scene = scene_of(read_first_frame(image, reading), kernel, options, at, cells)
-    drawn = frames_of(scene, frames)
-    written = write_animation(drawn, durations_for(len(drawn), delay), target, form)
-    width, height = drawn[0].image.size
-    rows, columns = scene.output.shape[1:]
-    if len(written) > 1:
-        target = f"{written[0]} to {written[-1]}"
+    numbers = is_numbers(target, form)
+    form = None if numbers else animation_form(target, form)
+    refuse_terminals(image, target)
+    frame = read_first_frame(image, reading)
+    made = animation_of(frame, kernel, options, at=at, cells=cells, delay=delay, frames=frames)
+    if target == STANDARD:
+        click.echo(made.encoded(str(form)), nl=False)
+        return
+    written = made.save(target, form)
+    count, (width, height) = len(made.drawings), made.drawings[0].image.size
+    rows, columns = made.output.shape[:2]
+    named = written[0] if len(written) == 1 else f"{written[0]} to {written[-1]}"
     if as_json:
-        document = {
-            "target": target,
-            "files": written,
-            "frames": len(drawn),
-            "width": width,
-            "height": height,
-        }
+        drawn = {"frames": count, "width": width, "height": height}
+        document = {"target": named, "files": written, **({} if numbers else drawn)}
         show_json(document | {"output": {"width": columns, "height": rows}})
     elif not quiet:
-        say(
-            f"{target}: {counted(len(drawn), 'frame')} of {width} × {height} px, "
-            f"output {columns} × {rows} {'cell' if rows * columns == 1 else 'cells'}"
-        )
+        frames_of = f"{counted(count, 'frame')} of {width} × {height} px"
+        cell = "cell" if rows * columns == 1 else "cells"
+        what = "raw numbers" if numbers else frames_of
+        say(f"{named}: {what}, output {columns} × {rows} {cell}")

@@ -229,10 +229,10 @@ def _show_plan(call: ApplyCall, source: str, target: str, *, in_blocks: bool) ->
             show_tiling(tiling, f"{source} → {target}")
         return
     from convcli.pipeline.files import read_first_frame
-    from convcli.pipeline.pipeline import SourceInfo, plan_pipeline
+    from convcli.pipeline.pipeline import plan_pipeline
 
-    info = SourceInfo.of(read_first_frame(source, call.reading))
-    plans, options = plan_pipeline(info, call.kernels, call.options).plans, call.options
+    header = read_first_frame(source, call.reading).header
+    plans, options = plan_pipeline(header, call.kernels, call.options).plans, call.options
     cores = options.jobs or available_cores()
     show_planned(plans, cores, as_json=call.placing.as_json, mixed=options.mixing)
 
@@ -242,18 +242,17 @@ def _show_plan(call: ApplyCall, source: str, target: str, *, in_blocks: bool) ->
 
 def tiling_of(call: ApplyCall, source: str, target: str) -> "Tiling":
     """Return how a picture would be filtered block by block."""
-    from convcli.scale.tiled.run import client_for, plan_large
+    from convcli.scale.tiled.run import plan_large
 
-    with client_for(source, target, call.many.cluster, call.many.retries) as (client, located):
-        return plan_large(
-            call.kernels,
-            *located,
-            call.options,
-            frame=call.reading.frame,
-            memory=call.many.memory,
-            client=client,
-            planes=call.planes,
-        )
+    return plan_large(
+        call.kernels,
+        source,
+        target,
+        call.options,
+        frame=call.reading.frame,
+        planes=call.planes,
+        **fields_of(call.many, "memory", "cluster", "retries"),
+    )
 
 
 def _filter_in_blocks(call: ApplyCall, source: str, target: str) -> "Report":
@@ -261,13 +260,12 @@ def _filter_in_blocks(call: ApplyCall, source: str, target: str) -> "Report":
     from convcli.batch.report import Summary
     from convcli.cli.ending import only_one_interrupt
     from convcli.cli.render.batch import progress_shown
-    from convcli.scale.tiled.run import client_for, filter_large
+    from convcli.scale.tiled.run import filter_large
 
     many, placing, started = call.many, call.placing, time.monotonic()
     with (
         # Running blocks are written to the end before the output is removed.
         only_one_interrupt(),
-        client_for(source, target, many.cluster, many.retries) as (client, located),
         progress_shown(many.progress, "blocks", silent=placing.is_silent) as show,
     ):
 
@@ -276,18 +274,16 @@ def _filter_in_blocks(call: ApplyCall, source: str, target: str) -> "Report":
 
         return filter_large(
             call.kernels,
-            *located,
+            source,
+            target,
             call.options,
             frame=call.reading.frame,
             max_pixels=call.reading.max_pixels,
             saving=call.saving,
             file_format=placing.kind,
-            memory=many.memory,
-            client=client,
-            retries=many.retries,
-            timeout=many.timeout,
             overwrite=placing.rule("") == "overwrite",
             resume=call.resume,
             progress=progress,
             planes=call.planes,
+            **fields_of(many, "memory", "cluster", "retries", "timeout"),
         )

@@ -87,15 +87,9 @@ def command(
         write_canvas(lesson.draw_strips(strips, picture.white), png)
     count = lesson.numbers_shown(kernel, options)
     if as_json:
-        corners = [
-            {
-                "border": strip.border.value,
-                "place": strip.corner,
-                "corner": strip.near(count),
-                "largest_difference_to_zero": strip.spread,
-            }
-            for strip in strips
-        ]
+        keys = ("border", "place", "corner", "largest_difference_to_zero")
+        rows = [(s.border.value, s.corner, s.near(count), s.spread) for s in strips]
+        corners = [dict(zip(keys, row, strict=True)) for row in rows]
         show_json({"strips": corners, "image": image, "png": png})
         return
     from convcli.cli.render.grids import show_strips

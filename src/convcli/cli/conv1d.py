@@ -15,9 +15,6 @@ from convcli.cli.types import EnumType, whole
 if TYPE_CHECKING:
     from convcli.lessons.sequences import Number
 
-_TRANSFORMED = 16
-"""The longest result whose transforms are printed."""
-
 Reading: TypeAlias = Literal["sequence", "digits", "dice", "polynomial"]
 """What the two arguments are."""
 
@@ -98,8 +95,11 @@ def command(
         elif quiet:
             click.echo(_bare(result, reading))
         else:
+            from convcli.cli.render.sequences import show_convolution
+
             sums = dict(zip(places, result, strict=True))
-            _show(left, right, sums, reading, total=total, by_fft=method == "fft")
+            by_fft = method == "fft"
+            show_convolution(left, right, sums, reading, total=total, by_fft=by_fft)
 
 
 def _text(argument: str) -> str:
@@ -125,20 +125,16 @@ def _bare(result: "list[Number]", reading: Reading) -> str:
     from convcli.lessons.sequences import carried, polynomial
 
     if reading == "digits":
-        return _digits(carried(result)[0])
+        return "".join(map(str, reversed(carried(result)[0])))
     if reading == "polynomial":
         return polynomial(result)
     return ",".join(str(value) for value in result)
 
 
-def _digits(digits: list[int]) -> str:
-    return "".join(str(digit) for digit in reversed(digits))
-
-
 def _document(
     left: Sequence[Any], right: Sequence[Any], result: "list[Number]", reading: Reading
 ) -> dict[str, Any]:
-    from convcli.lessons.sequences import carried, cheaper_by_fft, operations, polynomial
+    from convcli.lessons.sequences import carried, cheaper_by_fft, operations
 
     document: dict[str, Any] = {
         "a": _plain(left),
@@ -147,56 +143,15 @@ def _document(
         "operations": operations(len(left), len(right)),
         "fft_pays_for": cheaper_by_fft(),
     }
+    if reading in ("digits", "polynomial"):
+        document["product"] = _bare(result, reading)
     if reading == "digits":
-        digits, carries = carried(result)
-        document |= {"product": _digits(digits), "carries": carries}
-    elif reading == "polynomial":
-        document["product"] = polynomial(result)
-    elif reading == "dice":
-        document["distribution"] = {
-            str(total): str(value) for total, value in enumerate(result, start=2)
-        }
+        document["carries"] = carried(result)[1]
+    if reading == "dice":
+        document["distribution"] = {f"{n}": f"{value}" for n, value in enumerate(result, 2)}
     return document
 
 
 def _plain(values: Sequence[Any]) -> list[Any]:
     """Return numbers as JSON has them: fractions as text."""
-    from fractions import Fraction
-
-    return [str(value) if isinstance(value, Fraction) else value for value in values]
-
-
-def _show(
-    left: Sequence[Any],
-    right: Sequence[Any],
-    sums: "dict[int, Number]",
-    reading: Reading,
-    *,
-    total: int | None,
-    by_fft: bool,
-) -> None:
-    from convcli.cli.render import sequences as render
-    from convcli.cli.render.tables import show_lines
-    from convcli.lessons.sequences import carried, polynomial
-
-    result = list(sums.values())
-    render.show_products(left, right, reading, None if total is None else total - 2)
-    render.show_diagonals(left, right, sums, reading)
-    if reading == "digits":
-        render.show_carries(result, *carried(result))
-    elif reading == "polynomial":
-        factors = f"({polynomial(left)}) · ({polynomial(right)})"
-        show_lines(f"{factors} = {polynomial(result)}")
-    elif reading == "dice":
-        render.show_dice(result)
-        if total is not None:
-            show_lines(f"total {total}: probability {result[total - 2]}", "")
-    else:
-        show_lines(f"result: {render.shortened([str(value) for value in result])}")
-        if len(left) == len(right) == 1:
-            show_lines(
-                "Both are read as sequences of one number: --as dice or digits changes it."
-            )
-    if by_fft and len(left) + len(right) - 1 <= _TRANSFORMED:
-        render.show_transforms(left, right)
-    render.show_costs(len(left), len(right))
+    return [value if isinstance(value, int) else str(value) for value in values]

@@ -57,7 +57,7 @@ def command(
       convcli equivariance sobel-x photo.jpg --shift 10,0 --border wrap
       convcli equivariance box:3 photo.jpg --shift 3,0 --stride 2
     """
-    from convcli.lessons.equivariance import compare_orders, compare_steps
+    from convcli.lessons.equivariance import compare_orders, compare_steps, verdict
     from convcli.pipeline.files import read_first_frame
 
     picture = read_first_frame(image, reading)
@@ -67,21 +67,13 @@ def command(
         document = {"kernel": kernel.name, "image": image, **asked.as_dict()}
         show_json(document | {"steps": [one.as_dict() for one in series]})
         return
-    others = [one for one in series if one.shift != shift]
-    _show([asked, *others], pair(options.stride, "stride"), kernel.name)
-
-
-def _show(differences: "list[Difference]", stride: Pair, name: str) -> None:
     from convcli.cli.render.tables import show, show_table
-    from convcli.lessons.equivariance import verdict
 
-    show_table(
-        f"{name}: shift then filter, against filter then shift",
-        ("shift x,y", "of the output", "largest difference", "at the border", ""),
-        [_row(one) for one in differences],
-        numbers=(2, 3),
-    )
-    show(verdict(differences, stride))
+    found = [asked, *(one for one in series if one.shift != shift)]
+    title = f"{kernel.name}: shift then filter, against filter then shift"
+    headings = ("shift x,y", "of the output", "largest difference", "at the border", "")
+    show_table(title, headings, map(_row, found), numbers=(2, 3))
+    show(verdict(found, pair(options.stride, "stride")))
 
 
 def _row(one: "Difference") -> tuple[str, ...]:
@@ -89,11 +81,6 @@ def _row(one: "Difference") -> tuple[str, ...]:
     return (
         f"{one.shift[1]},{one.shift[0]}",
         "no whole number" if moved is None else f"{moved[1]},{moved[0]}",
-        _value(one.inside),
-        _value(one.border),
+        *("none" if value is None else f"{value:.4g}" for value in (one.inside, one.border)),
         "nothing inside" if one.inside is None else "commutes" if one.commutes else "differs",
     )
-
-
-def _value(value: float | None) -> str:
-    return "none" if value is None else f"{value:.4g}"

@@ -6,7 +6,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -27,14 +27,15 @@ if TYPE_CHECKING:
     from convcli.images.policy import ReadPolicy
     from convcli.kernels.kernel import Kernel
     from convcli.kernels.operator import Operator
+    from convcli.lessons.explain import Explanation
     from convcli.lessons.explain.explain import Explainer
-    from convcli.lessons.explain.explanation import Explanation
     from convcli.pipeline.options import Options
 
 
 @subcommand("explain", short_help="Take one output pixel apart.")
 @click.argument("kernel", type=OPERAND)
 @click.argument("image", type=click.Path(allow_dash=True))
+@click.argument("target", metavar="[OUTPUT]", required=False, type=click.Path())
 @own_options(
     """
 Output
@@ -64,6 +65,7 @@ def command(
     *,
     kernel: "Kernel | Operator",
     image: str,
+    target: str | None,
     at: Pair | None,
     step: bool,
     channel: int | None,
@@ -77,7 +79,7 @@ def command(
 
     The value is the one that convcli apply writes there with the same options. Of an
     operator (sobel, sobel-x+sobel-y) each kernel's answer is shown, and how they become
-    one.
+    one. OUTPUT is a .png as of --png, a .json, or a .csv or .txt for one grid of products.
 
     For example:
       convcli explain sobel-x photo.jpg --at 120,80
@@ -87,11 +89,16 @@ def command(
       convcli explain sobel-x photo.jpg --step
     """
     from convcli.images.drawing import check_canvas_target, write_canvas
+    from convcli.images.formats import is_matrix_name
     from convcli.lessons.explain.drawing import draw_explanations
     from convcli.lessons.explain.explain import Explainer, first_channels
     from convcli.pipeline.files import read_first_frame
 
-    _check_place(at, step=step, has_other=as_json or show or png is not None)
+    _check_place(at, step=step, has_other=as_json or show or bool(png or target))
+    numbers = target is not None and is_matrix_name(target)
+    if png and target and not numbers:
+        raise click.UsageError(f"OUTPUT is given twice ({target}, {png}): leave one out")
+    png = png or (None if numbers else target)
     drawn = scratch_file("explained.png") if show and png is None else png
     if drawn is not None:
         check_canvas_target(drawn)
@@ -102,13 +109,16 @@ def command(
     found = explainer.at(place, channels)
     if step:
         found = _step(explainer, picture, found, kernel.name)
+    document: dict[str, Any] = {"kernel": kernel.name, "image": image, "png": png}
+    document["channels"] = [one.as_dict() for one in found]
+    if target is not None and numbers:
+        _write_numbers(found, document, target)
     if drawn is not None:
         write_canvas(draw_explanations(found), drawn)
         if show:
             show_file(drawn)
     if as_json:
-        document = {"kernel": kernel.name, "image": image, "png": png}
-        show_json(document | {"channels": [one.as_dict() for one in found]})
+        show_json(document)
         return
     from convcli.cli.render.grids import show_explanation
 
@@ -116,12 +126,33 @@ def command(
         show_explanation(one, kernel.name)
 
 
+def _write_numbers(found: "list[Explanation]", document: dict[str, Any], target: str) -> None:
+    """Write all of an explanation as .json; its only grid of products as .csv or .txt."""
+    from convcli.images.formats import format_for
+    from convcli.images.picture import Frame
+    from convcli.images.write import write_frame
+    from convcli.lessons.pictures import write_json
+
+    if target.lower().endswith(".json"):
+        write_json(document, target)
+        return
+    planes = [plane for one in found for part in one.parts for plane in part.planes]
+    if len(planes) != 1:
+        raise click.UsageError(
+            f"{target}: expected one grid of products for a .csv or .txt, got {len(planes)}: "
+            "choose one kernel and --channel, or write a .json"
+        )
+    write_frame(Frame(planes[0].products[..., None]), target, format_for(target))
+
+
 def _check_place(at: Pair | None, *, step: bool, has_other: bool) -> None:
     """Refuse a call without a pixel, and steps where there is no terminal for them."""
     if not step and at is None:
         raise click.UsageError("Missing option '--at'")
     if step and has_other:
-        raise click.UsageError("--step shows in the terminal: leave --json, --png, --show out")
+        raise click.UsageError(
+            "--step shows in the terminal: leave --json, --png, --show and OUTPUT out"
+        )
     if step and not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise click.UsageError("--step needs a terminal for its keys: use --at X,Y in a pipe")
 

@@ -6,7 +6,7 @@ import click
 
 from convcli.cli.command import subcommand
 from convcli.cli.options import frame_options, json_option, own_options, with_options
-from convcli.cli.output import STANDARD, scratch_file, see, show_file, show_json
+from convcli.cli.output import show_frames, show_json
 from convcli.cli.types import KERNEL, whole
 
 if TYPE_CHECKING:
@@ -60,21 +60,19 @@ def command(
     from convcli.lessons.find import find_matches
     from convcli.pipeline.files import read_first_frame
 
-    if show and mark is None:
-        mark = scratch_file("marked.png")
     file_format = format_for(mark) if mark else ""
     frame = read_first_frame(source, reading)
     matches = find_matches(frame, kernel, top=top, normalized=normalized)
-    if mark:
+    if mark or show:
         from convcli.images.figures import marked
         from convcli.images.write import write_frame
 
         boxes = [(match.left, match.top, match.width, match.height) for match in matches]
-        write_frame(marked(frame, boxes), mark, file_format)
-    if show and mark is not None and source == STANDARD:
-        show_file(mark)  # it cannot be read twice
-    elif mark is not None:
-        see(source, mark, reading, show=show, compare=None)
+        drawn = marked(frame, boxes)
+        if mark:
+            write_frame(drawn, mark, file_format)
+        if show:
+            show_frames(frame, drawn)
     if as_json:
         found = [match.as_dict() for match in matches]
         document = {"source": source, "kernel": kernel.name, "normalized": normalized}

@@ -14,7 +14,6 @@ from convcli.cli.types import READABLE
 from convcli.values import fields_of
 
 if TYPE_CHECKING:
-    from convcli.kernels.catalogue.entry import Entry
     from convcli.kernels.formats.read import Archive
     from convcli.kernels.kernel import Kernel
     from convcli.kernels.operator import Operator
@@ -71,7 +70,7 @@ def command(
 
         click.echo(json.dumps(published(), indent=2))
     elif export:
-        _export(_kernel(subject, "--export"), export, output)
+        _export(_operand(subject, "--export"), export, output)
     elif png is not None or show:
         from convcli.lessons.kernel_figures import draw_kernel
 
@@ -110,28 +109,22 @@ def _operand(subject: "Kernel | Operator | Archive | None", name: str) -> "Kerne
     return subject
 
 
-def _kernel(subject: "Kernel | Operator | Archive | None", name: str) -> "Kernel":
-    from convcli.kernels.operator import Operator
-
-    operand = _operand(subject, name)
-    if isinstance(operand, Operator):
-        names = ", ".join(kernel.name for kernel in operand.kernels)
-        raise click.UsageError(f"{name} writes one kernel: choose one of {names}")
-    return operand
-
-
-def _export(kernel: "Kernel", form: str, output: str) -> None:
+def _export(operand: "Kernel | Operator", form: str, output: str) -> None:
     from convcli.kernels.formats.read import export
+    from convcli.kernels.operator import Operator
     from convcli.storage.atomic import replacing
 
-    data = export(kernel, form)
-    if output == "-" and isinstance(data, bytes) and sys.stdout.isatty():
-        raise click.UsageError(f"{form} is binary but standard output is a terminal: use -o")
-    if output == "-":
-        click.echo(data, nl=False)
+    if isinstance(operand, Operator):
+        names = ", ".join(kernel.name for kernel in operand.kernels)
+        raise click.UsageError(f"--export writes one kernel: choose one of {names}")
+    data = export(operand, form)
+    if output != "-":
+        with replacing(output) as file:
+            file.write(data if isinstance(data, bytes) else data.encode())
         return
-    with replacing(output) as file:
-        file.write(data if isinstance(data, bytes) else data.encode())
+    if isinstance(data, bytes) and sys.stdout.isatty():
+        raise click.UsageError(f"{form} is binary but standard output is a terminal: use -o")
+    click.echo(data, nl=False)
 
 
 def _document(subject: "Kernel | Operator | Archive | None") -> Any:
@@ -154,7 +147,15 @@ def _document(subject: "Kernel | Operator | Archive | None") -> Any:
 def _catalogue() -> list[dict[str, Any]]:
     from convcli.kernels.catalogue.entry import CATALOGUE, OPERATORS
 
-    kernels = [_entry(entry) for entry in CATALOGUE.values()]
+    parameter = ("name", "default", "unit", "range", "about")
+    kernels = [
+        {
+            **fields_of(entry, "name", "theme", "description", "source"),
+            "parameters": [fields_of(each, *parameter) for each in entry.parameters],
+            **_facts(entry.kernel()),
+        }
+        for entry in CATALOGUE.values()
+    ]
     operators = [
         {
             **fields_of(entry, "name", "description", "source", "kernels"),
@@ -164,15 +165,6 @@ def _catalogue() -> list[dict[str, Any]]:
         for entry in OPERATORS.values()
     ]
     return [*kernels, *operators]
-
-
-def _entry(entry: "Entry") -> dict[str, Any]:
-    names = ("name", "default", "unit", "range", "about")
-    return {
-        **fields_of(entry, "name", "theme", "description", "source"),
-        "parameters": [fields_of(parameter, *names) for parameter in entry.parameters],
-        **_facts(entry.kernel()),
-    }
 
 
 def _read(kernel: "Kernel") -> dict[str, Any]:
@@ -198,8 +190,4 @@ def _read(kernel: "Kernel") -> dict[str, Any]:
 
 
 def _facts(kernel: "Kernel") -> dict[str, Any]:
-    return {
-        "shape": kernel.weights.shape,
-        "sum": kernel.sum,
-        "effect": kernel.effect.value,
-    }
+    return {"shape": kernel.weights.shape, "sum": kernel.sum, "effect": kernel.effect.value}

@@ -3,7 +3,7 @@
 import contextlib
 import sys
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -17,7 +17,6 @@ from convcli.geometry.window import Pair
 if TYPE_CHECKING:
     from convcli.images.policy import ReadPolicy
     from convcli.kernels.kernel import Kernel
-    from convcli.lessons.learning.learn import Learnt
 
 
 @subcommand("learn", short_help="Find the kernel that turns one picture into another.")
@@ -94,8 +93,8 @@ def command(
       convcli learn photo.jpg edges.npy --show-step --start box:3
       convcli learn photo.jpg edges.npy --k 3 --method sgd --history loss.json
     """
+    from convcli.lessons.learning import task_for
     from convcli.lessons.learning.descent import Schedule
-    from convcli.lessons.learning.equations import task_for
     from convcli.lessons.learning.learn import kernel_document, learn_task
     from convcli.lessons.pictures import write_json
     from convcli.pipeline.files import read_first_frame
@@ -113,10 +112,10 @@ def command(
         step = step_on_crop(before, after, kernel, rate=rate, at=at, cells=cells)
         if as_json:
             show_json({"source": source, "target": target, "step": step})
-            return
-        from convcli.cli.render.learn import show_one_step
+        else:
+            from convcli.cli.render.learn import show_one_step
 
-        show_one_step(step)
+            show_one_step(step)
         return
     if gray:
         before, after = before.gray(), after.gray()
@@ -127,12 +126,14 @@ def command(
         )
     if output is not None:
         write_json(kernel_document(learnt.kernel), output)
+    points = [{"step": step, "loss": loss} for step, loss in learnt.history]
     if history is not None:
-        points = [{"step": step, "loss": loss} for step, loss in learnt.history]
         write_json({"method": method, "seed": seed, "history": points}, history)
     warn(learnt.warnings)
     if as_json:
-        show_json(_document(learnt, source, target, method, output))
+        document = {"source": source, "target": target, "method": method, "output": output}
+        descent = {"history": points} if points else {}
+        show_json(document | learnt.as_dict() | descent)
     elif not quiet:
         from convcli.cli.render.learn import show_learnt
 
@@ -152,16 +153,6 @@ def _check_use(method: str, history: str | None, *, show_step: bool) -> None:
         given.append("history")
     if given and method != "sgd":
         raise click.UsageError(f"--{given[0]} needs --method sgd: the other has no steps")
-
-
-def _document(
-    learnt: "Learnt", source: str, target: str, method: str, output: str | None
-) -> dict[str, Any]:
-    document: dict[str, Any] = {"source": source, "target": target, "method": method}
-    document |= {"output": output, **learnt.as_dict()}
-    if learnt.history:
-        document["history"] = [{"step": step, "loss": loss} for step, loss in learnt.history]
-    return document
 
 
 @contextlib.contextmanager

@@ -1,6 +1,6 @@
 """`convcli matrix`: a convolution as a matrix; and what apply prints of small matrices."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -12,10 +12,7 @@ from convcli.cli.types import KERNEL, whole
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from convcli.images.picture import Frame
+    from convcli.engine.pooling import Pooling
     from convcli.images.policy import ReadPolicy
     from convcli.kernels.kernel import Kernel
     from convcli.pipeline.options import Options
@@ -78,20 +75,8 @@ def command(
     show_matrix(found, kernel.name)
 
 
-def matrix_frame(source: str, reading: "ReadPolicy") -> "Frame":
-    """Read a matrix that is to be printed; refuse a picture from standard input."""
-    from convcli.images.formats import CSV, JSON
-    from convcli.pipeline.files import read_first_frame
-
-    refuse_terminals(source, None)
-    frame = read_first_frame(source, reading)
-    if source == STANDARD and frame.format not in {CSV, JSON}:
-        raise click.UsageError("Missing argument 'OUTPUT': only a matrix is printed")
-    return frame
-
-
 def show_applied(
-    kernels: "Sequence[Link]",
+    links: "Sequence[Link | Pooling]",
     source: str,
     options: "Options",
     reading: "ReadPolicy",
@@ -99,31 +84,24 @@ def show_applied(
     as_json: bool,
 ) -> None:
     """Filter a matrix, and print it, the kernels, and the raw result with all its digits."""
-    from convcli.kernels.operator import Plain
+    from convcli.images.formats import CSV, JSON
+    from convcli.pipeline.files import read_first_frame
     from convcli.pipeline.run import filter_frame
 
-    frame = matrix_frame(source, reading)
-    values = filter_frame(frame, kernels, options, raw=True).values
+    refuse_terminals(source, None)
+    frame = read_first_frame(source, reading)
+    if source == STANDARD and frame.format not in {CSV, JSON}:
+        raise click.UsageError("Missing argument 'OUTPUT': only a matrix is printed")
+    values = filter_frame(frame, links, options, raw=True).values
     result = values[..., 0] if values.shape[2] == 1 else values
-    single = [
-        kernel for each in kernels if not isinstance(each, Plain) for kernel in each.kernels
-    ]
-
-    def named(each: "Kernel") -> "tuple[str, NDArray[np.float64]]":
-        title = f"kernel {each.name}".removesuffix(" inline kernel")
-        return title, (each.flipped() if options.flip else each).weights
-
-    used = [named(kernel) for kernel in single]
-    show_numbers([("input", frame.array), *used, ("result", result)], as_json=as_json)
-
-
-def show_numbers(grids: "list[tuple[str, NDArray[Any]]]", *, as_json: bool) -> None:
-    """Print an input, kernels and the result with all their digits."""
+    kernels = [kernel for each in links for kernel in getattr(each, "kernels", ())]
+    titles = [f"kernel {kernel.name}".removesuffix(" inline kernel") for kernel in kernels]
+    weights = [(kernel.flipped() if options.flip else kernel).weights for kernel in kernels]
+    grids = list(zip(titles, weights, strict=True))
     if as_json:
-        (_, given), *kernels, (_, result) = grids
-        used = [{"name": name, "values": grid.tolist()} for name, grid in kernels]
-        show_json({"input": given.tolist(), "kernels": used, "result": result.tolist()})
+        used = [{"name": name, "values": grid} for name, grid in grids]
+        show_json({"input": frame.array, "kernels": used, "result": result})
         return
     from convcli.cli.render.grids import show_grids
 
-    show_grids(grids)
+    show_grids([("input", frame.array), *grids, ("result", result)])

@@ -9,26 +9,22 @@ import click
 from convcli import choices
 from convcli.cli.command import Option, OptionGroup
 from convcli.cli.types import (
-    ADDRESS,
-    AXES,
     BORDER,
-    FORMAT,
     LINK,
-    MEMORY,
     OUTPUT,
     PADDING,
     PAIR,
-    READABLE_FORMAT,
-    SELECT,
-    TEMPLATE,
     EnumType,
+    FieldPath,
+    ReadType,
     keep_layout,
     keep_recipe,
     late,
     setting,
     whole,
 )
-from convcli.settings import MOST_TIMES
+from convcli.settings import MOST_TIMES, memory_size_from
+from convcli.storage.urls import FRAME, MAP
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -47,7 +43,8 @@ Window: options
 
 Kernel
 --then chain KERNEL *       Filter the result again, unrounded; may be repeated. Window options
-                            hold for each. Also relu, abs, pool:2 (means) and max:2.
+                            hold for each. Also relu, abs, avgpool:2 (or pool:2) and
+                            maxpool:2 (or max:2).
 --times =1                  Do the whole chain N times. Nothing is rounded in between.
 --layout =oihw              Order of the axes of filter banks in .npy, .npz and
                             .safetensors: oihw as torch (outputs, inputs, rows, columns), hwio
@@ -115,7 +112,7 @@ Input: reading
 
 Large pictures
 --tiled                     Filter a TIFF block by block, so that it may be larger than memory
-                            (.zarr always is; extra cluster).
+                            (.zarr always is: extra cluster).
 --resume                    Go on with a large picture where a stopped run has left it, and
                             leave it there when this run is stopped too (--tiled, .zarr).
 
@@ -233,13 +230,18 @@ _WORDS = ("combine", "colormap", "range", "depth", "alpha", "pyramid", "method")
 """Options that are a word: an enum of that name in `convcli.choices` has the words."""
 
 
-def _prepare_cluster(_: click.Context, __: click.Parameter, address: str | None) -> str | None:
-    """Begin to start workers of this machine, where there will be some, while all is read."""
-    if address is not None:
-        from convcli.scale.admission import local_workers, start_forking
+def _format_words() -> list[str]:
+    from convcli.images.formats import FORMATS
 
-        if local_workers(address) is not None:
-            start_forking()
+    return [name.lower() for name in FORMATS]
+
+
+def _cluster_from(address: str) -> str:
+    """Begin to start workers of this machine, where there will be some, while all is read."""
+    from convcli.scale.cluster import local_workers, start_forking
+
+    if local_workers(address) is not None:
+        start_forking()
     return address
 
 
@@ -253,7 +255,7 @@ _SETTINGS: dict[str, Any] = {
     "chain": {"type": LINK, "multiple": True},
     "times": whole(1, MOST_TIMES),
     "layout": {
-        "type": click.Choice(("oihw", "hwio")),
+        "type": EnumType(choices.WeightLayout),
         "is_eager": True,
         "expose_value": False,
         "callback": keep_layout,
@@ -267,22 +269,22 @@ _SETTINGS: dict[str, Any] = {
     "save_recipe": click.Path(),
     "max_pixels": whole(1, 2**40),
     "allow_formats": {
-        "type": READABLE_FORMAT,
+        "type": ReadType("NAME", late("images.policy:readable_named")),
         "multiple": True,
         "callback": lambda _, __, names: frozenset(names),
     },
-    "axes": AXES,
-    "select": {"type": SELECT, "default": (), "show_default": False},
+    "axes": setting("axes", "LETTERS"),
+    "select": {"type": setting("select", "AXIS=N|N:M,…"), "default": (), "show_default": False},
     "output": {"type": OUTPUT, "allow_from_autoenv": False},
     "on_exists": click.Choice(("error", "skip", "overwrite")),
-    "kind": FORMAT,
+    "kind": ReadType("NAME", late("images.formats:format_named"), _format_words),
     "quality": whole(1, 100),
     "compress_level": whole(0, 9),
     "compare": click.Path(dir_okay=False),
-    "template": TEMPLATE,
-    "memory": MEMORY,
+    "template": FieldPath("{stem}", "{suffix}", "{parent}", MAP, FRAME, is_template=True),
+    "memory": ReadType("SIZE", memory_size_from),
     "retry_failed": {"is_flag": True, "hidden": True},
-    "cluster": {"type": ADDRESS, "callback": _prepare_cluster},
+    "cluster": ReadType("ADDRESS", _cluster_from),
     "progress": click.Choice(("auto", "bar", "plain", "none")),
 }
 """The types of options that are no flags, and their other settings; `convcli.settings` reads
@@ -369,9 +371,7 @@ def own_options(
     found = _declared(table, settings, {group.name: group for group in groups}, _ALIKE)
     return _all_of(
         click.option(
-            *forms,
-            cls=Option,
-            **{**own, "everyday": own["everyday"] or own["part_of"] is None},
+            *forms, cls=Option, **{**own, "everyday": own["everyday"] or own["part_of"] is None}
         )
         for forms, own in found
     )

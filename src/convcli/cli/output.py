@@ -73,7 +73,7 @@ def refuse_terminals(source: str, target: str | None) -> None:
 def shows_matrices(names: Sequence[str], output: str | None) -> bool:
     """Tell whether a matrix is filtered to be looked at: it has no OUTPUT.
 
-    Standard input may hold one: `matrix_frame` of `convcli.cli.matrix` sees that as it reads.
+    Standard input may hold one: `show_applied` of `convcli.cli.matrix` sees that as it reads.
     """
     from convcli.images.formats import is_matrix_name
 
@@ -122,7 +122,7 @@ def scratch_file(name: str) -> str:
 def see(
     source: str, target: str, reading: "ReadPolicy", *, show: bool, compare: str | None
 ) -> None:
-    """Show and draw a picture and what became of it."""
+    """Show and draw a picture and what became of it, where that is asked for."""
     if not (show or compare):
         return
     from convcli.pipeline.files import read_first_frame

@@ -16,7 +16,7 @@ from convcli.geometry.layers import (
     locally_connected_layer,
 )
 from convcli.geometry.window import Padding, Pair, window
-from convcli.values import Record, fields_of
+from convcli.values import fields_of
 
 if TYPE_CHECKING:
     from convcli.kernels.kernel import Kernel
@@ -98,71 +98,48 @@ def command(
         layer = convolution_layer(
             channels, filters, size, groups=groups, bias=bias, output=shape
         )
-    layers = [CountedLayer("convolution", counted_as(filters, channels, groups, size), layer)]
-    if volume and output:
-        layers += alternatives(volume, output, size, groups=groups, bias=bias, hidden=hidden)
-    if as_json:
-        show_json(document(layers, output))
-        return
-    _show(layers, output)
-
-
-# ------------------------------------------------------------------ the counts
-
-
-class CountedLayer(Record):
-    """A layer, and the product that counts its weights."""
-
-    name: str
-    arithmetic: str
-    layer: Layer
-
-
-def counted_as(filters: int, channels: int, groups: int, size: Pair) -> str:
-    """Return the product that counts the weights of a convolution."""
     depth = f"{channels:,}/{groups}" if groups > 1 else f"{channels:,}"
-    return f"{filters:,} · {depth} · {size[0]} · {size[1]}"
+    arithmetic = f"{filters:,} · {depth} · {size[0]} · {size[1]}"
+    layers = [("convolution", layer)]
+    if volume and output:
+        layers += _alternatives(volume, output, size, groups=groups, bias=bias, hidden=hidden)
+    if as_json:
+        show_json(_document(layers, arithmetic, output))
+        return
+    _show(layers, arithmetic, output)
 
 
-def alternatives(
+def _alternatives(
     volume: Volume, output: Volume, size: Pair, *, groups: int, bias: bool, hidden: int
-) -> list[CountedLayer]:
+) -> list[tuple[str, Layer]]:
     """Return layers with outputs of the same size that share no weights."""
-    depth = volume.channels // groups
+    local = locally_connected_layer(volume.channels, output, size, groups=groups, bias=bias)
+    full = fully_connected_layer(volume.values, output.values, bias=bias)
+    few = fully_connected_layer(volume.values, hidden, bias=bias)
     return [
-        CountedLayer(
-            "locally connected",
-            f"{output.values:,} · {depth} · {size[0]} · {size[1]}",
-            locally_connected_layer(volume.channels, output, size, groups=groups, bias=bias),
-        ),
-        CountedLayer(
-            "fully connected, same output",
-            f"{volume.values:,} · {output.values:,}",
-            fully_connected_layer(volume.values, output.values, bias=bias),
-        ),
-        CountedLayer(
-            f"fully connected, {hidden:,} units",
-            f"{volume.values:,} · {hidden:,}",
-            fully_connected_layer(volume.values, hidden, bias=bias),
-        ),
+        ("locally connected", local),
+        ("fully connected, same output", full),
+        (f"fully connected, {hidden:,} units", few),
     ]
 
 
-def document(rows: list[CountedLayer], output: Volume | None) -> dict[str, Any]:
+def _document(
+    rows: list[tuple[str, Layer]], arithmetic: str, output: Volume | None
+) -> dict[str, Any]:
     """Return the counts as plain JSON values."""
-    convolution = rows[0].layer
-    counts: dict[str, Any] = {**_counts(convolution), "arithmetic": rows[0].arithmetic}
+    convolution = rows[0][1]
+    counts: dict[str, Any] = {**_counts(convolution), "arithmetic": arithmetic}
     if output is not None:
         counts["output"] = fields_of(output, "channels", "height", "width")
         counts["multiply_adds"] = convolution.multiply_adds
         counts["compared"] = [
             {
-                "layer": row.name,
-                **_counts(row.layer),
-                "multiply_adds": row.layer.multiply_adds,
-                "ratio": row.layer.total / convolution.total,
+                "layer": name,
+                **_counts(layer),
+                "multiply_adds": layer.multiply_adds,
+                "ratio": layer.total / convolution.total,
             }
-            for row in rows[1:]
+            for name, layer in rows[1:]
         ]
     return counts
 
@@ -171,13 +148,13 @@ def _counts(layer: Layer) -> dict[str, int]:
     return fields_of(layer, "weights", "biases", "total")
 
 
-def _show(rows: list[CountedLayer], output: Volume | None) -> None:
+def _show(rows: list[tuple[str, Layer]], arithmetic: str, output: Volume | None) -> None:
     """Print the counts, and what other layers would need."""
     from convcli.cli.render.tables import show_table
 
-    weights, layer = rows[0].arithmetic, rows[0].layer
+    layer = rows[0][1]
     counts = [
-        ("weights", f"{layer.weights:,}", weights),
+        ("weights", f"{layer.weights:,}", arithmetic),
         ("biases", f"{layer.biases:,}", "one per filter" if layer.biases else "none"),
         ("total", f"{layer.total:,}", f"{layer.weights:,} + {layer.biases:,}"),
     ]
@@ -190,16 +167,14 @@ def _show(rows: list[CountedLayer], output: Volume | None) -> None:
     headings = ("what", "count", "arithmetic")
     show_table("Parameters of the convolution", headings, counts, numbers=(1,))
     if output:
-        show_table(
-            "What it would take without shared weights",
-            ("layer", "weights", "biases", "total", "ratio"),
-            [
-                (
-                    row.name,
-                    *(f"{count:,}" for count in _counts(row.layer).values()),
-                    f"{row.layer.total / layer.total:,.1f} ×",
-                )
-                for row in rows
-            ],
-            numbers=(1, 2, 3, 4),
-        )
+        others = [
+            (
+                name,
+                *(f"{count:,}" for count in _counts(each).values()),
+                f"{each.total / layer.total:,.1f} ×",
+            )
+            for name, each in rows
+        ]
+        titles = ("layer", "weights", "biases", "total", "ratio")
+        without = "What it would take without shared weights"
+        show_table(without, titles, others, numbers=(1, 2, 3, 4))

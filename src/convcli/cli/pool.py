@@ -72,12 +72,9 @@ def command(
     slide = window(kernel_size, stride or kernel_size, options.padding, options.dilation)
     planned = Pooling(Reduction(pooling), slide, border)
     if shows_matrices(names, placing.output):
-        from convcli.cli.matrix import matrix_frame, show_numbers
-        from convcli.pipeline.run import filter_frame
+        from convcli.cli.matrix import show_applied
 
-        frame = matrix_frame(names[0], reading)
-        result = filter_frame(frame, [planned], options, raw=True).values[..., 0]
-        show_numbers([("input", frame.array), ("result", result)], as_json=placing.as_json)
+        show_applied([planned], names[0], options, reading, as_json=placing.as_json)
         return
     source, target = located_names(names, placing)
     run = functools.partial(

@@ -1,7 +1,7 @@
 """`convcli size`: the magic formula, filled in."""
 
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
@@ -13,8 +13,6 @@ from convcli.geometry.window import Axis, Padding, Pair, window
 from convcli.values import Record, asdict, fields_of
 
 if TYPE_CHECKING:
-    from fractions import Fraction
-
     from convcli.lessons.quiz import Question
 
 _WINDOW = {"width", "height", "kernel_size", "stride", "padding", "dilation"}
@@ -101,7 +99,7 @@ def command(
     if question == "common":
         return _show_common(width or height or 32, as_json=as_json)
     if question == "quiz":
-        return run_quiz(seed, count, as_json=as_json)
+        return _run_quiz(seed, count, as_json=as_json)
     if width is None or kernel_size is None:
         missing = "--width" if width is None else "--kernel-size"
         raise click.UsageError(f"Missing option '{missing}': give --w and --k, or --common")
@@ -115,7 +113,7 @@ def command(
     if question == "compare":
         _show_rules(sides, same=padding == "same", as_json=as_json)
     elif as_json:
-        show_json(document(sides))
+        show_json(_document(sides))
     elif not quiet:
         from convcli.cli.render.size import show_sides
 
@@ -123,18 +121,17 @@ def command(
     elif answered:
         click.echo("x".join(str(side.output) for side in sides))
     else:
-        raise click.ClickException(refusal(sides))
+        _refuse(sides)
     return 0 if answered else 1
 
 
 def _question(questions: dict[str, bool]) -> str:
     """Return which question is asked; refuse options that it has no use for."""
-    chosen = [name for name, asked in questions.items() if asked]
+    chosen = [name for name, asked in questions.items() if asked] or [""]
     if len(chosen) > 1:
         raise click.UsageError(f"--{chosen[0]} and --{chosen[1]} exclude each other: drop one")
-    question = chosen[0] if chosen else ""
-    check_use(question, _TAKEN)
-    return question
+    check_use(chosen[0], _TAKEN)
+    return chosen[0]
 
 
 # ------------------------------------------------------------------ one axis
@@ -148,9 +145,9 @@ class Side(Record):
     axis: Axis
 
     @property
-    def title(self) -> str:
-        """What is asked of it."""
-        return f"{_NAMES[self.letter]} for {self.letter} = {self.size} px"
+    def name(self) -> str:
+        """What it is called."""
+        return "width" if self.letter == "W" else "height"
 
     @property
     def noun(self) -> str:
@@ -168,24 +165,21 @@ class Side(Record):
         return self.axis.output_size(self.size)
 
 
-def refusal(sides: list[Side]) -> str:
+def _refuse(sides: list[Side]) -> NoReturn:
     """Say which side has no whole size, and what to do."""
     side = next(side for side in sides if not side.clean)
-    return (
+    raise click.ClickException(
         f"expected a whole number, got {side.axis.exact_output_size(side.size)}: "
         f"change K, S, P or {side.letter}, or accept {side.output} with --floor"
     )
 
 
-_NAMES = {"W": "width", "H": "height"}
-
-
-def document(sides: list[Side]) -> dict[str, Any]:
+def _document(sides: list[Side]) -> dict[str, Any]:
     """Return all that is known of the sides as plain JSON values."""
     return {
         "clean": all(side.clean for side in sides),
-        "output": {_NAMES[side.letter]: side.output for side in sides},
-        **{_NAMES[side.letter]: _axis_document(side) for side in sides},
+        "output": {side.name: side.output for side in sides},
+        **{side.name: _axis_document(side) for side in sides},
     }
 
 
@@ -217,8 +211,7 @@ def _show_rules(sides: list[Side], *, same: bool, as_json: bool) -> None:
 
     rules = [size_rules(side.axis, side.size, side.noun, same=same) for side in sides]
     if as_json:
-        pairs = zip(sides, rules, strict=True)
-        show_json({side.letter: found for side, found in pairs})
+        show_json(dict(zip([side.letter for side in sides], rules, strict=True)))
         return
     from convcli.cli.render.size import show_rules
 
@@ -230,8 +223,7 @@ def _show_transposed(sides: list[Side], extra: int, *, quiet: bool, as_json: boo
 
     sizes = [transposed_size(side.axis, side.size, extra) for side in sides]
     if as_json:
-        names = [_NAMES[side.letter] for side in sides]
-        output = dict(zip(names, sizes, strict=True))
+        output = {side.name: size for side, size in zip(sides, sizes, strict=True)}
         show_json({"transposed": True, "output_padding": extra, "output": output})
     elif quiet:
         click.echo("x".join(str(size) for size in sizes))
@@ -252,36 +244,26 @@ _COMMON = (
 
 
 def _show_common(size: int, *, as_json: bool) -> int:
-    settings = [
-        (name, axis.kernel, axis.stride, axis.before, axis.output_size(size), effect)
+    rows = [
+        {
+            "setting": name,
+            "k": axis.kernel,
+            "s": axis.stride,
+            "p": axis.before,
+            "output": axis.output_size(size),
+            "effect": effect,
+            "exact": str(axis.exact_output_size(size)),
+            "clean": axis.tiles(size),
+        }
         for name, axis, effect in _COMMON
     ]
-    exact = [axis.exact_output_size(size) for _, axis, _ in _COMMON]
     if as_json:
-        keys = ("setting", "k", "s", "p", "output", "effect")
-        rows = [dict(zip(keys, row, strict=True)) for row in settings]
-        found = zip(rows, exact, strict=True)
-        show_json(
-            [row | {"exact": str(size), "clean": size.denominator == 1} for row, size in found]
-        )
+        show_json(rows)
         return 0
-    from convcli.cli.render.tables import show_table
+    from convcli.cli.render.size import show_common
 
-    show_table(
-        f"Common settings, W = {size}",
-        ("setting", "K", "S", "P", "output", "effect"),
-        [_common_row(row, size) for row, size in zip(settings, exact, strict=True)],
-        numbers=(1, 2, 3, 4),
-    )
+    show_common(size, rows)
     return 0
-
-
-def _common_row(row: tuple[Any, ...], exact: "Fraction") -> tuple[str, ...]:
-    """Return a row of the table; a size that is no whole number shows what is rounded."""
-    *settings, output, effect = map(str, row)
-    if exact.denominator == 1:
-        return (*settings, output, effect)
-    return (*settings, f"{float(exact):g} → {output}", f"{effect}, rounded down: not clean")
 
 
 # ------------------------------------------------------------------ the quiz
@@ -289,7 +271,7 @@ def _common_row(row: tuple[Any, ...], exact: "Fraction") -> tuple[str, ...]:
 _SEEDS = 10_000
 
 
-def run_quiz(seed: int | None, count: int, *, as_json: bool) -> int:
+def _run_quiz(seed: int | None, count: int, *, as_json: bool) -> int:
     """Ask questions on the terminal, or take the answers from standard input, a line each.
 
     An answer that is no number is asked for again. With `as_json` all answers are read
@@ -323,7 +305,7 @@ def run_quiz(seed: int | None, count: int, *, as_json: bool) -> int:
 
 def _answer() -> str | None:
     """Return the next answer that is a number; None at the end, for q, and for Ctrl-C."""
-    from convcli.lessons.quiz import is_number
+    from convcli.lessons.quiz import number_in
 
     while True:
         click.echo("> ", nl=False)
@@ -333,29 +315,28 @@ def _answer() -> str | None:
             line = ""
         if not sys.stdin.isatty() or not line:
             click.echo(line.rstrip("\n"))
-        if not line or is_number(line):
-            return line or None
-        if line.strip().lower() == "q":
+        if line.strip().lower() == "q" or not line:
             return None
+        if number_in(line) is not None:
+            return line
         say("No number: answer again, or q to end.")
 
 
 def _show_answers(asked: "list[Question]", seed: int) -> None:
     """Print all answers, read from standard input, as JSON."""
-    from convcli.lessons.quiz import is_number
+    from convcli.lessons.quiz import number_in
 
-    lines = sys.stdin.read().splitlines() if not sys.stdin.isatty() else []
-    numbers = [line for line in lines if is_number(line)]
-    given = [*numbers, *[None] * len(asked)][: len(asked)]
+    lines = [] if sys.stdin.isatty() else sys.stdin.read().splitlines()
+    numbers = [line for line in lines if number_in(line) is not None]
     entries = [
         {
             "question": question.text,
-            "given": answer,
+            "given": given,
             "answer": question.answer,
-            "right": answer is not None and question.is_right(answer),
+            "right": given is not None and question.is_right(given),
             "explanation": question.explanation,
         }
-        for question, answer in zip(asked, given, strict=True)
+        for question, given in zip(asked, [*numbers, *[None] * len(asked)], strict=False)
     ]
     right = sum(bool(entry["right"]) for entry in entries)
     show_json({"seed": seed, "count": len(asked), "right": right, "questions": entries})

@@ -9,14 +9,13 @@ from convcli.cli.options import json_option, own_options
 from convcli.cli.output import say, show_json
 from convcli.cli.types import whole
 from convcli.geometry.layers import Volume
+from convcli.lessons.stacks import Stack, stack_of
 from convcli.lessons.stacks.spec import PRESETS, layers_of, volume_from
-from convcli.lessons.stacks.stack import Stack, stack_of
 from convcli.text import short
 from convcli.values import Record, asdict
 
 if TYPE_CHECKING:
     from convcli.images.picture import Frame
-    from convcli.lessons.stacks.fields import Unit
     from convcli.lessons.stacks.run import Maps
 
 
@@ -57,7 +56,7 @@ class Asked(Record, kw_only=True):
     epilog="""\b
 Layers:
   conv:FILTERS,kK[,sS][,pP][,dD][,gGROUPS][,nobias]  pP may be psame
-  pool:K[,sS][,pP] (maximum)   avgpool:K[,sS][,pP]   S is K unless given
+  maxpool:K[,sS][,pP] (or pool, max)  avgpool:K[,sS][,pP]  S is K unless given
   gap  adaptive:N  fc:UNITS[,nobias]  bn  relu  dropout  flatten  softmax
   residual … [shortcut …] add                        a block with a shortcut
 In a file: {"in": "224x224x3", "layers": ["conv:64,k3,p1", "relu", "pool:2"]}""",
@@ -180,22 +179,22 @@ def _question(asked: Asked, counted: Stack) -> str:
 
 def _run(words: tuple[str, ...], counted: Stack, asked: Asked, *, as_json: bool) -> None:
     """Run a stack on a picture, and show what each layer answers."""
-    from convcli.images.figures import fitted
-    from convcli.images.picture import Frame
-    from convcli.lessons.stacks.run import MapsFolder, run_stack, top_classes
+    from convcli.lessons.stacks.run import run_stack
 
     photo, weights = asked.photo or "", asked.weights or ""
     frame, values = _input_of(words, counted, photo)
-    taken = Frame(fitted(frame, counted.source.height, counted.source.width))
-    folder = None if asked.out_dir is None else MapsFolder(asked.out_dir, taken, asked.top)
-    told = []
-    for answer in run_stack(words, values, weights):
+    layers = run_stack(words, values, weights)
+    if asked.out_dir is not None:
+        from convcli.images.figures import fitted
+        from convcli.images.picture import Frame
+        from convcli.lessons.stacks.drawing import with_maps
+
+        taken = Frame(fitted(frame, counted.source.height, counted.source.width))
+        layers = with_maps(layers, asked.out_dir, taken, asked.layer, asked.top)
+    told, classes = [], list[tuple[int, float]]()
+    for answer in layers:
         told.append(answer.as_dict())
-        if folder is not None and asked.layer in (None, answer.number):
-            folder.add(answer)
-    classes = list(top_classes(answer)) if answer.values.shape[:2] == (1, 1) else []
-    if folder is not None:
-        folder.finish(classes)
+        classes = answer.top_classes()
     if as_json:
         best = [{"class": number, "part": part} for number, part in classes]
         show_json({"source": photo, "weights": weights, "layers": told, "classes": best})
@@ -219,7 +218,9 @@ def _show_seen(words: tuple[str, ...], counted: Stack, asked: Asked, *, as_json:
     """Say what a unit can see or, for ``--erf``, what moves it; and draw it."""
     from convcli.images.drawing import check_canvas_target
     from convcli.images.write import write_frame
+    from convcli.lessons.stacks import drawing as pictures
     from convcli.lessons.stacks import fields
+    from convcli.lessons.stacks.run import run_stack
 
     photo, weights, drawing = asked.photo, asked.weights, asked.erf or asked.png
     if drawing:
@@ -239,12 +240,14 @@ def _show_seen(words: tuple[str, ...], counted: Stack, asked: Asked, *, as_json:
             image=image,
             seeds=asked.seeds,
         )
-        picture = fields.draw_effective(found)
+        picture = pictures.draw_effective(found)
     elif unit and frame is not None:
         found = fields.field_of(counted, unit)
-        picture = fields.draw_field(found, frame)
+        picture = pictures.draw_field(found, frame)
         if weights is not None and unit.map is not None:
-            answer = _answer(words, image, weights, unit)
+            layers = run_stack(words, image, weights)
+            values = next(layer.values for layer in layers if layer.number == unit.layer)
+            answer = float(values[unit.y, unit.x, unit.map])
     if drawing:
         write_frame(picture, drawing, "PNG")
     if as_json:
@@ -255,14 +258,6 @@ def _show_seen(words: tuple[str, ...], counted: Stack, asked: Asked, *, as_json:
     if answer is not None:
         say(f"It answers {short(answer)}.")
     say(f"Drawn in {drawing}." if drawing else "--png FILE draws it on the picture.")
-
-
-def _answer(words: tuple[str, ...], image: "Maps | None", weights: str, unit: "Unit") -> float:
-    from convcli.lessons.stacks.run import run_stack
-
-    layers = run_stack(words, image, weights)
-    values = next(layer.values for layer in layers if layer.number == unit.layer)
-    return float(values[unit.y, unit.x, unit.map])
 
 
 def _size(

@@ -10,16 +10,7 @@ import click
 
 from convcli.choices import Border, WeightLayout
 from convcli.errors import BatchError, ImageError, OptionError
-from convcli.settings import (
-    PADDING_WORDS,
-    PARSERS,
-    axes_from,
-    memory_size_from,
-    pair_from,
-    point_from,
-    select_from,
-    whole_number_from,
-)
+from convcli.settings import PADDING_WORDS, PARSERS, pair_from, point_from, whole_number_from
 from convcli.storage.urls import FRAME, MAP
 
 if TYPE_CHECKING:
@@ -94,9 +85,6 @@ PADDING = setting("padding", "same|valid|N|YxX|T,R,B,L", lambda: PADDING_WORDS)
 BORDER = setting("border", "", lambda: [border.value for border in Border])
 FINITE = setting("bias", "NUMBER")
 POINT = ReadType("X,Y", point_from)
-MEMORY = ReadType("SIZE", memory_size_from)
-AXES = ReadType("LETTERS", axes_from)
-SELECT = ReadType("AXIS=N|N:M,…", select_from)
 
 
 class WholeType(click.IntRange):
@@ -136,19 +124,6 @@ class EnumType(click.Choice[_Member]):
 # ------------------------------------------------------------------ files and addresses
 
 
-def _format_words() -> list[str]:
-    from convcli.images.formats import FORMATS
-
-    return [name.lower() for name in FORMATS]
-
-
-def _address_from(address: str) -> str:
-    from convcli.scale.admission import local_workers
-
-    local_workers(address)
-    return address
-
-
 class FieldPath(click.Path):
     """A path that may have fields: after a ``{`` they are completed, before it files.
 
@@ -186,10 +161,6 @@ def _in_quotes() -> bool:
 
 
 OUTPUT = FieldPath(MAP, FRAME, "{frame:03}")
-TEMPLATE = FieldPath("{stem}", "{suffix}", "{parent}", MAP, FRAME, is_template=True)
-FORMAT = ReadType("NAME", late("images.formats:format_named"), _format_words)
-READABLE_FORMAT = ReadType("NAME", late("images.policy:readable_named"))
-ADDRESS = ReadType("ADDRESS", _address_from)
 
 # ------------------------------------------------------------------ kernels
 
@@ -209,14 +180,13 @@ class SpecType(click.ParamType[_Value, Any]):
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> _Value:
         """Return the kernel; with a recipe the first word is a file, as it is written."""
-        has_recipe = ctx is not None and RECIPE in ctx.meta
-        if has_recipe and param is not None and param.name == "kernel":
+        meta = {} if ctx is None else ctx.meta
+        if RECIPE in meta and param is not None and param.name == "kernel":
             return value  # type: ignore[no-any-return]
-        if value == "-" and ctx is not None:
-            ctx.meta[STDIN] = True
-        found = self._read(value, layout=_layout(ctx))
-        if ctx is not None and any(each.is_bank for each in getattr(found, "kernels", ())):
-            ctx.meta[BANK] = True
+        meta[STDIN] = meta.get(STDIN) or value == "-"
+        found = self._read(value, layout=meta.get(_LAYOUT, WeightLayout.OIHW))
+        is_bank = any(each.is_bank for each in getattr(found, "kernels", ()))
+        meta[BANK] = meta.get(BANK) or is_bank
         return found
 
     def shell_complete(
@@ -346,10 +316,6 @@ def keep_recipe(ctx: click.Context, _: click.Parameter, value: str | None) -> "R
 _LAYOUT = "convcli.layout"
 
 
-def keep_layout(ctx: click.Context, _: click.Parameter, value: str) -> None:
+def keep_layout(ctx: click.Context, _: click.Parameter, value: WeightLayout) -> None:
     """Keep ``--layout`` for the kernels on the same command line."""
     ctx.meta[_LAYOUT] = value
-
-
-def _layout(ctx: click.Context | None) -> WeightLayout:
-    return WeightLayout(ctx.meta.get(_LAYOUT, "oihw") if ctx else "oihw")

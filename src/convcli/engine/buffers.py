@@ -25,9 +25,7 @@ BLOCK_PITCH, BLOCK_ROWS = 528, 16
 """Values that two rows of a compiled block are apart, and its rows of outputs: it stays in the
 nearest cache."""
 
-_LINE = 64
-"""Bytes of a cache line."""
-
+_LINE = 64  # bytes of a cache line
 _PAGE = 4096
 _STAGGER = 1344
 """Bytes by which the starts of two buffers of a thread differ, counted from a page."""
@@ -138,9 +136,7 @@ _LARGE = 2**25
 """Bytes from which the C library asks the system for memory, and gives it back, each time;
 the system fills what it gives with zeros."""
 
-_MOST_KEPT = 2**27
-"""Bytes of a result above which its memory is not kept."""
-
+_MOST_KEPT = 2**27  # bytes of a result above which its memory is not kept
 _UNUSED: deque[Values] = deque(maxlen=1)
 """Memory of the last large result that nobody uses any more."""
 

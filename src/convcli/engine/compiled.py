@@ -23,8 +23,7 @@ _LEAST = (0, 61)
 _MODES = ("auto", "always", "never")
 
 _PREFERRED: list[bool] = []
-_RUNS = [1]
-"""How often this process is expected to compute its plans."""
+_RUNS = [1]  # how often this process is expected to compute its plans
 
 
 def prefer_compiled() -> bool:
@@ -61,11 +60,13 @@ def preference() -> tuple[str, bool, int]:
 
 def worth_compiling(saved: float) -> bool:
     """Tell whether compiled functions serve where they save `saved` nanoseconds a run."""
+    return is_long(saved) and _numba() is not None
+
+
+def is_long(saved: float) -> bool:
+    """Tell whether to save `saved` nanoseconds a run is worth the start of numba."""
     mode, is_ready, runs = preference()
-    if mode == "never":
-        return False
-    wanted = mode == "always" or is_ready
-    return (wanted or saved * runs > START) and _numba() is not None
+    return mode != "never" and (mode == "always" or is_ready or saved * runs > START)
 
 
 def may_compile() -> bool:

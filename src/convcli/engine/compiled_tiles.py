@@ -13,8 +13,7 @@ import numpy as np
 from convcli.engine.buffers import BLOCK_PITCH, BLOCK_ROWS, LANES
 from convcli.engine.compiled import compiled
 
-_TURNED = 8
-"""Rows and lanes that are turned together."""
+_TURNED = 8  # rows and lanes that are turned together
 
 
 @compiled

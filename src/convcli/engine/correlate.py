@@ -15,7 +15,7 @@ from convcli.engine.compiled import preference
 from convcli.engine.planner import Plan, choose_plan, method_named
 from convcli.engine.problem import problem_for
 from convcli.engine.worker import run_plan
-from convcli.errors import GeometryError, ImageError, KernelError
+from convcli.errors import GeometryError, ImageError
 from convcli.geometry.window import IntOrPair, Padding, window
 from convcli.kernels.kernel import Kernel
 
@@ -23,8 +23,7 @@ _PLAIN = (int, float, str, type, np.dtype, Border, Method, type(None))
 """Settings of which two that are equal, and of one type, are the same."""
 
 
-_MOST_REMEMBERED = 2**20
-"""Bytes of weights up to which their kernel is kept for the next call."""
+_MOST_REMEMBERED = 2**20  # bytes of weights up to which their kernel is kept for the next call
 
 
 class Settings(TypedDict, total=False):
@@ -153,24 +152,13 @@ def kernel_given(weights: ArrayLike | Kernel, bias: float | Sequence[float] | No
 
         weights = kernel_from(weights)
     if isinstance(weights, Kernel):
-        return weights if bias is None else _plus_bias(weights, bias)
+        return weights if bias is None else weights.plus_bias(bias)
     # A subclass of ndarray may mean more than its bytes.
     if bias is None and type(weights) is np.ndarray:
         remembered = weights.dtype.kind in "iuf" and weights.nbytes <= _MOST_REMEMBERED
         if remembered:
             return _remembered_kernel(weights.shape, weights.dtype, weights.tobytes())
     return Kernel(weights, bias)
-
-
-def _plus_bias(kernel: Kernel, bias: float | Sequence[float]) -> Kernel:
-    """Add a bias to the one that a kernel has: one number or one per output channel each."""
-    own, more = kernel.bias or (0.0,), Kernel(kernel.weights, bias).bias or (0.0,)
-    if 1 not in (len(own), len(more)) and len(own) != len(more):
-        raise KernelError(
-            f"bias: expected one number or {len(own)}, as many as the kernel has of its own; "
-            f"got {len(more)}: give one or {len(own)}"
-        )
-    return kernel.with_bias(np.add(own, more).tolist())
 
 
 @functools.lru_cache(maxsize=16)

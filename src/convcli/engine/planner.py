@@ -2,22 +2,62 @@
 
 import functools
 import math
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from convcli.choices import Method
+from convcli.borders import padded_sources
+from convcli.choices import Method, Range
 from convcli.engine.buffers import Scratch
-from convcli.engine.compiled import may_compile, preference, worth_compiling
+from convcli.engine.compiled import is_long, may_compile, worth_compiling
 from convcli.engine.problem import Problem
-from convcli.engine.store import StoreRule, ValueRange
+from convcli.engine.store import Inner, StoreRule
 from convcli.engine.strategies import COMPILED, STRATEGIES
 from convcli.engine.strategies.base import Strategy
-from convcli.engine.tiles import Block, Tile, covered, padded_sources, sources_of, tiles_of
 from convcli.errors import ConvcliError
-from convcli.geometry.window import Axis
 from convcli.values import Record, replace
+
+
+class Tile(Record):
+    """Outputs that are computed together: of one channel, or of all (None)."""
+
+    rows: slice
+    columns: slice
+    channel: int | None = None
+
+
+def split_tile(
+    down: slice, across: slice, channel: int | None, rows: int, columns: int
+) -> list[Tile]:
+    """Cut some rows and columns of outputs into tiles of at most `rows` by `columns`.
+
+    >>> [tile.rows for tile in split_tile(slice(0, 5), slice(0, 4), None, 3, 4)]
+    [slice(0, 3, None), slice(3, 5, None)]
+    """
+    return [
+        Tile(
+            slice(y, min(y + rows, down.stop)), slice(x, min(x + columns, across.stop)), channel
+        )
+        for y in range(down.start, down.stop, rows)
+        for x in range(across.start, across.stop, columns)
+    ]
+
+
+class Block(Record):
+    """A part of a result, and the part of the image that it is computed from.
+
+    The same tiles compute it as the whole, so it is equal to the last bit. `rows` and `columns`
+    are the outputs; `held_rows` and `held_columns` the rows and columns of the image that are
+    held, in order: at least those that the tiles of the outputs read.
+    """
+
+    rows: slice
+    columns: slice
+    held_rows: NDArray[np.intp]
+    held_columns: NDArray[np.intp]
+
 
 _MARGIN = 0.1
 """Raw values this far beyond their limits still round to a limit. Weights that should sum to 1
@@ -39,18 +79,8 @@ class Candidate(Record):
 class Plan(Record):
     """How a problem is computed. To run a plan takes no further decision.
 
-    Attributes
-    ----------
-    problem : Problem
-        The problem.
-    method : Method
-        The method that was asked for.
-    strategy : Strategy
-        The chosen strategy.
-    why : str
-        The reason of the choice.
-    cost : float
-        The estimated nanoseconds of an output value, on one thread.
+    `method` was asked for, and `strategy` was chosen, for the reason `why`; `cost` are the
+    estimated nanoseconds of an output value, on one thread.
     """
 
     problem: Problem
@@ -71,9 +101,18 @@ class Plan(Record):
     @property
     def considered(self) -> tuple[Candidate, ...]:
         """All strategies of the method that was asked for."""
-        compiled = _compiled_candidates(self) if may_compile() else []
-        plain = [_candidate(each, self.problem) for each in _strategies(self.method)]
-        return (*plain, *compiled)
+        costs = _costs(STRATEGIES, self.problem, self.method)
+        if may_compile():
+            for each, cost in _costs(COMPILED, self.problem, self.method).items():
+                is_chosen = isinstance(self.strategy, COMPILED)
+                pays = is_chosen or isinstance(cost, str) or cost >= self.cost
+                costs[each] = cost if pays else "numba starts longer than it would save"
+        return tuple(
+            Candidate(each.name, each.method, None, cost)
+            if isinstance(cost, str)
+            else Candidate(each.name, each.method, cost, "")
+            for each, cost in costs.items()
+        )
 
     def on(self, jobs: int) -> "Plan":
         """Return the plan for a number of threads: the same result, in other tiles."""
@@ -103,39 +142,45 @@ class Plan(Record):
         return tiles * channels if strategy.planar else tiles
 
     def tiles_in(self, block: Block | None) -> list[Tile]:
-        """Return the tiles that hold the outputs of a block, or all tiles."""
-        strategy = self.strategy
-        return tiles_of(
-            self.problem,
-            strategy.rows,
-            strategy.columns,
-            planar=strategy.planar,
-            block=block,
-        )
+        """Return the tiles that hold the outputs of a block, or all tiles.
+
+        They go channel by channel, from the top, from the left.
+        """
+        strategy, (height, width, channels) = self.strategy, self.problem.result_shape
+        rows, columns = slice(0, height), slice(0, width)
+        if block is not None:
+            rows = covered(block.rows, strategy.rows, height)
+            columns = covered(block.columns, strategy.columns, width)
+        return [
+            tile
+            for channel in (range(channels) if strategy.planar else (None,))
+            for tile in split_tile(rows, columns, channel, strategy.rows, strategy.columns)
+        ]
 
     def block_of(self, rows: slice, columns: slice) -> Block:
         """Return some outputs as a block, with the rows and columns of the image that it needs.
 
-        Examples
-        --------
         >>> from convcli.engine.problem import problem_for
         >>> from convcli.geometry.window import window
         >>> from convcli.kernels.kernel import Kernel
-        >>> problem = problem_for(
-        ...     (100_000, 8, 1), np.dtype(np.uint8), Kernel([[1], [1], [1]]), window((3, 1))
-        ... )
+        >>> kernel, shape = Kernel([[1], [1], [1]]), (100_000, 8, 1)
+        >>> problem = problem_for(shape, np.dtype(np.uint8), kernel, window((3, 1)))
         >>> len(choose_plan(problem).block_of(slice(0, 5), slice(0, 8)).held_rows) < 100_000
         True
         """
-        down, across = self.problem.window.axes
-        height, width, _ = self.problem.result_shape
-        padded_rows, padded_columns = padded_sources(self.problem)
-        return Block(
-            rows,
-            columns,
-            _held(down, covered(rows, self.strategy.rows, height), padded_rows),
-            _held(across, covered(columns, self.strategy.columns, width), padded_columns),
+        parts = zip(
+            (rows, columns),
+            (self.strategy.rows, self.strategy.columns),
+            self.problem.result_shape,
+            self.problem.window.axes,
+            padded_sources(self.problem.border, self.problem.shape, self.problem.window),
+            strict=False,
         )
+        held = []
+        for outputs, step, size, axis, padded in parts:
+            positions = np.unique(padded[axis.inputs(covered(outputs, step, size))])
+            held.append(positions[positions >= 0])
+        return Block(rows, columns, held[0], held[1])
 
     @property
     def scratch_bytes(self) -> int:
@@ -147,13 +192,13 @@ class Plan(Record):
 
     def memory_bytes(self, jobs: int) -> int:
         """Estimate the memory beside image and result, on a number of threads."""
-        choose_plan = self.on(jobs)
-        return choose_plan.scratch_bytes * choose_plan.threads(jobs)
+        plan = self.on(jobs)
+        return plan.scratch_bytes * plan.threads(jobs)
 
     def as_dict(self, jobs: int) -> dict[str, Any]:
         """Return the plan as plain JSON values, for a number of threads."""
-        choose_plan = self.on(jobs)
-        strategy = choose_plan.strategy
+        plan = self.on(jobs)
+        strategy = plan.strategy
         return {
             "kernel": self.problem.kernel.name,
             "strategy": strategy.name,
@@ -169,32 +214,36 @@ class Plan(Record):
                 for candidate in self.considered
             ],
             "tile": {"rows": strategy.rows, "columns": strategy.columns},
-            "tiles": choose_plan.tile_count,
+            "tiles": plan.tile_count,
             "working_dtype": self.working.name,
             "jobs": jobs,
             "memory_bytes": self.memory_bytes(jobs),
         }
 
 
+def covered(outputs: slice, step: int, size: int) -> slice:
+    """Return the outputs of all tiles, `step` long each, that hold some outputs of an axis.
+
+    >>> covered(slice(5, 9), 4, 10)
+    slice(4, 10, None)
+    """
+    return slice(outputs.start // step * step, min(-(-outputs.stop // step) * step, size))
+
+
 @functools.lru_cache(maxsize=64)
 def rule_for(
     chosen: Plan,
     dtype: np.dtype[Any],
-    pixels: ValueRange | None = None,
+    pixels: Range | None = None,
     *,
     collect_stats: bool = True,
+    inner: Inner | None = None,
 ) -> StoreRule:
     """Return the rule by which accumulators of a plan become results of a dtype."""
     problem = chosen.problem
     limits = (problem.limits[0] + _MARGIN, problem.limits[1] - _MARGIN)
     divisor, bias = chosen.strategy.divisor, problem.kernel.bias
-    return StoreRule(dtype, divisor, bias, pixels, limits, collect_stats)
-
-
-def _held(axis: Axis, outputs: slice, padded: NDArray[np.intp]) -> NDArray[np.intp]:
-    """Return the positions of an axis of the image that some outputs read, in order."""
-    positions = np.unique(sources_of(axis, outputs, padded))
-    return positions[positions >= 0]
+    return StoreRule(dtype, divisor, bias, pixels, limits, collect_stats, inner)
 
 
 def method_named(name: str | Method) -> Method:
@@ -207,19 +256,9 @@ def method_named(name: str | Method) -> Method:
 
 
 def choose_plan(problem: Problem, method: Method = Method.AUTO) -> Plan:
-    """Choose how to compute a problem: the cheapest strategy that can serve.
+    """Choose how to compute a problem: the cheapest strategy of a method that can serve.
 
-    Parameters
-    ----------
-    problem : Problem
-        The problem.
-    method : Method
-        The method of the strategy; `Method.AUTO` leaves it to the planner.
-
-    Raises
-    ------
-    ConvcliError
-        If no strategy of that method can serve the problem.
+    A `ConvcliError` is raised where none can.
     """
     shared = _plan(problem, method)
     shared = _compiled_plan(shared) or shared
@@ -232,36 +271,36 @@ def choose_plan(problem: Problem, method: Method = Method.AUTO) -> Plan:
 
 @functools.lru_cache(maxsize=64)
 def _plan(problem: Problem, method: Method) -> Plan:
-    costs, refusals = {}, []
-    for each in _strategies(method):
-        reason = each.refusal(problem)
-        if reason:
-            refusals.append(f"{each.name}: {reason}")
-        else:
-            costs[each] = each.cost(problem)
+    found = _costs(STRATEGIES, problem, method)
+    costs = {each: cost for each, cost in found.items() if not isinstance(cost, str)}
     if not costs:
-        reasons = "; ".join(refusals)
+        reasons = "; ".join(f"{each.name}: {reason}" for each, reason in found.items())
         raise ConvcliError(f"method {method.value} cannot serve here ({reasons}): use auto")
     chosen = min(costs, key=costs.__getitem__)
     return Plan(problem, method, chosen(problem), _why(costs, method), costs[chosen])
 
 
+def _costs(
+    strategies: Iterable[type[Strategy]], problem: Problem, method: Method
+) -> dict[type[Strategy], float | str]:
+    """Return the cost of each strategy of a method, or why it cannot serve."""
+    return {
+        each: each.cost(problem) for each in strategies if method in (Method.AUTO, each.method)
+    }
+
+
 def _compiled_plan(plain: Plan) -> Plan | None:
     """Return a plan with a compiled strategy, where that takes less time with its start."""
-    problem, method = plain.problem, plain.method
-    preference()  # a wrong one is an error everywhere
-    costs = {
-        each: each.cost(problem)
-        for each in COMPILED
-        if method in (Method.AUTO, each.method) and not each.refusal(problem)
-    }
+    values = math.prod(plain.problem.result_shape)
+    if not is_long(plain.cost * values):
+        return None
+    found = _costs(COMPILED, plain.problem, plain.method)
+    costs = {each: cost for each, cost in found.items() if not isinstance(cost, str)}
     chosen = min(costs, key=costs.__getitem__, default=None)
-    if chosen is None:
+    if chosen is None or costs[chosen] >= plain.cost:
         return None
-    saved = (plain.cost - costs[chosen]) * math.prod(problem.result_shape)
-    if saved <= 0 or not worth_compiling(saved):
-        return None
-    return _planned_with(plain, chosen, costs[chosen])
+    saved = (plain.cost - costs[chosen]) * values
+    return _planned_with(plain, chosen, costs[chosen]) if worth_compiling(saved) else None
 
 
 @functools.lru_cache(maxsize=64)
@@ -271,40 +310,13 @@ def _planned_with(plain: Plan, chosen: type[Strategy], cost: float) -> Plan:
     return Plan(plain.problem, plain.method, strategy, f"{why}, estimated", cost)
 
 
-def _strategies(method: Method) -> list[type[Strategy]]:
-    return [each for each in STRATEGIES if method in (Method.AUTO, each.method)]
-
-
-def _compiled_candidates(plan: Plan) -> list[Candidate]:
-    """Return the compiled strategies; one that is cheaper, but was not chosen, does not pay."""
-    found = [
-        _candidate(each, plan.problem)
-        for each in COMPILED
-        if plan.method in (Method.AUTO, each.method)
-    ]
-    if isinstance(plan.strategy, COMPILED):
-        return found
-    return [
-        each
-        if each.nanoseconds is None or each.nanoseconds >= plan.cost
-        else replace(each, nanoseconds=None, refusal="numba starts longer than it would save")
-        for each in found
-    ]
-
-
-def _candidate(strategy: type[Strategy], problem: Problem) -> Candidate:
-    refusal = strategy.refusal(problem)
-    cost = None if refusal else strategy.cost(problem)
-    return Candidate(strategy.name, strategy.method, cost, refusal)
-
-
 def _why(costs: dict[type[Strategy], float], method: Method) -> str:
     """Say why the strategy of the least cost was chosen."""
-    (_, least), *others = sorted(costs.items(), key=lambda item: item[1])
+    least, *others = sorted(costs, key=costs.__getitem__)
     if not others:
         forced = "" if method is Method.AUTO else f" of method {method.value}"
         return f"the only strategy{forced} that can serve"
-    if not least:
+    if not costs[least]:
         return "there is nothing to compute"
-    following, cost = others[0]
-    return f"the cheapest: {cost / least:.1f} times faster than {following.name}, estimated"
+    factor = costs[others[0]] / costs[least]
+    return f"the cheapest: {factor:.1f} times faster than {others[0].name}, estimated"

@@ -16,8 +16,7 @@ from convcli.values import Record, replace
 
 Values = NDArray[Any]
 
-_FEW_BITS = 2
-"""Pixels of at most this many bytes are summed in 32 bits, where the sums fit."""
+_FEW_BITS = 2  # pixels of at most this many bytes are summed in 32 bits, where the sums fit
 
 
 class Reduction(enum.Enum):

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from convcli.choices import Border, border_named
-from convcli.errors import GeometryError, ImageError, KernelError
+from convcli.errors import ConvcliError, GeometryError, ImageError, KernelError
 from convcli.geometry.window import Window
 from convcli.kernels.kernel import Kernel
 from convcli.text import counted
@@ -18,12 +18,8 @@ from convcli.values import Record
 Shape: TypeAlias = tuple[int, int, int]
 
 _FLOATS = (np.float16, np.float32, np.float64)
-_FLOAT32_DIGITS = 2**24
-"""Up to this number every whole number is a float32."""
-
-_WIDE_INTEGER = 4
-"""Bytes from which integers are computed in float64: float32 holds 24 bits."""
-
+_FLOAT32_DIGITS = 2**24  # up to this number every whole number is a float32
+_WIDE_INTEGER = 4  # bytes from which integers are computed in float64: float32 holds 24 bits
 
 _KEPT_WHOLE = {4: 2.0**16, 8: 2.0**45}
 """Largest range of whole sums that a transform returns within ½, by the bytes of a value. In
@@ -33,24 +29,9 @@ float32 the worst error found was 8.4e-7 of the range: 127×127, one weight, in 
 class Problem(Record):
     """One correlation, described completely and hashable.
 
-    Attributes
-    ----------
-    shape : (int, int, int)
-        Size of the image (H, W, C).
-    dtype : dtype
-        Of the image.
-    kernel : Kernel
-        Weights and bias.
-    window : Window
-        Stride, padding, dilation.
-    groups : int
-        Groups of a filter bank.
-    border : Border
-        How the image goes on beyond its edge.
-    fill : float
-        The constant of `Border.ZERO`.
-    result : dtype
-        Of the result.
+    `shape` (H, W, C) and `dtype` are those of the image, and `result` is the dtype of the
+    result. `groups` split the channels for a filter bank, and `fill` is the constant of
+    `Border.ZERO`.
     """
 
     shape: Shape
@@ -196,31 +177,13 @@ def problem_for(
     fill: float = 0.0,
     dtype: DTypeLike | None = None,
 ) -> Problem:
-    """Describe a correlation and check that its parts fit together.
+    """Describe a correlation of an image of a shape (H, W, C), and check that its parts fit.
 
-    Parameters
-    ----------
-    shape : (int, int, int)
-        Size of the image (H, W, C).
-    image_dtype : dtype
-        Of the image: real numbers.
-    kernel : Kernel
-        A 2-D kernel, or a filter bank.
-    window : Window
-        How the kernel slides; its size must be the kernel's.
-    groups, border, fill, dtype
-        As in `convcli.correlate`.
-
-    Raises
-    ------
-    ImageError
-        If the image is empty or holds no real numbers.
-    GeometryError
-        If sizes, channels, groups or border do not fit.
-    KernelError
-        If the bias does not fit.
+    The window has the size of the kernel. The others are those of `convcli.correlate`, and so
+    are the errors: `ImageError`, `GeometryError` and `KernelError`.
     """
-    if border_named(border) is Border.ODD:
+    border = border if isinstance(border, Border) else border_named(border)
+    if border is Border.ODD:
         raise GeometryError("border: expected one that fills tiles, got odd: pad first")
     _check_image(shape, image_dtype)
     _check_channels(kernel, shape[2], groups)
@@ -231,7 +194,7 @@ def problem_for(
         kernel=kernel,
         window=window,
         groups=groups,
-        border=border_named(border),
+        border=border,
         fill=float(fill),
         result=_result_dtype(image_dtype.newbyteorder("="), dtype),
     )
@@ -248,8 +211,6 @@ def problem_for(
 def natural_result(image: np.dtype[Any]) -> np.dtype[Any]:
     """Return the dtype of a raw result: float32, or float64 where that would lose digits.
 
-    Examples
-    --------
     >>> natural_result(np.dtype(np.uint8)), natural_result(np.dtype(np.int32))
     (dtype('float32'), dtype('float64'))
     """
@@ -306,15 +267,17 @@ def _check_fill(fill: object) -> None:
         raise GeometryError(f"fill: expected a finite number, got {fill!r}: use 0 or another")
 
 
-def _check_groups(groups: object) -> None:
-    if isinstance(groups, bool) or not isinstance(groups, Integral) or groups < 1:
-        raise GeometryError(
-            f"groups: expected a whole number of at least 1, got {groups!r}: use 1 or more"
-        )
+def checked_count(
+    name: str, count: object, remedy: str, error: type[ConvcliError] = ConvcliError
+) -> int:
+    """Return a whole number of at least 1, or raise an error."""
+    if isinstance(count, bool) or not isinstance(count, Integral) or count < 1:
+        raise error(f"{name}: expected a whole number of at least 1, got {count!r}: {remedy}")
+    return int(count)
 
 
 def _check_channels(kernel: Kernel, channels: int, groups: int) -> None:
-    _check_groups(groups)
+    checked_count("groups", groups, "use 1 or more", GeometryError)
     if not kernel.is_bank:
         if groups != 1:
             raise GeometryError(

@@ -1,8 +1,9 @@
 """The passes over a tile that make a correlation, as a program of small operations."""
 
+import functools
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,29 +14,27 @@ from convcli.values import Record
 _MOST_TAPS = 40
 """More taps than this are not searched for shared pairs: the search is quadratic."""
 
+_NARROW = (np.dtype(np.int16), np.dtype(np.uint16))
+_WIDE = np.dtype(np.int32)
 
-class Read(Record):
+
+class Read(NamedTuple):
     """A value, read shifted: `dy` rows below and `dx` columns to the right of its place.
 
-    Value 0 is the tile; value n is the result of operation n.
+    Value 0 is the tile; value n is the result of operation n. Reads and operations are
+    tuples: hundreds are made for one program.
     """
 
     value: int
     dy: int = 0
     dx: int = 0
 
-    def __init__(self, value: int, dy: int = 0, dx: int = 0) -> None:
-        # Written out: hundreds are made for one program.
-        object.__setattr__(self, "value", value)
-        object.__setattr__(self, "dy", dy)
-        object.__setattr__(self, "dx", dx)
-
     def moved(self, dy: int, dx: int) -> "Read":
         """Return the same value, read `dy` and `dx` further off."""
         return Read(self.value, self.dy + dy, self.dx + dx)
 
 
-class Operation(Record):
+class Operation(NamedTuple):
     """One pass: value `target` = `function`(`left`, `right`), a ufunc or called like one."""
 
     function: Callable[..., Any]
@@ -43,19 +42,47 @@ class Operation(Record):
     right: Read | float
     target: int
 
-    def __init__(
-        self, function: Callable[..., Any], left: Read, right: Read | float, target: int
-    ) -> None:
-        # Written out, as that of Read.
-        object.__setattr__(self, "function", function)
-        object.__setattr__(self, "left", left)
-        object.__setattr__(self, "right", right)
-        object.__setattr__(self, "target", target)
-
     @property
     def reads(self) -> tuple[Read, ...]:
         """The values that the pass reads."""
         return (self.left, self.right) if isinstance(self.right, Read) else (self.left,)
+
+
+class TypedProgram(Record):
+    """A program with its casts, and the dtypes of the tile and of each operation's value."""
+
+    operations: tuple[Operation, ...]
+    types: tuple[np.dtype[Any], ...]
+
+    @functools.cached_property
+    def buffers(self) -> list[int]:
+        """The buffer of each operation's value."""
+        return buffers_for(self.operations, self.types)
+
+    @functools.cached_property
+    def value_bytes(self) -> int:
+        """The bytes of all buffers for one value of a tile."""
+        dtypes = dict(zip((0, *self.buffers), self.types, strict=True))
+        return sum(dtype.itemsize for dtype in dtypes.values())
+
+
+@functools.lru_cache(maxsize=256)
+def typed_program(
+    kernel: Kernel,
+    limits: tuple[float, float] | None,
+    otherwise: np.dtype[Any],
+    *,
+    whole: bool,
+) -> TypedProgram:
+    """Return the program of a kernel in integers between limits, or in floats.
+
+    Weights are whole numbers where `whole` is asked for, and the kernel has such a form.
+    """
+    form = kernel.integer_form if whole else None
+    weights = kernel.weights if form is None else form.integers
+    operations = tuple(program_for(kernel, weights))
+    typed = None if limits is None else in_integers(operations, kernel.size, limits)
+    return typed or TypedProgram(operations, (otherwise,) * (len(operations) + 1))
 
 
 Term: TypeAlias = tuple[Read, float]
@@ -66,9 +93,6 @@ def program_for(kernel: Kernel, weights: NDArray[Any]) -> list[Operation]:
     """Return the shortest program known for a 2-D kernel.
 
     `weights` are those of the kernel or their integer form; at least one is not 0.
-
-    Examples
-    --------
     Sobel takes three passes: two additions down and one subtraction across.
 
     >>> sobel = Kernel([[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]])
@@ -85,9 +109,7 @@ def program_for(kernel: Kernel, weights: NDArray[Any]) -> list[Operation]:
     return min(programs, key=len)
 
 
-def buffers_for(
-    operations: Sequence[Operation], types: Sequence[np.dtype[Any]] | None = None
-) -> list[int]:
+def buffers_for(operations: Sequence[Operation], types: Sequence[np.dtype[Any]]) -> list[int]:
     """Return the buffer of each operation's value: as few buffers as possible.
 
     The tile is buffer 0, and becomes free like the others after its last read. An operation
@@ -95,19 +117,16 @@ def buffers_for(
     that overlap the output otherwise.
     `types` are the dtypes of the values, the tile first: two dtypes share no buffer.
 
-    Examples
-    --------
     >>> sobel = Kernel([[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]])
-    >>> buffers_for(program_for(sobel, sobel.weights))
+    >>> buffers_for(program_for(sobel, sobel.weights), [np.dtype(np.int16)] * 4)
     [1, 0, 1]
     """
     last_use = {read.value: i for i, op in enumerate(operations) for read in op.reads}
-    dtypes: Sequence[Any] = types or (None,) * (len(operations) + 1)
     buffers, free, count = {0: 0}, defaultdict[Any, list[int]](list), 1
     for i, operation in enumerate(operations):
-        dtype = dtypes[operation.target]
+        dtype = types[operation.target]
         ending = {read.value for read in operation.reads if last_use[read.value] == i}
-        over = [v for v in ending if _only_unshifted(operation, v) and dtypes[v] == dtype]
+        over = [v for v in ending if _only_unshifted(operation, v) and types[v] == dtype]
         if over:
             buffer = buffers[over[0]]
         elif free[dtype]:
@@ -116,7 +135,7 @@ def buffers_for(
             buffer, count = count, count + 1
         for value in ending:
             if buffers[value] != buffer:
-                free[dtypes[value]].append(buffers[value])
+                free[types[value]].append(buffers[value])
         buffers[operation.target] = buffer
     return [buffers[operation.target] for operation in operations]
 
@@ -217,25 +236,28 @@ class _Builder:
                 done += width
         return value
 
+    def finished(self, result: Read) -> list[Operation]:
+        """Return the operations; a kernel of one tap becomes one pass that moves the tile."""
+        last = len(self.operations)
+        if not last or result != (last, 0, 0):
+            self.emit(np.add, result, 0.0)
+        return self.operations
+
 
 def _tap_by_tap(weights: NDArray[Any]) -> list[list[Operation]]:
     """Return the programs that use the taps one by one, not the factors."""
     taps = [(Read(0, int(y), int(x)), float(weights[y, x])) for y, x in np.argwhere(weights)]
-    programs = [_grouped(taps)]
+    builder = _Builder()
+    programs = [builder.finished(builder.weighted_sum(taps))]
     if len(taps) <= _MOST_TAPS:
         programs += [_shared(taps), _shared(_halved(taps))]
     return programs
 
 
-def _grouped(taps: Sequence[Term]) -> list[Operation]:
-    builder = _Builder()
-    return _finished(builder, builder.weighted_sum(taps))
-
-
 def _factored(column: NDArray[Any], row: NDArray[Any]) -> list[Operation]:
     builder = _Builder()
     middle = builder.line(Read(0), [float(tap) for tap in column], down=True)
-    return _finished(builder, builder.line(middle, [float(tap) for tap in row], down=False))
+    return builder.finished(builder.line(middle, [float(tap) for tap in row], down=False))
 
 
 def _shared(taps: Sequence[Term]) -> list[Operation]:
@@ -253,7 +275,7 @@ def _shared(taps: Sequence[Term]) -> list[Operation]:
         firsts = [terms[first_of_pair] for first_of_pair, _ in places]
         pairs = [(Read(pair.value, read.dy, read.dx), weight) for read, weight in firsts]
         terms = sorted([*kept, *pairs], key=_place)
-    return _finished(builder, builder.weighted_sum(terms))
+    return builder.finished(builder.weighted_sum(terms))
 
 
 def _place(term: Term) -> tuple[int, int]:
@@ -321,47 +343,36 @@ def _passes(taps: Sequence[float]) -> int:
     return len(weights) - 1 + sum(1 for weight in set(weights) if weight != 1)
 
 
-def _finished(builder: _Builder, result: Read) -> list[Operation]:
-    """Return the operations; a kernel of one tap becomes one pass that moves the tile."""
-    last = len(builder.operations)
-    if not last or (result.value, result.dy, result.dx) != (last, 0, 0):
-        builder.emit(np.add, result, 0.0)
-    return builder.operations
-
-
 def cancels(operations: Sequence[Operation], size: tuple[int, int]) -> bool:
     """Tell whether a program adds a pixel and subtracts it again: an infinity gives NaN then.
 
     `size` is the size of the kernel.
 
-    Examples
-    --------
     >>> [cancels(program_for(Kernel([[1] * n]), np.ones((1, n))), (1, n)) for n in (15, 16)]
     [True, False]
     """
-    weights = taps_of(operations, size)
-    without_signs = taps_of([_without_sign(operation) for operation in operations], size)
-    pairs = zip(weights, without_signs, strict=True)
-    return any(np.any(np.abs(weight) != largest) for weight, largest in pairs)
+    signed, unsigned = taps_of(operations, size), taps_of(operations, size, unsigned=True)
+    pairs = zip(signed, unsigned, strict=True)
+    return any(np.any(np.abs(weights) != largest) for weights, largest in pairs)
 
 
-def _without_sign(operation: Operation) -> Operation:
-    """Return an operation that adds where it would subtract."""
-    function = np.add if operation.function is np.subtract else operation.function
-    right = operation.right if isinstance(operation.right, Read) else abs(operation.right)
-    return Operation(function, operation.left, right, operation.target)
+def taps_of(
+    operations: Sequence[Operation], size: tuple[int, int], *, unsigned: bool = False
+) -> list[NDArray[Any]]:
+    """Return the weight of each pixel in each value of a program, the tile first.
 
-
-def taps_of(operations: Sequence[Operation], size: tuple[int, int]) -> list[NDArray[Any]]:
-    """Return the weight of each pixel in each value of a program, the tile first."""
+    With `unsigned` it adds where it would subtract.
+    """
     # A value may read pixels to its left: its own column is the middle one.
     tile = np.zeros((size[0], 2 * size[1] - 1))
     tile[0, size[1] - 1] = 1
     taps = [tile]
     for operation in operations:
-        right = operation.right
+        function, right = operation.function, operation.right
         other = _shifted(taps, right) if isinstance(right, Read) else right
-        taps.append(operation.function(_shifted(taps, operation.left), other))
+        if unsigned:
+            function, other = np.add if function is np.subtract else function, np.abs(other)
+        taps.append(function(_shifted(taps, operation.left), other))
     return taps
 
 
@@ -375,3 +386,80 @@ def _shifted(taps: Sequence[NDArray[Any]], read: Read) -> NDArray[Any]:
     )
     shifted[dy:, target] = weights[: height - dy, source]
     return shifted
+
+
+# ------------------------------------------------------------------ dtypes
+
+
+def in_integers(
+    operations: Sequence[Operation], size: tuple[int, int], limits: tuple[float, float]
+) -> TypedProgram | None:
+    """Return a program that computes in integers, each value in the smallest that hold it.
+
+    It is None where a value needs more than 32 bits. `size` is the size of the kernel,
+    `limits` are the smallest and the largest pixel, the constant of the border included.
+
+    >>> box = Kernel([[1] * 31] * 31)
+    >>> typed = in_integers(program_for(box, box.weights), (31, 31), (0, 255))
+    >>> [dtype.name for dtype in typed.types].count("uint16")
+    10
+    """
+    taps, (least, most) = np.array(taps_of(operations, size)), limits
+    above, below = np.maximum(taps, 0).sum((1, 2)), np.minimum(taps, 0).sum((1, 2))
+    low, high = above * least + below * most, above * most + below * least
+
+    def fitting(dtype: np.dtype[Any]) -> list[bool]:
+        """Tell of each value whether an integer dtype holds it."""
+        info = np.iinfo(dtype)
+        fits: list[bool] = ((info.min <= low) & (high <= info.max)).tolist()
+        return fits
+
+    if not all(fitting(_WIDE)):
+        return None
+    choices = [_types(operations, fitting(narrow), narrow) for narrow in _NARROW]
+    types = max(choices, key=lambda types: sum(dtype != _WIDE for dtype in types))
+    return _with_casts(operations, types)
+
+
+def _types(
+    operations: Sequence[Operation], fitting: Sequence[bool], narrow: np.dtype[Any]
+) -> tuple[np.dtype[Any], ...]:
+    """Return the dtype of each value: narrow if it fits and all its operands are narrow."""
+    types = [narrow if fitting[0] else _WIDE]
+    for operation, fits in zip(operations, fitting[1:], strict=True):
+        operands = {types[read.value] for read in operation.reads}
+        types.append(narrow if fits and operands == {narrow} else _WIDE)
+    return tuple(types)
+
+
+def _with_casts(
+    operations: Sequence[Operation], types: tuple[np.dtype[Any], ...]
+) -> TypedProgram:
+    """Cast a value once, before the first operation that needs it wider."""
+    if len(set(types)) == 1:
+        return TypedProgram(tuple(operations), types)
+    program: list[Operation] = []
+    dtypes = [types[0]]
+    numbers: dict[tuple[int, np.dtype[Any]], int] = {(0, types[0]): 0}
+
+    def emit(function: Callable[..., Any], left: Read, right: Read | float, value: int) -> None:
+        program.append(Operation(function, left, right, len(program) + 1))
+        dtypes.append(dtype)
+        numbers[value, dtype] = len(program)
+
+    def cast(read: Read) -> Read:
+        if (read.value, dtype) not in numbers:
+            narrow = Read(numbers[read.value, types[read.value]])
+            emit(_cast, narrow, 0.0, read.value)
+        return Read(numbers[read.value, dtype], read.dy, read.dx)
+
+    for operation in operations:
+        dtype, right = types[operation.target], operation.right
+        left = cast(operation.left)
+        right = cast(right) if isinstance(right, Read) else right
+        emit(operation.function, left, right, operation.target)
+    return TypedProgram(tuple(program), tuple(dtypes))
+
+
+def _cast(values: NDArray[Any], _: float, out: NDArray[Any]) -> None:
+    np.copyto(out, values)

@@ -1,42 +1,74 @@
 """The store: from accumulators to results, by divisor, bias and range, rounded half to even."""
 
-import enum
 import functools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, TypeAlias
 
 import numpy as np
 
+from convcli.choices import Range
 from convcli.engine.buffers import Scratch, Values, strided
-from convcli.values import Record
-
-
-class ValueRange(enum.Enum):
-    """How raw values become pixels."""
-
-    CLIP = "clip"
-    ABS = "abs"
-    SHIFT = "shift"
+from convcli.values import Record, replace
 
 
 class ValueStats(Record):
-    """The smallest and the largest raw value, and how many did not fit a pixel."""
+    """The smallest and the largest raw value, and how many did not fit a pixel.
+
+    `rim` is the largest magnitude at the rim of the result, where that was asked for.
+    """
 
     low: float = np.inf
     high: float = -np.inf
     clipped: int = 0
+    rim: float = 0.0
 
-    def __init__(self, low: float = np.inf, high: float = -np.inf, clipped: int = 0) -> None:
+    def __init__(
+        self, low: float = np.inf, high: float = -np.inf, clipped: int = 0, rim: float = 0.0
+    ) -> None:
         # Written out: one is made for each tile.
         object.__setattr__(self, "low", low)
         object.__setattr__(self, "high", high)
         object.__setattr__(self, "clipped", clipped)
+        object.__setattr__(self, "rim", rim)
 
     def __add__(self, other: "ValueStats") -> "ValueStats":
         return ValueStats(
-            min(self.low, other.low), max(self.high, other.high), self.clipped + other.clipped
+            min(self.low, other.low),
+            max(self.high, other.high),
+            self.clipped + other.clipped,
+            max(self.rim, other.rim),
         )
+
+
+Inner: TypeAlias = tuple[tuple[int, int], tuple[int, int]]
+"""The outputs that are not at the rim of a result: from which row up to which, and columns."""
+
+
+def rim_of(values: Values, inner: Inner, top: int = 0, left: int = 0) -> list[Values]:
+    """Return the parts of some outputs that are at the rim; the first is (top, left).
+
+    >>> rim_of(np.arange(6).reshape(2, 3), ((1, 5), (0, 3)), top=4)
+    [array([[3, 4, 5]])]
+    """
+    (rows, last_row), (columns, last_column) = inner
+    parts = (
+        values[: max(rows - top, 0)],
+        values[max(last_row - top, 0) :],
+        values[:, : max(columns - left, 0)],
+        values[:, max(last_column - left, 0) :],
+    )
+    return [part for part in parts if part.size]
+
+
+def magnitude(parts: Iterable[Values]) -> float:
+    """Return the largest magnitude in some values, or 0; NaN does not count."""
+    reduced = (
+        float(extreme.reduce(part, axis=None, initial=0))
+        for part in parts
+        for extreme in (np.fmin, np.fmax)
+    )
+    return max(map(abs, reduced), default=0.0)
 
 
 Finish: TypeAlias = Callable[[Values], ValueStats | None]
@@ -63,6 +95,12 @@ class Accumulators(Record):
     around: Values
     spare: Values | None = None
 
+    def cut(self, rows: slice, columns: slice) -> "Accumulators":
+        """Return those of some rows and columns."""
+        values = self.values[rows, columns]
+        at_start = rows.start == columns.start == 0
+        return replace(self, values=values) if at_start else Accumulators(values, values)
+
     def cast(self, result: np.dtype[Any], scratch: Scratch) -> "Accumulators":
         """Return accumulators in floats, laid out like these integers; their values are unset.
 
@@ -79,59 +117,48 @@ class Accumulators(Record):
 
 
 def pixels_of(
-    block: Accumulators, values: Values, dtype: np.dtype[Any], pixels: ValueRange
+    block: Accumulators,
+    values: Values,
+    rule: "StoreRule",
+    pixels: Range,
+    rim: list[Values],
 ) -> Finish:
-    """Return the function that stores raw values as pixels, without statistics."""
-    middle, raw = _middle(dtype, pixels)
-    store = saturating(values, block.around, dtype, raw, fits=False)
-    if pixels is ValueRange.CLIP:
-        return store
+    """Return the function that stores raw values as pixels, with statistics if asked for."""
+    least, most = integer_limits(rule.dtype)
+    # The pixel of 0 is added after rounding.
+    middle = (most + 1) // 2 if pixels is Range.SHIFT else 0
+    raw = (least - middle, most - middle)
+    store = saturating(values, block.around, rule.dtype, raw, fits=True)
+    clip = saturating(values, block.around, rule.dtype, raw, fits=False)
 
-    def finish(out: Values) -> None:
-        if pixels is ValueRange.ABS:
-            np.abs(block.around, out=block.around)
-        store(out)
-        if middle:
-            np.add(out, out.dtype.type(middle), out=out)
-
-    return finish
-
-
-def _middle(dtype: np.dtype[Any], pixels: ValueRange) -> tuple[int, tuple[int, int]]:
-    """Return the pixel of 0, which is added after rounding, and the raw values that fit."""
-    least, most = integer_limits(dtype)
-    middle = (most + 1) // 2 if pixels is ValueRange.SHIFT else 0
-    return middle, (least - middle, most - middle)
-
-
-def counted_pixels_of(
-    block: Accumulators, values: Values, dtype: np.dtype[Any], pixels: ValueRange
-) -> Finish:
-    """Return the function that stores raw values as pixels, and returns their statistics."""
-    middle, raw = _middle(dtype, pixels)
-    store = saturating(values, block.around, dtype, raw, fits=True)
-    clip = saturating(values, block.around, dtype, raw, fits=False)
-
-    def finish(out: Values) -> ValueStats:
-        low, high = float(values.min()), float(values.max())
-        has_nan = math.isnan(low)
-        if has_nan:
-            low = float(np.fmin.reduce(values, axis=None, initial=np.inf))
-            high = float(np.fmax.reduce(values, axis=None, initial=-np.inf))
-        lowest, highest = low, high
-        if pixels is ValueRange.ABS and low < 0:
+    def finish(out: Values) -> ValueStats | None:
+        low, high, fits = _extent(values) if rule.collect_stats else (-np.inf, np.inf, False)
+        lowest, highest, largest = low, high, magnitude(rim)
+        if pixels is Range.ABS and low < 0:
             np.abs(block.around, out=block.around)
             lowest, highest = 0.0, max(-low, high)
         # Values near ½ beyond a limit may round to it: they are counted one by one.
         within = raw[0] - _NEARLY_HALF <= lowest and highest <= raw[1] + _NEARLY_HALF
-        fits = within and not has_nan
-        outside = 0 if fits else _count_outside(values, (lowest, highest), *raw)
+        fits = fits and within
+        seen = None
+        if rule.collect_stats:
+            outside = 0 if fits else _count_outside(values, (lowest, highest), *raw)
+            seen = ValueStats(low, high, outside, largest)
         (store if fits else clip)(out)
         if middle:
             np.add(out, out.dtype.type(middle), out=out)
-        return ValueStats(low, high, outside)
+        return seen
 
     return finish
+
+
+def _extent(values: Values) -> tuple[float, float, bool]:
+    """Return the smallest and the largest number, and whether all are numbers."""
+    low, high = float(values.min()), float(values.max())
+    if not math.isnan(low):
+        return low, high, True
+    low = float(np.fmin.reduce(values, axis=None, initial=np.inf))
+    return low, float(np.fmax.reduce(values, axis=None, initial=-np.inf)), False
 
 
 def _count_outside(values: Values, extremes: tuple[float, float], least: int, most: int) -> int:
@@ -198,6 +225,12 @@ def integer_limits(dtype: np.dtype[Any]) -> Whole:
     return (int(np.iinfo(dtype).min), int(np.iinfo(dtype).max))
 
 
+def holds(dtype: np.dtype[Any], low: float, high: float) -> bool:
+    """Tell whether an integer dtype holds all whole numbers between two."""
+    least, most = integer_limits(dtype)
+    return least <= low and high <= most
+
+
 @functools.cache
 def _narrower(dtype: np.dtype[Any], limits: Whole) -> tuple[Any, Any] | None:
     """Return the limits to clip integers of a dtype to, as its scalars; None where all fit."""
@@ -258,40 +291,32 @@ def _copy_wide(values: Values, out: Values) -> None:
 
 def _whole_division(
     values: Values, spare: Values | None, divisor: int, scratch: Scratch
-) -> Callable[[], object]:
-    """Return the division of integers in place, rounded half to even.
-
-    With an odd divisor no quotient is half-way between two whole numbers, and no value is
-    negative: NumPy divides unsigned integers by a scalar as fast as it adds them. `spare` is
-    another buffer like that of the values, if there is one.
-    """
-    if divisor % 2:
-        unsigned = values.view(f"u{values.itemsize}")
-        number = unsigned.dtype.type
-        return functools.partial(
-            _divide_by_odd, unsigned, number(divisor // 2), number(divisor)
-        )
-    odd = scratch.take("odd", values.shape, values.dtype) if spare is None else spare
-    return functools.partial(_shift_down, values, odd, divisor)
-
-
-def _divide_by_odd(values: Values, half: Any, divisor: Any) -> None:
-    np.add(values, half, out=values)
-    np.floor_divide(values, divisor, out=values)
-
-
-def _shift_down(values: Values, odd: Values, divisor: int) -> None:
-    """Divide by 2^k with a shift, which rounds down.
-
-    Half of 2^k, less 1 where the quotient is even, is added before: that rounds half to even.
-    """
+) -> Callable[[], None]:
+    """Return the division of integers in place, rounded half to even."""
     number = values.dtype.type
+    if divisor % 2:
+        # No quotient is half-way between two whole numbers, and no value is negative: NumPy
+        # divides unsigned integers by a scalar as fast as it adds them.
+        unsigned = values.view(f"u{values.itemsize}")
+        half, whole = (unsigned.dtype.type(part) for part in (divisor // 2, divisor))
+
+        def divide() -> None:
+            np.add(unsigned, half, out=unsigned)
+            np.floor_divide(unsigned, whole, out=unsigned)
+
+        return divide
+    odd = scratch.take("odd", values.shape, values.dtype) if spare is None else spare
     bits = number(divisor.bit_length() - 1)
-    np.right_shift(values, bits, out=odd)
-    np.bitwise_and(odd, number(1), out=odd)
-    np.add(values, odd, out=values)
-    np.add(values, number(divisor // 2 - 1), out=values)
-    np.right_shift(values, bits, out=values)
+
+    def shift() -> None:
+        # A shift rounds down. Half of 2^k, less 1 where the quotient is even, is added before.
+        np.right_shift(values, bits, out=odd)
+        np.bitwise_and(odd, number(1), out=odd)
+        np.add(values, odd, out=values)
+        np.add(values, number(divisor // 2 - 1), out=values)
+        np.right_shift(values, bits, out=values)
+
+    return shift
 
 
 def is_power_of_two(number: float) -> bool:
@@ -320,15 +345,16 @@ class StoreRule(Record):
     per output channel. `pixels` is how raw values become pixels of an integer dtype; None
     stores them raw. `limits` are the least and the most raw value, rounding errors aside: what
     fits is not clipped. With `collect_stats` statistics of raw values that become pixels are
-    returned.
+    returned; `inner` are the outputs that are not at the rim, if that is looked at.
     """
 
     dtype: np.dtype[Any]
     divisor: float = 1.0
     bias: tuple[float, ...] = ()
-    pixels: ValueRange | None = None
+    pixels: Range | None = None
     limits: tuple[float, float] = (-np.inf, np.inf)
     collect_stats: bool = True
+    inner: Inner | None = None
 
     def is_raw(self, working: np.dtype[Any]) -> bool:
         """Tell whether accumulators of a dtype are the result without a change."""
@@ -341,11 +367,13 @@ class StoreRule(Record):
         shape: tuple[int, ...],
         channel: int | None,
         scratch: Scratch,
+        place: tuple[int, int] | None = None,
     ) -> Finish:
         """Return the function that stores accumulators in a part of the result.
 
         `shape` is the shape of that part, `channel` its output channel if it has but one of
-        several; `scratch` gives buffers.
+        several; `scratch` gives buffers. `place` are its first row and column in a result whose
+        rim is looked at.
         """
         steps: list[Callable[[], object]] = []
         last: Finish
@@ -354,10 +382,10 @@ class StoreRule(Record):
         if any(self.bias):
             steps.append(self._add_bias(block, values, channel))
         if self.pixels is not None:
-            bind = counted_pixels_of if self.collect_stats else pixels_of
-            last = bind(block, values, self.dtype, self.pixels)
+            rim = rim_of(values, self.inner, *place) if self.inner and place else []
+            last = pixels_of(block, values, self, self.pixels, rim)
         else:
-            fits = self.dtype.kind == "f" or _fits(self.limits, self.dtype)
+            fits = self.dtype.kind == "f" or holds(self.dtype, *self.limits)
             last = saturating(values, block.around, self.dtype, fits=fits)
         return functools.partial(_after, steps, last) if steps else last
 
@@ -403,9 +431,3 @@ def _after(steps: list[Callable[[], object]], last: Finish, out: Values) -> Valu
     for step in steps:
         step()
     return last(out)
-
-
-def _fits(limits: tuple[float, float], dtype: np.dtype[Any]) -> bool:
-    """Tell whether rounded values between the limits fit an integer dtype."""
-    least, most = integer_limits(dtype)
-    return least <= limits[0] and limits[1] <= most

@@ -1,47 +1,170 @@
-"""Running a plan: each thread loads tiles, lets the strategy compute, and stores."""
+"""Running a plan: each thread loads tiles, lets the strategy compute, and stores.
+
+The loader casts the input that a tile needs, fills the border and adds the halo: a strategy
+sees a padded tile, and computes only "valid" outputs.
+"""
 
 import functools
 from collections import deque
 from collections.abc import Callable, Iterable
-from numbers import Integral
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
-from convcli.engine.buffers import Scratch, Values
-from convcli.engine.planner import Plan, rule_for
-from convcli.engine.store import Accumulators, Finish, StoreRule, ValueStats
+from convcli.borders import (
+    FromImage,
+    FromTile,
+    Stretch,
+    fill_rows,
+    padded_sources,
+    sides_of,
+    stretches,
+)
+from convcli.engine.buffers import Scratch, Values, flat_rows
+from convcli.engine.planner import Block, Plan, Tile, rule_for, split_tile
+from convcli.engine.problem import Problem, checked_count
+from convcli.engine.store import Finish, StoreRule, ValueStats
 from convcli.engine.strategies import FALLBACK
-from convcli.engine.strategies.base import OutputRows, Strategy
-from convcli.engine.tiles import Block, ImageRows, Load, Loader, Tile, split_tile
-from convcli.errors import ConvcliError
+from convcli.engine.strategies.base import OutputRows
 from convcli.threads import available_cores, single_threaded_blas, thread_pool
-from convcli.values import Record, replace
+from convcli.values import replace
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
+_KEPT_BYTES = 2**23  # buffers of a worker above which it is not kept
+Load: TypeAlias = Callable[[Values, int], None]
+"""Fills a buffer from an image of shape (H, W, C), for tiles that start at an output row."""
 
-_KEPT_BYTES = 2**23
-"""Buffers of a worker above which it is not kept."""
-
-
-class _Step(Record):
-    """The work on some output rows of tiles of one shape.
-
-    `compute` computes the accumulators and `finish`, if there is one, stores them; or else
-    `direct` computes them in the result. Rows are counted from the start of the tile.
-    """
-
-    rows: slice
-    columns: slice
-    compute: Callable[[], object]
-    direct: Callable[[Values], object] | None
-    finish: Finish | None
-
+_Step: TypeAlias = Callable[[Values, int], ValueStats | None]
+"""Computes some rows of a tile that starts at an output row, and stores them in a result."""
 
 _TileProgram: TypeAlias = tuple[Load, list[_Step]]
 """How to load tiles of one shape, and the steps on their rows, from the top down."""
+
+
+class Loader:
+    """Fills one buffer, of shape (rows, pitch), with the padded input of tiles.
+
+    The values of a pixel's `channels` are neighbours in a row. Values that a tile does not
+    need are set to 0. With a block, only its rows and columns of the image are held.
+    """
+
+    def __init__(
+        self, problem: Problem, buffer: Values, channels: int, block: Block | None = None
+    ) -> None:
+        self._window, self._channels = problem.window, channels
+        self._fill = problem.fill
+        self._buffer = buffer
+        sources = padded_sources(problem.border, problem.shape, problem.window)
+        self._rows, self._columns = sources
+        if block is not None:
+            self._rows = _places(self._rows, block.held_rows)
+            self._columns = _places(self._columns, block.held_columns)
+        self._stretches: dict[tuple[int, int], list[Stretch]] = {}
+        self._loads: dict[tuple[int, int, int], Load] = {}
+        self._width = problem.shape[1]
+        # Padded rows from `top` on are rows of the image, if all of it is held.
+        self._height = problem.shape[0] if block is None else 0
+
+    def bind(self, tile: Tile) -> Load:
+        """Return the function that fills the buffer for tiles of that height and columns.
+
+        The function never modifies the image; of a tile of one channel it takes (H, W, 1).
+        """
+        key = (tile.rows.stop - tile.rows.start, tile.columns.start, tile.columns.stop)
+        if key not in self._loads:
+            rows, columns = self._window.inputs(tile.rows, tile.columns)
+            self._loads[key] = self._bound(rows.stop - rows.start, columns)
+        return self._loads[key]
+
+    def _bound(self, count: int, inputs: slice) -> Load:
+        step, top = self._window.rows.stride, self._window.rows.before
+        most = self._height - count
+        middle, columns, (within, beyond), unused = self._views(count, inputs)
+
+        def load(image: Values, start: int) -> None:
+            first = start * step
+            if 0 <= first - top <= most:
+                middle[...] = image[first - top : first - top + count, columns]
+            elif middle.size:
+                rows = self._stretches.get((first, count))
+                if rows is None:
+                    rows = stretches(self._rows[first : first + count])
+                    self._stretches[first, count] = rows
+                fill_rows(middle, image[:, columns], rows, self._fill)
+            for rest in unused:
+                rest.fill(0)
+            for target, values in within:
+                target[...] = values
+            for target, sources in beyond:
+                target[...] = image[np.ix_(self._rows[first : first + count], sources)]
+
+        return load
+
+    def _views(
+        self, count: int, inputs: slice
+    ) -> tuple[Values, slice, tuple[FromTile, FromImage], list[Values]]:
+        """Return the views that `bind` fills, and the columns of the image that fill the first.
+
+        To make them for each tile took as long as sobel-x itself.
+        """
+        sources, inside, column = self._across(inputs)
+        width = len(sources) * self._channels
+        padded = self._buffer[:count, :width].reshape(count, -1, self._channels, copy=False)
+        unused = (self._buffer[count:], self._buffer[:count, width:])
+        return (
+            padded[:, inside],
+            slice(column, column + inside.stop - inside.start),
+            sides_of(padded, sources, inside, self._fill),
+            [rest for rest in unused if rest.size],
+        )
+
+    def _across(self, inputs: slice) -> tuple[NDArray[np.intp], slice, int]:
+        """Return the sources of columns, those within the image, and the first of these."""
+        sources = self._columns[inputs]
+        first = inputs.start - self._window.columns.before
+        start = min(max(-first, 0), len(sources))
+        inside = slice(start, max(min(len(sources), self._width - first), start))
+        return sources, inside, int(sources[start]) if start < inside.stop else 0
+
+
+class ImageRows(Loader):
+    """Shows where the input of a tile is in the image, for strategies that read it there.
+
+    `place` has the values of rows, flat; the distance of two rows; the row and the column of
+    each padded one of the tile, -1 for the constant; and what to add to a padded column for its
+    place in the image. `inside` has the padded columns within the image.
+    """
+
+    place: tuple[Values, int, NDArray[np.intp], NDArray[np.intp], int]
+    inside: tuple[int, int]
+
+    def _bound(self, count: int, inputs: slice) -> Load:
+        columns, inside, column = self._across(inputs)
+        step = self._window.rows.stride
+
+        def load(image: Values, start: int) -> None:
+            rows = self._rows[start * step : start * step + count]
+            has_rows = image.dtype.isnative and image.strides[0] >= 0
+            has_rows = has_rows and image.strides[0] % image.itemsize == 0
+            if not has_rows or not image[0].flags.c_contiguous:
+                # Only the rows of the tile are copied.
+                first, last = max(int(rows.min()), 0), max(int(rows.max()), 0)
+                part = image[first : last + 1]
+                image = np.ascontiguousarray(part, part.dtype.newbyteorder("="))
+                rows = np.where(rows < 0, -1, rows - first)
+            flat, pitch = flat_rows(image.reshape(len(image), -1, copy=False))
+            self.place = (flat, pitch, rows, columns, column - inside.start)
+            self.inside = (inside.start, inside.stop)
+
+        return load
+
+
+def _places(sources: NDArray[np.intp], held: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Return the positions of sources among those that are held; -1 stays."""
+    return np.where(sources < 0, -1, np.searchsorted(held, sources))
 
 
 class TileWorker:
@@ -53,165 +176,127 @@ class TileWorker:
     describes; with a block it computes only that part of the result.
     """
 
+    rule: StoreRule
+
     def __init__(self, plan: Plan, block: Block | None = None) -> None:
-        self._plan, self.block = plan, block
-        self._scratch = Scratch()
-        self.strategy = plan.strategy
-        self._recomputes_nonfinite = plan.problem.dtype.kind == "f" and not plan.strategy.local
-        self._tile, self._loader = self._feed(plan.strategy, "tile")
-        self._parts = plan.strategy.bind(self._tile, self._scratch)
-        self._rule: StoreRule | None = None
-        self._programs: dict[tuple[int, int, int | None], _TileProgram] = {}
-
-    def _feed(self, strategy: Strategy, name: str) -> tuple[Any, Loader]:
-        if strategy.reads_image:
-            rows = ImageRows(self._plan.problem, np.zeros(0), strategy.channels, self.block)
-            return rows, rows
-        buffer = self._scratch.take(name, strategy.tile_shape, strategy.working)
-        return buffer, Loader(self._plan.problem, buffer, strategy.channels, self.block)
-
-    @property
-    def nbytes(self) -> int:
-        """Memory of the buffers."""
-        return self._scratch.nbytes
+        self.plan, self.block = plan, block
+        problem, strategy = plan.problem, plan.strategy
+        shape = strategy.tile_shape
+        self.scratch = Scratch()
+        self._tile: Any = self.scratch.take("tile", shape, strategy.working)
+        loader = ImageRows if strategy.reads_image else Loader
+        self._loader = loader(problem, self._tile, strategy.channels, block)
+        source = self._loader if strategy.reads_image else self._tile
+        self._parts = strategy.bind(source, self.scratch)
+        self._recomputes_nonfinite = problem.dtype.kind == "f" and not strategy.local
+        rows, columns, _ = problem.result_shape
+        whole = (slice(0, rows), slice(0, columns))
+        self._stored = whole if block is None else (block.rows, block.columns)
+        self._programs: dict[tuple[int | None, ...], _TileProgram] = {}
 
     def use_rule(self, rule: StoreRule) -> None:
         """Use `rule` to turn sums into results from now on."""
-        if rule is not self._rule:
+        if self._programs and rule is not self.rule:
             self._programs.clear()
-        self._rule = rule
+        self.rule = rule
 
-    def compute(self, tile: Tile, image: Values, out: Values) -> ValueStats | None:
+    def compute(self, tile: Tile, image: Values, out: Values) -> list[ValueStats | None]:
         """Load a tile from an image, compute it and store it in the result."""
         start, channel = tile.rows.start, tile.channel
-        program = self._programs.get((tile.rows.stop - start, tile.columns.start, channel))
+        key = (tile.rows.stop - start, tile.columns.start, channel, self._edge(tile.rows))
+        program = self._programs.get(key)
         if program is None:
-            program = self._program(tile)
-        if channel is not None:
-            image = image[..., channel : channel + 1]
+            program = self._loader.bind(tile), self._steps(tile)
+            if self.block is None:
+                self._programs[key] = program
         load, steps = program
-        load(image, start)
+        load(image if channel is None else image[..., channel : channel + 1], start)
         if self._recomputes_nonfinite and not _is_finite(self._tile):
             return self._recompute(tile, image, out)
-        return _do(steps, tile, out)
+        target = out if channel is None else out[..., channel]
+        return [step(target, start) for step in steps]
 
-    def _program(self, tile: Tile) -> _TileProgram:
-        """Make the program of all tiles of that height and those columns."""
-        program = self._loader.bind(tile), self._steps(self.strategy, self._parts, tile)
-        if self.block is None:
-            key = (tile.rows.stop - tile.rows.start, tile.columns.start, tile.channel)
-            self._programs[key] = program
-        return program
+    def _edge(self, rows: slice) -> int | None:
+        """Return the first of some rows where some of them are at the rim of the result."""
+        if self.rule.inner is None:
+            return None
+        (first, last), _ = self.rule.inner
+        return rows.start if rows.start < first or rows.stop > last else None
 
-    def _steps(self, strategy: Strategy, parts: list[OutputRows], tile: Tile) -> list[_Step]:
-        last = tile.rows.stop
-        if self.block is not None:
-            last = min(last, self.block.rows.stop)
+    def _steps(self, tile: Tile) -> list[_Step]:
+        last = min(tile.rows.stop, self._stored[0].stop)
         steps = []
-        for part in parts:
+        for part in self._parts:
             first = tile.rows.start + part.first
             if first < last:
                 rows = slice(first, min(first + len(part.accumulators.values), tile.rows.stop))
-                steps.append(self._step(strategy, part, rows, tile))
+                steps.append(self._step(part, rows, tile))
         return steps
 
-    def _step(self, strategy: Strategy, part: OutputRows, outputs: slice, tile: Tile) -> _Step:
+    def _step(self, part: OutputRows, outputs: slice, tile: Tile) -> _Step:
         """Bind rows of outputs of a tile to their place in the result."""
-        assert self._rule is not None  # noqa: S101 - see use_rule
-        down, across, origin = self._stored(outputs, tile.columns)
-        rows, columns = _moved(down, tile.rows.start + origin[0]), _moved(across, origin[1])
+        strategy, rule = self.plan.strategy, self.rule
+        down, across = _common(outputs, self._stored[0]), _common(tile.columns, self._stored[1])
+        # Rows of the result are counted from the start of a tile: others below have them too.
+        rows = _moved(down, tile.rows.start + self._stored[0].start)
+        columns = _moved(across, self._stored[1].start)
         size = (rows.stop - rows.start, columns.stop - columns.start)
         if min(size) <= 0:
             # The rows below may need what this part computes.
-            return _Step(slice(0, 0), slice(0, 0), part.compute, None, None)
+            return _storing(part.compute, lambda _: None, rows, columns)
         sums, maps = part.accumulators, strategy.outputs
         is_full = size == (len(sums.values), strategy.columns)
-        is_whole = is_full or (
-            strategy.takes_parts and (down, across) == (outputs, tile.columns)
-        )
-        alone = tile.channel is None or self._plan.problem.outputs == 1
-        if is_whole and alone and part.direct and strategy.stores_directly(self._rule):
-            return _Step(rows, columns, part.compute, part.direct, None)
+        is_whole = strategy.takes_parts and (down, across) == (outputs, tile.columns)
+        alone = tile.channel is None or self.plan.problem.outputs == 1
+        seen = rule.pixels is not None and rule.collect_stats
+        can_store = (is_full or is_whole) and alone and not seen
+        if can_store and part.direct and strategy.stores_directly(rule):
+            return _direct(part.direct, rows, columns)
         if not is_full:
             top, left = down.start - outputs.start, (across.start - tile.columns.start) * maps
-            values = sums.values[top : top + size[0], left : left + size[1] * maps]
-            around, spare = (values, None) if top or left else (sums.around, sums.spare)
-            sums = Accumulators(values, around, spare)
+            sums = sums.cut(slice(top, top + size[0]), slice(left, left + size[1] * maps))
         shape = (*size, maps) if tile.channel is None else size
-        finish = self._rule.finish(sums, shape, tile.channel, self._scratch)
-        return _Step(rows, columns, part.compute, None, finish)
+        place = (outputs.start, tile.columns.start) if self.block is None else None
+        finish = rule.finish(sums, shape, tile.channel, self.scratch, place)
+        return _storing(part.compute, finish, rows, columns)
 
-    def _stored(self, rows: slice, columns: slice) -> tuple[slice, slice, tuple[int, int]]:
-        """Return the outputs of some that are stored, and the first output of the store."""
-        if self.block is None:
-            return rows, columns, (0, 0)
-        down, across = self.block.rows, self.block.columns
-        return _common(rows, down), _common(columns, across), (down.start, across.start)
-
-    def _recompute(self, tile: Tile, image: Values, out: Values) -> ValueStats:
+    def _recompute(self, tile: Tile, image: Values, out: Values) -> list[ValueStats | None]:
         """Compute a tile with the fallback, in pieces of its tile size."""
-        strategy, loader, parts = self._fallback
-        stats = ValueStats()
-        for piece in split_tile(
-            tile.rows, tile.columns, tile.channel, strategy.rows, strategy.columns
-        ):
-            loader.bind(piece)(image, piece.rows.start)
-            steps = self._steps(strategy, parts, piece)
-            stats += _do(steps, piece, out) or ValueStats()
-        return stats
+        worker, outputs = self._fallback, (tile.rows, tile.columns, tile.channel)
+        worker.use_rule(self.rule)
+        strategy = worker.plan.strategy
+        pieces = split_tile(*outputs, strategy.rows, strategy.columns)
+        return [stats for piece in pieces for stats in worker.compute(piece, image, out)]
 
     @functools.cached_property
-    def _fallback(self) -> tuple[Strategy, Loader, list[OutputRows]]:
-        problem = self._plan.problem
-        if self._plan.strategy.planar:
+    def _fallback(self) -> "TileWorker":
+        problem = self.plan.problem
+        if self.plan.strategy.planar:
             problem = replace(problem, shape=(*problem.shape[:2], 1))
-        strategy = FALLBACK(problem)
-        buffer, loader = self._feed(strategy, "fallback")
-        return strategy, loader, strategy.bind(buffer, self._scratch)
+        plan = replace(self.plan, problem=problem, strategy=FALLBACK(problem))
+        return TileWorker(plan, self.block)
 
 
-def _do(steps: list[_Step], tile: Tile, out: Values) -> ValueStats | None:
-    """Do all steps of a tile that is loaded."""
-    start, stats = tile.rows.start, None
-    if tile.channel is not None:
-        out = out[..., tile.channel]
-    for step in steps:
-        rows = slice(start + step.rows.start, start + step.rows.stop)
-        if step.direct is not None:
-            target = out[rows, step.columns]
-            step.direct(target.reshape(len(target), -1, copy=False))
-            continue
-        step.compute()
-        if step.finish is not None:
-            more = step.finish(out[rows, step.columns])
-            if more is not None:
-                stats = more if stats is None else stats + more
-    return stats
+def _storing(
+    compute: Callable[[], object], finish: Finish, rows: slice, columns: slice
+) -> _Step:
+    """Return the step that computes accumulators, and stores them."""
+
+    def step(out: Values, start: int) -> ValueStats | None:
+        compute()
+        return finish(out[start + rows.start : start + rows.stop, columns])
+
+    return step
 
 
-_PARKED: deque[TileWorker] = deque(maxlen=available_cores())
+def _direct(compute: Callable[[Values], None], rows: slice, columns: slice) -> _Step:
+    """Return the step that computes in the result."""
 
+    def step(out: Values, start: int) -> None:
+        target = out[start + rows.start : start + rows.stop, columns]
+        compute(target.reshape(len(target), -1, copy=False))
 
-def worker_for(plan: Plan, block: Block | None = None) -> TileWorker:
-    """Return a worker: a parked one of the same plan, or a new one.
-
-    The buffers of a parked worker are in the cache, and its views are made: that is a tenth
-    of the time of a small bank (256×64×1×1 on 56²), and of sobel-x on 12 megapixels.
-    """
-    try:
-        worker = _PARKED.pop()
-    except IndexError:
-        return TileWorker(plan, block)
-    if worker.strategy is plan.strategy and block is None:
-        return worker
-    _PARKED.clear()
-    return TileWorker(plan, block)
-
-
-def park_worker(worker: TileWorker) -> None:
-    """Keep a worker for the next run of its plan, if it is small."""
-    if worker.block is None and worker.nbytes <= _KEPT_BYTES:
-        _PARKED.append(worker)
+    return step
 
 
 def _common(one: slice, other: slice) -> slice:
@@ -233,6 +318,25 @@ def _is_finite(tile: Values) -> bool:
         return bool(np.isfinite(np.dot(flat, flat)))
 
 
+_PARKED: deque[TileWorker] = deque(maxlen=available_cores())
+
+
+def _worker_for(plan: Plan, block: Block | None) -> TileWorker:
+    """Return a worker: a parked one of the same plan, or a new one.
+
+    The buffers of a parked worker are in the cache, and its views are made: that is a tenth
+    of the time of a small bank (256×64×1×1 on 56²), and of sobel-x on 12 megapixels.
+    """
+    try:
+        worker = _PARKED.pop()
+    except IndexError:
+        return TileWorker(plan, block)
+    if worker.plan.strategy is plan.strategy and block is None:
+        return worker
+    _PARKED.clear()
+    return TileWorker(plan, block)
+
+
 def run_plan(
     plan: Plan,
     image: Values,
@@ -242,42 +346,33 @@ def run_plan(
     *,
     rule: StoreRule | None = None,
 ) -> ValueStats:
-    """Compute all tiles of a plan; the result does not depend on the number of threads.
+    """Compute all tiles of a plan; return the statistics of raw values that became pixels.
 
-    Parameters
-    ----------
-    plan : Plan
-        How to compute.
-    image : ndarray, shape (H, W, C)
-        The image that the plan's problem describes; never modified.
-    out : ndarray, shape (H', W', O)
-        Where the results go.
-    jobs : int, optional
-        Threads; `available_cores` by default.
-    block : Block, optional
-        Compute only this part, bit for bit equal to the whole: `image` then holds the rows
-        and columns that the block names, and `out` has the shape of its outputs.
-    rule : StoreRule, optional
-        How sums become results; raw ones of the dtype of `out` by default.
-
-    Returns
-    -------
-    ValueStats
-        The statistics of raw values that became pixels.
-
-    Raises
-    ------
-    ConvcliError
-        If `jobs` is below 1.
+    `image` (H, W, C) is never modified; the results (H', W', O) go to `out`. They do not depend
+    on `jobs`, the number of threads: `available_cores` by default; one below 1 is a
+    `ConvcliError`. With a block only that part is computed, bit for bit equal to the whole:
+    `image` then holds the rows and columns that the block names, and `out` has the shape of its
+    outputs. `rule` says how sums become results; raw ones of the dtype of `out` by default.
     """
-    asked = available_cores() if jobs is None else _checked(jobs)
-    workers = plan.threads(asked)
+    if jobs is None:
+        jobs = available_cores()
+    workers = plan.threads(checked_count("jobs", jobs, "leave it out for one a core"))
     # A block holds the input of the tiles of the plan as it is for one thread.
     plan = plan.on(workers) if block is None and workers > 1 else plan
     tiles = plan.tiles if block is None else plan.tiles_in(block)
     others = min(workers, len(tiles)) - 1
     rule = rule or rule_for(plan, out.dtype)
-    work = functools.partial(_work, plan, image, out, block=block, rule=rule)
+
+    def work(some: Iterable[Tile]) -> ValueStats:
+        worker = _worker_for(plan, block)
+        worker.use_rule(rule)
+        # A float image may hold infinities and NaNs: they are no fault of the arithmetic.
+        with np.errstate(over="ignore", invalid="ignore"):
+            stats = [each for tile in some for each in worker.compute(tile, image, out)]
+        if block is None and worker.scratch.nbytes <= _KEPT_BYTES:
+            _PARKED.append(worker)
+        return sum(filter(None, stats), ValueStats())
+
     with single_threaded_blas():
         return _share(work, tiles, others) if others > 0 else work(tiles)
 
@@ -303,30 +398,3 @@ def _share(
         for future in begun:
             future.exception()
     return sum((future.result() for future in begun), stats)
-
-
-def _checked(jobs: object) -> int:
-    if isinstance(jobs, bool) or not isinstance(jobs, Integral) or jobs < 1:
-        raise ConvcliError(
-            f"jobs: expected a whole number of at least 1, got {jobs!r}: leave it out for one "
-            "a core"
-        )
-    return int(jobs)
-
-
-def _work(
-    plan: Plan,
-    image: Values,
-    out: Values,
-    tiles: Iterable[Tile],
-    *,
-    block: Block | None,
-    rule: StoreRule,
-) -> ValueStats:
-    worker = worker_for(plan, block)
-    worker.use_rule(rule)
-    # A float image may hold infinities and NaNs: they are no fault of the arithmetic.
-    with np.errstate(over="ignore", invalid="ignore"):
-        stats = [worker.compute(tile, image, out) for tile in tiles]
-    park_worker(worker)
-    return sum(filter(None, stats), ValueStats())

@@ -60,6 +60,9 @@ class Volume(Record):
                 f"{self.channels} × {self.height} × {self.width}: use 1 or more of each"
             )
 
+    def __str__(self) -> str:
+        return f"{self.height} × {self.width} × {self.channels}"
+
     @property
     def values(self) -> int:
         """Numbers in the volume, C·H·W."""

@@ -85,6 +85,20 @@ class Axis(Record):
         """Return floor((W + p1 + p2 - d(k-1) - 1)/s) + 1, as torch; raise as `span`."""
         return self.span(size) // self.stride + 1
 
+    def input_size(self, outputs: int) -> int:
+        """Return how many padded pixels neighbouring outputs read, (n - 1)s + extent.
+
+        >>> Axis(kernel=3, stride=2).input_size(4)
+        9
+        """
+        return (outputs - 1) * self.stride + self.extent
+
+    def inputs(self, outputs: slice) -> slice:
+        """Return the padded pixels that some outputs read."""
+        return slice(
+            outputs.start * self.stride, (outputs.stop - 1) * self.stride + self.extent
+        )
+
     def exact_output_size(self, size: int) -> "Fraction":
         """Return the magic formula (W - K + 2P)/S + 1 without rounding.
 
@@ -185,6 +199,10 @@ class Window(Record):
             except GeometryError as error:
                 raise GeometryError(f"{name}: {error}") from None
         return (self.rows.output_size(shape[0]), self.columns.output_size(shape[1]))
+
+    def inputs(self, rows: slice, columns: slice) -> tuple[slice, slice]:
+        """Return the rows and columns of the padded picture that some outputs read."""
+        return self.rows.inputs(rows), self.columns.inputs(columns)
 
     def unseen(self, shape: Pair) -> tuple[Unseen, Unseen]:
         """Return the pixels at the bottom and at the right that no window reaches."""

@@ -53,11 +53,8 @@ def text_width(text: str, size: int) -> float:
     return float(font(size).getlength(text))
 
 
-def fitting_size(text: str, width: float, largest: int, smallest: int) -> int:
-    """Return the largest size in which a spelled text fits into a width, else the smallest."""
-    sizes = range(largest, smallest, -1)
-    return next((size for size in sizes if text_width(text, size) <= width), smallest)
-
+_SMALLEST = 6
+"""The size below which letters cannot be read."""
 
 Colour: TypeAlias = tuple[int, int, int]
 
@@ -87,22 +84,16 @@ def diverging(value: float) -> Colour:
     >>> diverging(0.0)
     (247, 247, 247)
     """
-    place = (min(max(value, -1.0), 1.0) + 1) / 2 * (len(_LIGHT_RED_BLUE) - 1)
-    lower = min(int(place), len(_LIGHT_RED_BLUE) - 2)
-    part = place - lower
-    red, green, blue = (
-        round(a + (b - a) * part)
-        for a, b in zip(_LIGHT_RED_BLUE[lower], _LIGHT_RED_BLUE[lower + 1], strict=True)
-    )
+    last = len(_LIGHT_RED_BLUE) - 1
+    place = (min(max(value, -1.0), 1.0) + 1) / 2 * last
+    lower = min(int(place), last - 1)
+    pairs = zip(*_LIGHT_RED_BLUE[lower : lower + 2], strict=True)
+    red, green, blue = (round(a + (b - a) * (place - lower)) for a, b in pairs)
     return (red, green, blue)
 
 
 def ink_on(ground: Colour) -> Colour:
-    """Return black or white, whichever reads better (luma as ITU-R BT.601).
-
-    >>> ink_on((255, 255, 0)), ink_on((0, 0, 255))
-    ((0, 0, 0), (255, 255, 255))
-    """
+    """Return black or white, whichever reads better (luma as ITU-R BT.601)."""
     red, green, blue = ground
     return BLACK if 299 * red + 587 * green + 114 * blue > 140_000 else WHITE  # noqa: PLR2004
 
@@ -115,10 +106,7 @@ def enlarged(pixels: NDArray[np.uint8], scale: int) -> Image.Image:
 
 
 class Cell(Record):
-    """One square of a grid: its colour, and the text in its middle.
-
-    A padded cell is smaller, on a ground of its own. The window covers framed cells.
-    """
+    """One square of a grid; a padded one is smaller, and the window covers framed ones."""
 
     ground: Colour
     text: str = ""
@@ -133,15 +121,7 @@ class Canvas:
         self.image = Image.new("RGB", (width, height), WHITE)
         self.pen = ImageDraw.Draw(self.image)
 
-    @property
-    def width(self) -> int:
-        """In pixels."""
-        return self.image.width
-
-    @property
-    def height(self) -> int:
-        """In pixels."""
-        return self.image.height
+        self.width, self.height = width, height
 
     def frame(self) -> Frame:
         """Return what is drawn as a picture in RGB."""
@@ -157,13 +137,10 @@ class Canvas:
         anchor: str = "lm",
         width: float | None = None,
     ) -> None:
-        """Write a line; letters get smaller, to size 6, until it fits into `width` pixels.
-
-        `anchor` is Pillow's: ``lm`` puts the left end, half way up, at the place.
-        """
+        """Write a line, anchored as Pillow does, in letters that fit into `width` pixels."""
         text = spelled(text)
-        if width is not None:
-            size = fitting_size(text, width, size, 6)
+        while width is not None and size > _SMALLEST and text_width(text, size) > width:
+            size -= 1
         self.pen.text(place, text, fill=colour, font=font(size), anchor=anchor)
 
     def grid(self, corner: tuple[int, int], cells: Sequence[Sequence[Cell]], side: int) -> None:
@@ -176,10 +153,9 @@ class Canvas:
         ]
         for left, top, cell in placed:
             self._cell(left, top, cell, side)
-        for left, top, cell in placed:
-            if cell.framed:
-                box = (left, top, left + side, top + side)
-                self.pen.rectangle(box, outline=ACCENT, width=_frame_width(side))
+        for left, top in [(left, top) for left, top, cell in placed if cell.framed]:
+            box = (left, top, left + side, top + side)
+            self.pen.rectangle(box, outline=ACCENT, width=_frame_width(side))
 
     def _cell(self, left: int, top: int, cell: Cell, side: int) -> None:
         box = (left, top, left + side, top + side)
@@ -190,13 +166,12 @@ class Canvas:
         is_small = side < 16  # noqa: PLR2004 - nobody can read smaller digits
         outline = None if cell.padded or is_small else QUIET
         self.pen.rectangle(box, fill=cell.ground, outline=outline)
-        if not cell.text or is_small:
-            return
-        middle = (left + side / 2 + 0.5, top + side / 2 + 0.5)
-        frame = 2 * _frame_width(side) if cell.framed else 0
-        room = min(box[2] - box[0], side - frame) - 4
-        colour, size = ink_on(cell.ground), round(side * 0.42)
-        self.text(middle, cell.text, size, colour=colour, anchor="mm", width=room)
+        if cell.text and not is_small:
+            middle = (left + side / 2 + 0.5, top + side / 2 + 0.5)
+            frame = 2 * _frame_width(side) if cell.framed else 0
+            room = min(box[2] - box[0], side - frame) - 4
+            colour, size = ink_on(cell.ground), round(side * 0.42)
+            self.text(middle, cell.text, size, colour=colour, anchor="mm", width=room)
 
     def sign(self, middle: tuple[int, int], sign: str) -> None:
         """Draw ×, =, + or →, most of which the font does not have."""

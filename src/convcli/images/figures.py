@@ -3,6 +3,7 @@
 import io
 import math
 from collections.abc import Sequence
+from itertools import accumulate
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,10 +32,7 @@ _LABEL_ROOM, _LABEL_SIZE = 13, 11
 
 
 def contact_sheet(pictures: Sequence[Frame], labels: Sequence[str]) -> Frame:
-    """Draw pictures of one size as a sheet of labelled tiles, as square as possible.
-
-    Pictures wider or higher than 320 px are scaled down (box mean). The sheet is RGB.
-    """
+    """Draw pictures of one size, scaled down to 320 px, as a sheet of labelled tiles."""
     rows, columns = pictures[0].shape
     scale = min(1.0, _TILE / max(rows, columns))
     width, height = (max(round(length * scale), 1) for length in (columns, rows))
@@ -55,10 +53,7 @@ def contact_sheet(pictures: Sequence[Frame], labels: Sequence[str]) -> Frame:
 
 
 def marked(frame: Frame, boxes: Sequence[tuple[int, int, int, int]]) -> Frame:
-    """Return a picture in RGB with frames around boxes (left, top, width, height).
-
-    The boxes are in pixels, and numbered from 1.
-    """
+    """Return a picture in RGB with numbered frames around boxes (left, top, width, height)."""
     rows, columns = frame.shape
     canvas = Canvas(columns, rows)
     canvas.image.paste(_rgb(frame), (0, 0))
@@ -102,10 +97,7 @@ _SIZE, _CAPTION_SIZE, _TITLE_SIZE = 13, 12, 20
 
 
 def text_block(lines: Sequence[tuple[str, str]], width: int, size: int = _SIZE) -> Canvas:
-    """Draw facts: a name in grey, and a text that is broken where the block ends.
-
-    An empty name continues the fact before.
-    """
+    """Draw facts: a name in grey, and a text that is broken where the block ends."""
     longest = max(int(text_width(name, size)) for name, _ in lines)
     indent, line = longest + _MARGIN if longest else 0, size * _LINE // _SIZE
     broken = [
@@ -166,22 +158,33 @@ def picture_block(
 
 def beside(blocks: Sequence[Canvas]) -> Canvas:
     """Put blocks side by side, with their tops aligned."""
-    width = sum(block.width + _MARGIN for block in blocks) - _MARGIN
-    joined, left = Canvas(width, max(block.height for block in blocks)), 0
-    for block in blocks:
-        joined.image.paste(block.image, (left, 0))
-        left += block.width + _MARGIN
-    return joined
+    lefts = accumulate((block.width + _MARGIN for block in blocks), initial=0)
+    return _pasted(blocks, [(left, 0) for left in lefts])
 
 
 def below(blocks: Sequence[Canvas]) -> Canvas:
     """Put blocks below one another, with their left sides aligned."""
-    height = sum(block.height + _MARGIN for block in blocks) - _MARGIN
-    joined, top = Canvas(max(block.width for block in blocks), height), 0
-    for block in blocks:
-        joined.image.paste(block.image, (0, top))
-        top += block.height + _MARGIN
-    return joined
+    tops = accumulate((block.height + _MARGIN for block in blocks), initial=0)
+    return _pasted(blocks, [(0, top) for top in tops])
+
+
+def in_rows(blocks: Sequence[Canvas], across: int) -> Canvas:
+    """Put blocks in rows of so many, to be read like a page."""
+    starts = range(0, len(blocks), across)
+    return below([beside(blocks[at : at + across]) for at in starts])
+
+
+def _pasted(
+    blocks: Sequence[Canvas], places: Sequence[tuple[int, int]], margin: int = 0
+) -> Canvas:
+    """Put blocks on one canvas that has room for them, and a margin behind them."""
+    placed = list(zip(blocks, places, strict=False))
+    width = max(x + block.width for block, (x, _) in placed)
+    height = max(y + block.height for block, (_, y) in placed)
+    page = Canvas(width + margin, height + margin)
+    for block, place in placed:
+        page.image.paste(block.image, place)
+    return page
 
 
 def side_by_side(frames: Sequence[Frame], labels: Sequence[str]) -> Frame:
@@ -192,10 +195,7 @@ def side_by_side(frames: Sequence[Frame], labels: Sequence[str]) -> Frame:
 
 
 def fitted(frame: Frame, height: int, width: int) -> NDArray[np.uint8]:
-    """Return the middle of a picture as RGB pixels of a size, resampled bilinearly.
-
-    A picture of that size stays as it is.
-    """
+    """Return the middle of a picture as RGB pixels of a size, resampled bilinearly."""
     return np.asarray(ImageOps.fit(_rgb(frame), (width, height), Image.Resampling.BILINEAR))
 
 
@@ -220,10 +220,7 @@ def png_bytes(frame: Frame) -> bytes:
 
 def page_of(blocks: Sequence[Canvas]) -> Canvas:
     """Put blocks below one another, with a margin on all sides."""
-    inner = below(blocks)
-    page = Canvas(inner.width + 2 * _MARGIN, inner.height + 2 * _MARGIN)
-    page.image.paste(inner.image, (_MARGIN, _MARGIN))
-    return page
+    return _pasted([below(blocks)], [(_MARGIN, _MARGIN)], _MARGIN)
 
 
 def figure(blocks: Sequence[Canvas]) -> Frame:

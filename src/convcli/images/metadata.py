@@ -32,6 +32,9 @@ RECIPE_KEYWORD = "convcli recipe"
 _USER_COMMENT, _ASCII = 0x9286, b"ASCII\0\0\0"
 _DESCRIPTION = 0x010E
 
+_TEXTS = ("PNG", "TIFF")
+"""Formats that have a place for the recipe beside EXIF."""
+
 _STRUCTURE = (RECIPE_MARK, "{", "<?xml", "<OME", "ImageJ=", "SCIFIO=")
 """How descriptions begin that tell a program of pages and shapes, which may change."""
 
@@ -148,19 +151,20 @@ def save_settings(
     profile = settings.pop("icc", b"")
     if _fits(profile, channels):
         settings["icc_profile"] = profile
-    if "exif" in settings:
-        settings["exif"] = _resized(settings["exif"], size)
     if format_name == "JPEG":
         fitting = {n for n, most in _JPEG_LIMITS.items() if len(settings.get(n, b"")) <= most}
         settings = {n: v for n, v in settings.items() if n in fitting or n not in _JPEG_LIMITS}
-    if metadata.recipe is not None:
-        settings |= _recipe_settings(metadata.recipe, format_name, settings.get("exif"))
+    recipe, has_text = metadata.recipe, format_name in _TEXTS
+    if "exif" in settings or (recipe is not None and not has_text):
+        settings["exif"] = _edited(settings.get("exif"), size, None if has_text else recipe)
+    if recipe is not None and has_text:
+        settings["recipe"] = recipe
     return settings
 
 
 def check_recipe(recipe: str, format_name: str, label: str) -> None:
     """Refuse a recipe that a format does not hold."""
-    if format_name not in ("PNG", "TIFF") and "exif" not in FORMATS[format_name].keeps:
+    if format_name not in _TEXTS and "exif" not in FORMATS[format_name].keeps:
         raise ImageError(
             f"{label}: {format_name} has no place for a recipe: leave --record out, or write a "
             ".png"
@@ -170,19 +174,6 @@ def check_recipe(recipe: str, format_name: str, label: str) -> None:
             f"{label}: a JPEG holds a recipe of {_JPEG_LIMIT // 2:,} bytes, got "
             f"{len(recipe):,}: write a .png"
         )
-
-
-def _recipe_settings(recipe: str, format_name: str, exif: bytes | None) -> dict[str, Any]:
-    """Return the settings that keep a recipe: in the EXIF, where the format has no text."""
-    if format_name in ("PNG", "TIFF"):
-        return {"recipe": recipe}
-    block = Image.Exif()
-    if exif is not None:
-        block.load(exif)
-    inner = dict(block.get_ifd(ExifTags.IFD.Exif))
-    tags = {**dict(block), ExifTags.IFD.Exif: inner}
-    inner[_USER_COMMENT] = _ASCII + recipe.encode("ascii")
-    return {"exif": _exif_bytes(tags)}
 
 
 def iptc_segment(iptc: bytes) -> bytes:
@@ -197,9 +188,7 @@ def _exif(read_exif: Callable[[], Image.Exif]) -> tuple[bytes | None, str | None
     with decoder_errors():
         exif = read_exif()
         tags = {tag: exif[tag] for tag in _KEPT if tag in exif}
-        directories = {tag: dict(exif.get_ifd(tag)) for tag in _DIRECTORIES}
-        has_interop = ExifTags.IFD.Interop in directories[ExifTags.IFD.Exif]
-        interop = dict(exif.get_ifd(ExifTags.IFD.Interop)) if has_interop else {}
+        directories = _directories_of(exif)
     comment = directories[ExifTags.IFD.Exif].get(_USER_COMMENT)
     texts = [tags.get(_DESCRIPTION)]
     if isinstance(comment, bytes) and comment.startswith(_ASCII + RECIPE_MARK.encode()):
@@ -209,11 +198,7 @@ def _exif(read_exif: Callable[[], Image.Exif]) -> tuple[bytes | None, str | None
     kept: dict[int, Any] = {
         tag: value for tag, value in tags.items() if not str(value).startswith(_STRUCTURE)
     }
-    for tag, directory in directories.items():
-        if ExifTags.IFD.Interop in directory:
-            directory[ExifTags.IFD.Interop] = interop
-        if directory:
-            kept[tag] = directory
+    kept |= {tag: directory for tag, directory in directories.items() if directory}
     return _exif_bytes(kept) if kept else None, str(recipes[-1]) if recipes else None
 
 
@@ -224,16 +209,27 @@ def _exif_bytes(tags: Mapping[int, Any]) -> bytes:
         return exif.tobytes()
 
 
-def _resized(exif: bytes, size: tuple[int, int]) -> bytes:
-    """Return EXIF whose pixel dimensions, where it has any, are the picture's."""
+def _directories_of(exif: Image.Exif) -> dict[int, dict[int, Any]]:
+    """Return the directories within EXIF, and the one within the first of them."""
+    directories = {int(tag): dict(exif.get_ifd(tag)) for tag in _DIRECTORIES}
+    inner = directories[ExifTags.IFD.Exif]
+    if ExifTags.IFD.Interop in inner:
+        inner[ExifTags.IFD.Interop] = dict(exif.get_ifd(ExifTags.IFD.Interop))
+    return directories
+
+
+def _edited(exif: bytes | None, size: tuple[int, int], recipe: str | None) -> bytes:
+    """Return EXIF with the picture's pixel dimensions, where it has any, and its recipe."""
     block = Image.Exif()
-    block.load(exif)
-    inner = block.get_ifd(ExifTags.IFD.Exif)
-    width_height = (size[1], size[0])
-    for tag, side in _PIXEL_SIDES:
-        if tag in inner:
-            inner[tag] = width_height[side]
-    return block.tobytes()
+    if exif is not None:
+        block.load(exif)
+    directories = _directories_of(block)
+    inner = directories[ExifTags.IFD.Exif]
+    inner |= {tag: size[1 - side] for tag, side in _PIXEL_SIDES if tag in inner}
+    if recipe is not None:
+        inner[_USER_COMMENT] = _ASCII + recipe.encode("ascii")
+    kept = {tag: directory for tag, directory in directories.items() if directory}
+    return _exif_bytes({**dict(block), **kept})
 
 
 def _dpi(value: object) -> tuple[float, float] | None:

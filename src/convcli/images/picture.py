@@ -1,5 +1,6 @@
 """A picture: its pixels, and what its file says about them."""
 
+import functools
 import io
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -25,6 +26,21 @@ _STRIP = 64
 """Rows that are laid on a colour together: the sums take four times the memory of pixels."""
 
 
+class Header(Record):
+    """The size of pictures: rows, columns, colour channels; and how many there are."""
+
+    shape: tuple[int, int, int]
+    alpha: bool
+    dtype: np.dtype[Any]
+    frames: int = 1
+
+    @property
+    def pixel(self) -> "Frame":
+        """One black pixel like those of the pictures."""
+        alpha = np.zeros((1, 1), self.dtype) if self.alpha else None
+        return Frame(np.zeros((1, 1, self.shape[2]), self.dtype), alpha)
+
+
 class Frame(Record):
     """A picture in memory.
 
@@ -48,6 +64,12 @@ class Frame(Record):
         return (self.pixels.shape[0], self.pixels.shape[1])
 
     @property
+    def header(self) -> Header:
+        """Its size, as the header of a file says it."""
+        rows, columns, channels = self.pixels.shape
+        return Header((rows, columns, channels), self.alpha is not None, self.pixels.dtype)
+
+    @property
     def channels(self) -> int:
         """Colour channels, alpha not counted."""
         return int(self.pixels.shape[2])
@@ -58,7 +80,7 @@ class Frame(Record):
         samples = self.samples
         return samples[..., 0] if samples.shape[2] == 1 else samples
 
-    @property
+    @functools.cached_property
     def depth(self) -> Depth:
         """The type of its numbers: 8 bits, 16 bits or floats."""
         return Depth.of(self.pixels.dtype)

@@ -6,7 +6,7 @@ import io
 import math
 import os
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 from PIL import Image, ImageFile, UnidentifiedImageError
@@ -15,7 +15,7 @@ from convcli.errors import ImageError
 from convcli.images.codecs.pillow import MODES, deep_rawmode, frame_of
 from convcli.images.formats import holds_matrix
 from convcli.images.metadata import metadata_of
-from convcli.images.picture import Frame, Picture, Timing
+from convcli.images.picture import Frame, Header, Picture, Timing
 from convcli.images.policy import (
     BOMBS,
     TIFF_HEADERS,
@@ -31,7 +31,7 @@ from convcli.images.policy import (
 )
 from convcli.storage.urls import fetched, local_path
 from convcli.text import is_matrix
-from convcli.values import Record, replace
+from convcli.values import replace
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -299,15 +299,6 @@ def frames_to_read(count: int, label: str, reading: ReadPolicy) -> range:
 
 
 # ------------------------------------------------------------------ headers
-
-
-class Header(Record):
-    """The size of the pictures in a file: rows, columns, colour channels; number of frames."""
-
-    shape: tuple[int, int, int]
-    alpha: bool
-    dtype: np.dtype[Any]
-    frames: int
 
 
 def header_of(source: "str | Path", reading: ReadPolicy) -> Header | None:

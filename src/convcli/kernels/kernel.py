@@ -239,9 +239,15 @@ class Kernel(Record):
         """Return the same kernel with other weights."""
         return Kernel(weights, self.bias or None, self.name, self.description)
 
-    def plus_bias(self, value: float) -> "Kernel":
-        """Return the same kernel with a number added to each bias."""
-        return self.with_bias([bias + value for bias in self.bias or (0.0,)])
+    def plus_bias(self, bias: float | Sequence[float]) -> "Kernel":
+        """Return the kernel with a bias added to its own: one number, or one per channel."""
+        own, more = self.bias or (0.0,), self.with_bias(bias).bias or (0.0,)
+        if 1 not in (len(own), len(more)) and len(own) != len(more):
+            raise KernelError(
+                f"bias: expected one number or {len(own)}, as many as the kernel has of its "
+                f"own; got {len(more)}: give one or {len(own)}"
+            )
+        return self.with_bias(np.add(own, more).tolist())
 
     def with_bias(self, bias: float | Sequence[float] | None) -> "Kernel":
         """Return the same kernel with another bias."""

@@ -85,17 +85,22 @@ class Plain(Record):
         return f"{self.kind}:{self.size}" if self.size > 1 else self.kind
 
 
-_PLAIN = re.compile(r"(relu|abs)|(pool|max):([1-9][0-9]{0,5})")
+_PLAIN = re.compile(r"(relu|abs)|(avgpool|pool|maxpool|max):([1-9][0-9]{0,5})")
+_ALIASES = {"avgpool": "pool", "maxpool": "max"}
+"""Names that mean the same in a stack of layers."""
 
 
 def plain_from(text: str) -> Plain | None:
     """Return the step that a text names: relu, abs, pool:2, max:2; None for other texts.
 
-    >>> plain_from("pool:2"), plain_from("box:2")
-    (Plain(kind='pool', size=2), None)
+    >>> plain_from("pool:2"), plain_from("maxpool:2"), plain_from("box:2")
+    (Plain(kind='pool', size=2), Plain(kind='max', size=2), None)
     """
     match = _PLAIN.fullmatch(text.strip().lower())
-    return match and Plain(match[1] or match[2], int(match[3] or 1))
+    if match is None:
+        return None
+    kind = match[1] or match[2]
+    return Plain(_ALIASES.get(kind, kind), int(match[3] or 1))
 
 
 def _aligned(kernels: Sequence[Kernel]) -> tuple[Kernel, ...]:

@@ -11,6 +11,7 @@ from convcli.engine.pooling import Pooling, pooled
 from convcli.engine.transposed import exchanged, stamp_window
 from convcli.errors import GeometryError
 from convcli.geometry.window import Pair, Window, pair, window
+from convcli.images.animation import Animation
 from convcli.images.drawing import QUIET, WHITE, Canvas, Cell
 from convcli.images.picture import Frame
 from convcli.kernels.kernel import Kernel
@@ -45,11 +46,10 @@ _LARGEST_SIDE, _SMALLEST_SIDE, _TITLE, _CAPTION = 56, 8, 30, 40
 class Scene(Record, kw_only=True):
     """A small frame, what slides over it, and the result.
 
-    `planes` (C, H, W) are the input channels with their padding; `outside` (H, W) says which
-    pixels are padding. `kernels` (O, C, kh, kw) are the filters as they slide, each with its
-    `bias`, or None where windows are pooled. `raw` and `output` (O, H', W') are the result
-    before the range step, of which `report` knows, and in pixels. `white` is what is drawn as
-    white, `depth_white` the largest pixel.
+    `planes` (C, H, W) are the input channels with their padding, which is `outside` (H, W).
+    `kernels` (O, C, kh, kw) are the filters as they slide, each with its `bias`, or None where
+    windows are pooled. `raw` and `output` (O, H', W') are the result before the range step, of
+    which `report` knows, and in pixels. `white` is drawn white; `depth_white` is the largest.
     """
 
     planes: Grid
@@ -102,9 +102,8 @@ class Scene(Record, kw_only=True):
             total = f" {short(products.sum())} / {products.size} =" * which.startswith("mean")
             rounded = "" if raw == value else f", rounded → {short(value)}"
             return f"{where}: {which}:{total} {short(raw)}{rounded}"
-        steps = steps_between(
-            raw, value, self.report.range or "none", self.depth_white, self.report
-        )
+        mapping = self.report.range or "none"
+        steps = steps_between(raw, value, mapping, self.depth_white, self.report)
         named = "".join(f", {name.partition(':')[0]} → {short(after)}" for name, after in steps)
         sums = products.sum(axis=(1, 2)).tolist()
         added = [f"({short(each)})" if each < 0 else short(each) for each in sums]
@@ -129,16 +128,16 @@ class Stamps(Scene, kw_only=True):
         assert self.kernels is not None  # noqa: S101 - a stamp has weights
         size = self.planes.shape[1:]
         number, row, column = map(int, np.unravel_index(index, (len(self.raw), *size)))
-        order, place = np.arange(size[0] * size[1]).reshape(size), index % (size[0] * size[1])
+        places, place = np.arange(np.prod(size)).reshape(size), row * size[1] + column
         at, outputs = np.zeros(self.raw.shape, bool), np.full(self.raw.shape, np.nan)
         outputs[:number] = self.raw[:number]
-        outputs[number] = self.summed(number, order <= place)
+        outputs[number] = self.summed(number, places <= place)
         at[number][self._taps(row, column)] = True
         pixels = self.planes[:, row, column]
         values = " and ".join(map(short, pixels.tolist()))
-        stamp = "stamp is" if len(pixels) == 1 else "stamps are"
+        stamp = "stamp is" if len(self.planes) == 1 else "stamps are"
         return AnimationStep(
-            inputs=order == place,
+            inputs=places == place,
             filter=number,
             products=pixels[:, np.newaxis, np.newaxis] * self.kernels[number],
             outputs=outputs,
@@ -160,9 +159,9 @@ class Stamps(Scene, kw_only=True):
 class AnimationStep(Record, kw_only=True):
     """What one frame of an animation shows.
 
-    `inputs` (H, W) and `framed` (O, H', W') say which cells have a frame; `filter` is the
-    number of the kernels, `products` (C, kh, kw) the patch or the stamp, and `outputs`
-    (O, H', W') the values so far, NaN where there are none yet.
+    `inputs` (H, W) and `framed` (O, H', W') say which cells have a frame; `products`
+    (C, kh, kw) are the patch or the stamp by the kernels of that number, `outputs` (O, H', W')
+    the values so far, NaN where there are none yet.
     """
 
     inputs: NDArray[np.bool_]
@@ -174,12 +173,9 @@ class AnimationStep(Record, kw_only=True):
 
 
 def scene_of(frame: Frame, link: Link, options: Options, at: Pair | None, cells: int) -> Scene:
-    """Cut a square of `cells` rows and columns out of a frame, and filter or pool it.
+    """Cut a square of `cells` rows around `at` out of a frame, and filter or pool it.
 
-    The middle of the square is `at` (row, column), or the middle of the frame. Near an edge
-    the square moves inwards. It is grey, but for a bank that takes all colours. A
-    `GeometryError` is raised where `at` lies outside, the link is no kernel and no pooling, or
-    the cells would be too small to be seen.
+    It is grey, but for a bank of all colours. A `GeometryError` says what cannot be drawn.
     """
     if isinstance(link, Operator) or (isinstance(link, Plain) and link.kind not in REDUCTIONS):
         raise GeometryError(
@@ -231,18 +227,15 @@ def _sliding_scene(crop: Frame, given: Kernel, kernel: Kernel, options: Options)
         np.arange(-axis.before, size + axis.after)
         for axis, size in zip(slide.axes, crop.shape, strict=True)
     )
-    fill = fill_of(options.border, crop.channels, crop.white)
-    outside = [
-        (each < 0) | (each >= n) for each, n in zip((rows, columns), crop.shape, strict=True)
-    ]
+    fill, (height, width) = fill_of(options.border, crop.channels, crop.white), crop.shape
+    outside = ((rows < 0) | (rows >= height), (columns < 0) | (columns >= width))
     raw = filter_frame(crop, [given], options, raw=True).values
-    shared = _shared(crop, given, kernel, slide, options)
     return Scene(
         planes=_planes(beyond(crop.pixels, options.border, rows, columns, fill)),
         outside=np.logical_or.outer(*outside),
         raw=_planes(raw),
         title=_title(kernel.name, slide, f"padding {options.border.value}"),
-        **shared,
+        **_shared(crop, given, kernel, slide, options),
     )
 
 
@@ -291,23 +284,38 @@ def _title(name: str, slide: Window, padding: str) -> str:
     return f"{name}: {moves}" + f", {padding} (green frames)" * any(map(any, slide.padding))
 
 
-def frames_of(scene: Scene, most: int) -> list[Canvas]:
-    """Draw a picture for each step, or at most `most` pictures that skip some.
+def animation_of(
+    frame: Frame,
+    link: Link,
+    options: Options,
+    *,
+    at: Pair | None = None,
+    cells: int = 7,
+    delay: int = 400,
+    frames: int = 100,
+) -> Animation:
+    """Draw a picture for each step of a scene, or at most `frames` that skip some.
+
+    The last, the whole output, stays longer than the `delay` in milliseconds of the others.
 
     >>> from convcli.kernels.spec import kernel_from
-    >>> black = Frame(np.zeros((9, 9, 1), np.uint8))
-    >>> scene = scene_of(black, kernel_from("[[1]]"), Options(), None, 3)
-    >>> len(frames_of(scene, 64)), len(frames_of(scene, 4))
-    (9, 4)
+    >>> black, kernel = Frame(np.zeros((9, 9, 1), np.uint8)), kernel_from("[[1]]")
+    >>> len(animation_of(black, kernel, Options(), cells=3, frames=4).drawings)
+    4
     """
+    scene = scene_of(frame, link, options, at, cells)
     # From the end, which is always shown: it has the whole result.
-    shown = np.linspace(scene.count - 1, 0, min(scene.count, most)).round().astype(int)
-    return [_frame_of(scene, scene.step(int(index))) for index in np.unique(shown)]
-
-
-def durations_for(frames: int, milliseconds: int) -> list[int]:
-    """Return the milliseconds of each frame; the last, the whole output, stays longer."""
-    return [milliseconds] * (frames - 1) + [max(milliseconds, 2500)]
+    shown = np.linspace(scene.count - 1, 0, min(scene.count, frames)).round().astype(int)
+    steps = [scene.step(int(index)) for index in np.unique(shown)]
+    output = np.moveaxis(scene.raw, 0, 2)
+    if isinstance(scene, Stamps):
+        kept = scene.output.shape[1:]
+        output = output[~scene.outside].reshape(*kept, -1)
+    return Animation(
+        drawings=tuple(_frame_of(scene, step) for step in steps),
+        durations=(*[delay] * (len(steps) - 1), max(delay, 2500)),
+        output=output,
+    )
 
 
 def _frame_of(scene: Scene, step: AnimationStep) -> Canvas:
@@ -373,13 +381,12 @@ def _maps(scene: Scene, step: AnimationStep) -> list[Cells]:
     signed, cut = lowest < 0, scene.outside if isinstance(scene, Stamps) else None
     maps: list[Cells] = []
     for values, framed in zip(step.outputs, step.framed, strict=True):
-        cells = value_cells(
-            values, scale, _text(scene), signed=signed, padded=cut, framed=framed
-        )
+        none, text = np.isnan(values).tolist(), _text(scene)
+        cells = value_cells(values, scale, text, signed=signed, padded=cut, framed=framed)
         maps.append(
             [
-                [Cell(WHITE) if none else cell for cell, none in zip(*line, strict=True)]
-                for line in zip(cells, np.isnan(values).tolist(), strict=True)
+                [Cell(WHITE) if no else cell for cell, no in zip(*line, strict=True)]
+                for line in zip(cells, none, strict=True)
             ]
         )
     return maps

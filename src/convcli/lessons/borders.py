@@ -1,6 +1,7 @@
 """Border modes drawn, named, and seen on a picture."""
 
 from collections.abc import Sequence
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from convcli.images.drawing import Canvas
 from convcli.images.figures import beside, page_of, picture_block
 from convcli.images.picture import Frame
 from convcli.kernels.kernel import Kernel
-from convcli.lessons.pictures import differences, finite
+from convcli.lessons.pictures import differences, finite, grey_colors
 from convcli.pipeline.options import Options
 from convcli.pipeline.run import filter_frame
 from convcli.values import Record, replace
@@ -81,27 +82,26 @@ def strips_of(
     size: int = _SIDE_PIXELS,
     corner: str | None = None,
 ) -> list[Strip]:
-    """Filter a frame with each border mode, and cut the same corner out of each result.
-
-    Without `corner`, one of `CORNERS`, it is the one in which the modes differ most.
-    """
-    whole = [
-        filter_frame(frame, [kernel], replace(options, border=border)).values
-        for border in Border
-    ]
+    """Filter a frame with each border, and cut out a corner: that where they differ most."""
+    changed = [replace(options, border=border) for border in Border]
+    whole = [filter_frame(frame, [kernel], each).values for each in changed]
     corner = corner or max(CORNERS, key=lambda each: _unlike(whole, each, size))
     results = [_cut(result, corner, size) for result in whole]
     return [
-        Strip(border, result, float(finite(differences(result, results[0])).max()), corner)
+        Strip(border, result, _apart(result, results[0]), corner)
         for border, result in zip(Border, results, strict=True)
     ]
+
+
+def _apart(one: NDArray[Any], other: NDArray[Any]) -> float:
+    """Return the largest difference of two corners."""
+    return float(finite(differences(one, other)).max())
 
 
 def _unlike(results: Sequence[NDArray[Any]], corner: str, size: int) -> float:
     """Return how much the results but the first, which has zeros beyond the edge, differ."""
     cut = [_cut(result, corner, size) for result in results[1:]]
-    pairs = [(a, b) for number, a in enumerate(cut) for b in cut[:number]]
-    return min(float(finite(differences(a, b)).max()) for a, b in pairs)
+    return min(_apart(a, b) for a, b in combinations(cut, 2))
 
 
 def numbers_shown(kernel: Kernel, options: Options) -> int:
@@ -119,6 +119,5 @@ def draw_strips(strips: Sequence[Strip], white: int) -> Canvas:
 def _colours(pixels: NDArray[Any], white: int) -> NDArray[np.uint8]:
     # The maps of a bank have no colours: the first of them is shown.
     shown = pixels if pixels.shape[2] == _RGB else pixels[..., :1]
-    levels = np.clip(finite(shown.astype(np.float64)) * (255 / white), 0, 255)
-    eight = np.rint(levels).astype(np.uint8)
+    eight = grey_colors(shown / white)[..., 0]
     return np.broadcast_to(eight, (*eight.shape[:2], _RGB))

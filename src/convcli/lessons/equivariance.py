@@ -26,10 +26,9 @@ _NOISE = 1e-5
 class Difference(Record, kw_only=True):
     """How far the two orders are apart, for one shift of the frame in rows and columns.
 
-    `output_shift` is the shift of the output; None where the stride does not divide the shift
-    (then the nearest whole shift was compared). `inside` is the largest difference where no
-    window looks beyond the frame, and `border` that of the other outputs; None where there are
-    no such outputs. `commutes` says whether `inside` has only the rounding errors of floats.
+    `output_shift` is that of the output; None where the stride does not divide the shift, and
+    the nearest was compared. `inside` is the largest difference where no window looks beyond
+    the frame, `border` that of the other outputs; None where there are none.
     """
 
     shift: Pair
@@ -51,28 +50,22 @@ class Difference(Record, kw_only=True):
 
 
 def compare_orders(frame: Frame, operand: Operand, shift: Pair, options: Options) -> Difference:
-    """Compare a frame that is shifted, then filtered, with one filtered, then shifted.
+    """Compare raw values of a frame that is shifted, then filtered, and the other way round.
 
-    The shift is in rows down and columns to the right; a shift as large as the frame is a
-    `GeometryError`. It brings in from beyond the edge what the border mode says. Values are
-    compared before any range step.
+    A shift as large as the frame is a `GeometryError`.
     """
     pixels = (frame.gray() if options.gray else frame).pixels
     _check_shift(shift, frame.shape)
     slide = window(operand.size, options.stride, options.padding, options.dilation)
-    rows, columns = slide.rows.stride, slide.columns.stride
-    output_shift = (round(shift[0] / rows), round(shift[1] / columns))
-    divides = shift == (output_shift[0] * rows, output_shift[1] * columns)
+    down, right = (round(by / s) for by, s in zip(shift, slide.stride, strict=True))
+    output_shift = (down, right)
+    divides = shift == (down * slide.rows.stride, right * slide.columns.stride)
     border, fill = options.border, fill_of(options.border, pixels.shape[2], frame.white)
     first = _filtered(_shifted(pixels, shift, border, fill), operand, options)
     second = _shifted(_filtered(pixels, operand, options), output_shift, border, fill)
     apart = differences(first, second).max(axis=2)
-    undisturbed = [
-        _undisturbed(axis, size, by, count)
-        for axis, size, by, count in zip(
-            slide.axes, frame.shape, shift, apart.shape, strict=True
-        )
-    ]
+    sides = zip(slide.axes, frame.shape, shift, apart.shape, strict=True)
+    undisturbed = [_undisturbed(axis, size, by, count) for axis, size, by, count in sides]
     inside = np.logical_and.outer(*undisturbed)
     largest = _largest(apart, inside)
     gain = float(sum(np.abs(kernel.weights).sum() for kernel in operand.kernels))
@@ -117,9 +110,7 @@ def _filtered(pixels: Values, operand: Operand, options: Options) -> Values:
 
 
 def _shifted(values: Values, shift: Pair, border: AnyBorder, fill: Fill) -> Values:
-    rows, columns = (
-        np.arange(size) - by for size, by in zip(values.shape, shift, strict=False)
-    )
+    rows, columns = (np.arange(n) - by for n, by in zip(values.shape, shift, strict=False))
     constant = fill if len(fill) == values.shape[2] else fill[:1]
     return beyond(values, border, rows, columns, constant)
 

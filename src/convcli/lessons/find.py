@@ -7,8 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convcli.engine.correlate import correlate
-from convcli.engine.pooling import running
+from convcli.engine.pooling import Pooling, Reduction, pooled
 from convcli.errors import GeometryError, KernelError
+from convcli.geometry.window import window
 from convcli.images.picture import Frame
 from convcli.kernels.kernel import Kernel
 from convcli.values import Record, asdict
@@ -18,16 +19,14 @@ Values = NDArray[Any]
 _FLAT = 1e-5
 """A standard deviation below this part of the picture's range counts as 0."""
 
-
 _FAINT = 0.01
 """Windows of less contrast, as a part of the picture's largest, are noise and not compared."""
 
 
 class Match(Record):
-    """A place where the kernel answers more strongly than at all places near it.
+    """A window in which the kernel answers more strongly than at all places near it.
 
-    `left` and `top` are the window's upper left pixel, `width` and `height` its size. The score
-    is the answer in units of brightness, or from -1 to 1 where it is normalised.
+    The score is the answer in units of brightness, or from -1 to 1 where it is normalised.
     """
 
     left: int
@@ -50,14 +49,13 @@ class Match(Record):
 def find_matches(
     frame: Frame, kernel: Kernel, *, top: int = 5, normalized: bool = False
 ) -> list[Match]:
-    """Find the strongest answers of a 2-D kernel, at most `top` of them, the strongest first.
+    """Find the strongest answers of a 2-D kernel inside a frame, which is made grey first.
 
-    The frame is made grey first. Only windows that lie inside it count. Of answers closer to
-    each other than half a kernel, along both axes, only the strongest is kept (non-maximum
-    suppression). `normalized` scores by normalised cross-correlation (J. P. Lewis, "Fast
-    Normalized Cross-Correlation", 1995): the cosine between the kernel and the window, each
-    less its mean; 1 is the same up to brightness and contrast. A filter bank, and a normalised
-    kernel all of one weight, are a `KernelError`; one larger than the frame a `GeometryError`.
+    Of answers closer to each other than half a kernel only the strongest is kept. `normalized`
+    scores by normalised cross-correlation (J. P. Lewis, "Fast Normalized Cross-Correlation",
+    1995): the cosine between the kernel and the window, each less its mean. A bank, and a
+    normalised kernel all of one weight, are a `KernelError`; a kernel larger than the frame is
+    a `GeometryError`.
 
     >>> pixels = np.zeros((5, 9, 1), np.uint8)
     >>> pixels[2, 6] = 200
@@ -75,13 +73,10 @@ def find_matches(
             f"{_size(frame.shape)}, got {_size(kernel.size)}: cut a smaller patch"
         )
     pixels = frame.gray().pixels[..., 0].astype(np.float64)
-    score = _normalized if normalized else functools.partial(correlate, padding="valid")
-    scores = score(pixels, kernel)
-    rows, columns = kernel.size
-    return [
-        Match(x, y, columns, rows, float(scores[y, x]))
-        for y, x in _peaks(scores, kernel.size, top)
-    ]
+    valid = functools.partial(correlate, padding="valid")
+    scores = (_normalized if normalized else valid)(pixels, kernel)
+    places, (rows, columns) = _peaks(scores, kernel.size, top), kernel.size
+    return [Match(x, y, columns, rows, float(scores[y, x])) for y, x in places]
 
 
 def _size(shape: tuple[int, int]) -> str:
@@ -115,8 +110,10 @@ def _energy(pixels: Values, size: tuple[int, int]) -> Values:
 
 def _peaks(scores: Values, size: tuple[int, int], top: int) -> list[tuple[int, int]]:
     """Return (y, x) of the strongest scores, without those close to a stronger one."""
-    reach = [max(length // 2, 1) for length in size]
-    candidates = np.argwhere(scores >= _highest(scores, reach))
+    reach = (max(size[0] // 2, 1), max(size[1] // 2, 1))
+    around = window([2 * distance + 1 for distance in reach], padding=reach)
+    highest = pooled(scores[..., np.newaxis], Pooling(Reduction.MAX, around))[..., 0]
+    candidates = np.argwhere(scores >= highest)
     order = np.argsort(-scores[tuple(candidates.T)], kind="stable")
     peaks: list[tuple[int, int]] = []
     for y, x in candidates[order].tolist():
@@ -125,13 +122,3 @@ def _peaks(scores: Values, size: tuple[int, int], top: int) -> list[tuple[int, i
         if len(peaks) == top:
             break
     return peaks
-
-
-def _highest(scores: Values, reach: list[int]) -> Values:
-    """Return the largest score around each place, up to `reach` places away on either side."""
-    for axis, distance in enumerate(reach):
-        around = [(0, 0)] * scores.ndim
-        around[axis] = (distance, distance)
-        padded = np.moveaxis(np.pad(scores, around, constant_values=-np.inf), axis, 0)
-        scores = np.moveaxis(running(padded, 2 * distance + 1, 1, np.maximum), 0, axis)
-    return scores

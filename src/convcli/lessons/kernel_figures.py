@@ -1,6 +1,7 @@
 """A kernel as a picture: its cells, its frequencies, its properties."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,7 @@ from convcli.images.figures import (
     beside,
     cell_block,
     figure,
+    in_rows,
     picture_block,
     text_block,
     title_block,
@@ -39,49 +41,43 @@ _SLICES = 64
 
 
 def kernel_figure(kernel: Kernel) -> Frame:
-    """Draw a kernel in colour: its grid, its frequencies, its properties.
-
-    Of a filter bank the first 64 slices are drawn, a row for each filter.
-    """
+    """Draw a kernel: its grid and frequencies, or a bank's first slices; its properties."""
     drawn = _slices(kernel) if kernel.is_bank else _grid_and_response(kernel)
-    text = text_block(kernel_facts(kernel), max(_WIDTH, drawn.width))
-    return figure([title_block(kernel.name), drawn, text])
+    return _figure(kernel.name, drawn, kernel_facts(kernel))
+
+
+def _figure(name: str, drawn: Canvas, facts: list[tuple[str, str]]) -> Frame:
+    return figure([title_block(name), drawn, text_block(facts, max(_WIDTH, drawn.width))])
 
 
 def operator_figure(operator: Operator) -> Frame:
     """Draw an operator: the grids of its kernels, and how their answers are combined."""
     blocks = [
-        below([text_block([("", kernel.name)], _CELLS // 2), _grid(kernel, _CELLS // 2)])
+        _named(kernel.name, _CELLS // 2, _grid(kernel.weights, _CELLS // 2))
         for kernel in operator.kernels
     ]
-    rows = [beside(blocks[at : at + 4]) for at in range(0, len(blocks), 4)]
-    drawn = below(rows)
-    text = text_block(operator_facts(operator), max(_WIDTH, drawn.width))
-    return figure([title_block(operator.name), drawn, text])
+    return _figure(operator.name, in_rows(blocks, 4), operator_facts(operator))
 
 
 def draw_kernel(operand: Kernel | Operator, target: str | Path) -> None:
     """Draw a kernel or an operator into a picture's file."""
-    if isinstance(operand, Operator):
-        frame = operator_figure(operand)
-    else:
-        frame = kernel_figure(operand)
-    write_frame(frame, target, format_for(target))
+    draw: Any = operator_figure if isinstance(operand, Operator) else kernel_figure
+    write_frame(draw(operand), target, format_for(target))
 
 
-def _grid(kernel: Kernel, room: int) -> Canvas:
-    side = max(min(room // max(kernel.size), _LARGEST_CELL), _SMALLEST_CELL)
-    return cell_block(cell_colors(kernel.weights), _labels(kernel.weights), side)
+def _grid(weights: NDArray[np.float64], room: int, largest: int = _LARGEST_CELL) -> Canvas:
+    side = max(min(room // max(weights.shape), largest), _SMALLEST_CELL)
+    return cell_block(cell_colors(weights), _labels(weights), side)
+
+
+def _named(name: str, width: int, grid: Canvas) -> Canvas:
+    return below([text_block([("", name)], width), grid])
 
 
 def _grid_and_response(kernel: Kernel) -> Canvas:
     caption = "frequencies: 0 in the middle, ½ cycle a pixel at the rim"
-    return beside(
-        [
-            _grid(kernel, _CELLS),
-            picture_block(response_pixels(kernel), _RESPONSE_SCALE, caption),
-        ]
-    )
+    response = picture_block(response_pixels(kernel), _RESPONSE_SCALE, caption)
+    return beside([_grid(kernel.weights, _CELLS), response])
 
 
 def _labels(weights: NDArray[np.float64]) -> list[list[str]]:
@@ -99,12 +95,9 @@ def _slices(kernel: Kernel) -> Canvas:
     slices = kernel.weights.reshape(-1, *kernel.size)[:_SLICES]
     most = kernel.channels if 1 < kernel.channels <= 8 else 8  # noqa: PLR2004 - a row's width
     across = min(most, len(slices))
-    side = max(_CELLS // (2 * max(kernel.size) * across), _SMALLEST_CELL)
     blocks = []
     for number, grid in enumerate(slices):
         filters, channel = divmod(number, kernel.channels)
         label = f"filter {filters}" + f", channel {channel}" * (kernel.channels > 1)
-        drawn = cell_block(cell_colors(grid), _labels(grid), side)
-        blocks.append(below([text_block([("", label)], _LABEL), drawn]))
-    rows = [beside(blocks[at : at + across]) for at in range(0, len(blocks), across)]
-    return below(rows)
+        blocks.append(_named(label, _LABEL, _grid(grid, _CELLS // (2 * across), _CELLS)))
+    return in_rows(blocks, across)

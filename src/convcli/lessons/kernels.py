@@ -37,12 +37,6 @@ _FEW = 6
 _FLAT = 100
 
 
-def _sums(kernel: Kernel) -> str:
-    """Return the sum of each filter, the first few of many."""
-    sums = [short(value) for value in kernel.sums.tolist()]
-    return ", ".join(sums[:_FEW]) + (f" … ({len(sums)} filters)" if len(sums) > _FEW else "")
-
-
 def kernel_facts(kernel: Kernel) -> list[tuple[str, str]]:
     """Return the properties of a kernel, as (name, text).
 
@@ -52,17 +46,16 @@ def kernel_facts(kernel: Kernel) -> list[tuple[str, str]]:
     facts = [("what", kernel.description)] if kernel.description else []
     facts += _from_catalogue(kernel)
     facts.append(("size", times(kernel.weights.shape)))
-    facts.append(("sum", f"{_sums(kernel)}: {_MEANINGS[kernel.effect]}"))
+    sums = [short(value) for value in kernel.sums.tolist()]
+    rest = f" … ({len(sums)} filters)" * (len(sums) > _FEW)
+    facts.append(("sum", f"{', '.join(sums[:_FEW])}{rest}: {_MEANINGS[kernel.effect]}"))
     if kernel.bias:
-        shown = ", ".join(short(value) for value in kernel.bias[:_LONGEST_FACTOR])
-        more = " …" if len(kernel.bias) > _LONGEST_FACTOR else ""
-        facts.append(("bias", shown + more))
+        more = " …" * (len(kernel.bias) > _LONGEST_FACTOR)
+        facts.append(("bias", ", ".join(map(short, kernel.bias[:_LONGEST_FACTOR])) + more))
     if not kernel.is_bank:
         facts += _of_grid(kernel)
     matters = "changes the result" if kernel.flip_matters else "changes nothing"
-    facts.append(("--flip", matters))
-    facts.append(("engine", strategy_of(kernel)))
-    return facts
+    return [*facts, ("--flip", matters), ("engine", strategy_of(kernel))]
 
 
 def operator_facts(operator: Operator) -> list[tuple[str, str]]:
@@ -71,8 +64,7 @@ def operator_facts(operator: Operator) -> list[tuple[str, str]]:
     facts = [("what", operator.description)] if operator.description else []
     facts += [("source", entry.source)] if entry else []
     names = ", ".join(kernel.name for kernel in operator.kernels)
-    facts.append(("combines", f"the {_COMBINATIONS[operator.combine]} of {names}"))
-    return facts
+    return [*facts, ("combines", f"the {_COMBINATIONS[operator.combine]} of {names}")]
 
 
 def strategy_of(kernel: Kernel) -> str:

@@ -10,13 +10,7 @@ from convcli.choices import Border
 from convcli.errors import GeometryError
 from convcli.geometry.window import Axis, Pair, window
 from convcli.images.drawing import WHITE, Canvas, Colour
-from convcli.images.figures import (
-    cell_block,
-    page_of,
-    picture_block,
-    text_block,
-    title_block,
-)
+from convcli.images.figures import cell_block, page_of, picture_block, text_block, title_block
 from convcli.kernels.kernel import Kernel
 from convcli.pipeline.options import Options
 from convcli.text import short, tight
@@ -58,6 +52,14 @@ class ConvolutionMatrix(Record):
         """How many entries come from a weight; the others are the zeros of locality."""
         return int((self.taps >= 0).sum())
 
+    def labels(self, none: str) -> list[list[str]]:
+        """Return each entry as it is written; `none` where no weight connects."""
+        lines = zip(self.weights.tolist(), self.taps.tolist(), strict=True)
+        return [
+            [tight(value) if tap >= 0 else none for value, tap in zip(*line, strict=True)]
+            for line in lines
+        ]
+
     def as_dict(self) -> dict[str, Any]:
         """Return the matrix and what is counted of it as plain JSON values."""
         return {
@@ -91,10 +93,8 @@ def convolution_matrix(
         raise GeometryError(
             f"matrix: expected at most {_MOST:,} entries, got {size:,}: use a smaller picture"
         )
-    rows, columns = (
-        _seen(axis, length, out, options)
-        for axis, length, out in zip(slide.axes, shape, output, strict=True)
-    )
+    sides = zip(slide.axes, shape, output, strict=True)
+    rows, columns = (_seen(axis, length, out, options) for axis, length, out in sides)
     grid = (kernel.flipped() if options.flip else kernel).weights
     weights = np.zeros((output[0] * output[1], shape[0] * shape[1]))
     taps = np.full(weights.shape, -1)
@@ -133,12 +133,7 @@ def draw_matrix(matrix: ConvolutionMatrix, name: str) -> Canvas:
     if side < 16:  # noqa: PLR2004 - digits need 16 pixels
         drawn = picture_block(colours, side, "")
     else:
-        lines = zip(matrix.weights.tolist(), taps.tolist(), strict=True)
-        labels = [
-            [tight(value) if tap >= 0 else "" for value, tap in zip(*line, strict=True)]
-            for line in lines
-        ]
-        drawn = cell_block(colours, labels, side)
+        drawn = cell_block(colours, matrix.labels(""), side)
     facts = text_block([("", counts_of(matrix))], max(drawn.width, _NARROWEST), 16)
     return page_of([title_block(f"{name}: {matrix_size(matrix)}"), facts, drawn])
 

@@ -47,12 +47,12 @@ def middle(length: int, most: int = _SHOWN) -> slice:
 def square_around(
     shape: tuple[int, int], at: tuple[int, int] | None, cells: int
 ) -> tuple[slice, slice]:
-    """Return a square of `cells` rows of a picture around `at` (row, column), or its middle.
+    """Return a square of `cells` rows around `at` (row, column), or the picture's middle.
 
     Near an edge it moves inwards. A `GeometryError` is raised where `at` lies outside.
     """
     height, width = shape
-    row, column = at if at is not None else (height // 2, width // 2)
+    row, column = at or (height // 2, width // 2)
     if not (0 <= row < height and 0 <= column < width):
         raise GeometryError(
             f"at: expected a pixel of the picture, x 0 to {width - 1} and y 0 to {height - 1}; "

@@ -24,27 +24,24 @@ class Question(Record):
         >>> Question("1,000 + 792?", 1792, "").is_right(" 1,792 ")
         True
         """
-        return is_number(given) and Fraction(_bare(given)) == self.answer
+        return number_in(given) == self.answer
 
 
 _NUMBER = re.compile(r"[+-]?[0-9]{1,15}(\.[0-9]{1,15}|/0*[1-9][0-9]{0,14})?")
 
 
-def is_number(given: str) -> bool:
-    """Tell whether an answer is a number: whole, decimal, or a fraction.
+def number_in(given: str) -> Fraction | None:
+    """Return the number that an answer is: whole, decimal, or a fraction.
 
-    >>> is_number("1,792"), is_number("7/3"), is_number("seven")
-    (True, True, False)
+    >>> number_in("1,792"), number_in("7/3"), number_in("seven")
+    (Fraction(1792, 1), Fraction(7, 3), None)
     """
-    return _NUMBER.fullmatch(_bare(given)) is not None
-
-
-def _bare(given: str) -> str:
-    return given.strip().replace(",", "")
+    bare = given.strip().replace(",", "")
+    return Fraction(bare) if _NUMBER.fullmatch(bare) else None
 
 
 def questions(seed: int, count: int) -> list[Question]:
-    """Return `count` questions; the same for the same seed.
+    """Return `count` different questions; the same for the same seed.
 
     >>> questions(1, 2) == questions(1, 2)
     True
@@ -52,15 +49,18 @@ def questions(seed: int, count: int) -> list[Question]:
     chance = random.Random(seed)  # noqa: S311 - a quiz, no secret
     makers = list(_MAKERS)
     chance.shuffle(makers)
-    return [makers[number % len(makers)](chance) for number in range(count)]
+    asked: dict[str, Question] = {}
+    while len(asked) < count:
+        for question in [make(chance) for make in makers]:
+            # The choices below the first line may come in any order.
+            asked.setdefault(question.text.partition("\n")[0], question)
+    return list(asked.values())[:count]
 
 
 def _output(chance: random.Random) -> Question:
     axis = _axis(chance)
     outputs = chance.randint(2, 60)
     size = (outputs - 1) * axis.stride + axis.kernel - 2 * axis.before
-    if size < 1:
-        return _output(chance)
     return Question(
         f"A picture is {size} px wide. {_settings(axis)} How wide is the output?",
         outputs,
@@ -70,11 +70,9 @@ def _output(chance: random.Random) -> Question:
 
 def _same(chance: random.Random) -> Question:
     kernel = chance.choice((3, 5, 7, 9, 11))
-    return Question(
-        f"Kernel {kernel}×{kernel}, stride 1: which padding keeps the size?",
-        (kernel - 1) // 2,
-        f"(K - 1)/2 = ({kernel} - 1)/2 = {(kernel - 1) // 2}",
-    )
+    padding = (kernel - 1) // 2
+    text = f"Kernel {kernel}×{kernel}, stride 1: which padding keeps the size?"
+    return Question(text, padding, f"(K - 1)/2 = ({kernel} - 1)/2 = {padding}")
 
 
 def _unseen(chance: random.Random) -> Question:
@@ -83,13 +81,10 @@ def _unseen(chance: random.Random) -> Question:
     axis = Axis(kernel, stride)
     left = axis.unseen(size).total
     truncated = f", truncated to {axis.output_size(size)}" * (left > 0)
-    return Question(
-        f"A picture is {size} px wide. {_settings(axis)} How many columns at the right are "
-        "never looked at?",
-        left,
-        f"{_formula(axis, size)} = {axis.exact_output_size(size)}{truncated}; "
-        f"({size} - {kernel}) mod {stride} = {left}",
-    )
+    text = f"A picture is {size} px wide. {_settings(axis)} How many columns at the right are "
+    formula = f"{_formula(axis, size)} = {axis.exact_output_size(size)}{truncated}"
+    rest = f"({size} - {kernel}) mod {stride} = {left}"
+    return Question(f"{text}never looked at?", left, f"{formula}; {rest}")
 
 
 def _parameters(chance: random.Random) -> Question:
@@ -111,11 +106,8 @@ def _field(chance: random.Random) -> Question:
         field = field.through(Axis(kernel))
     layers = ", then ".join(f"{kernel}×{kernel}" for kernel in kernels)
     terms = " + ".join(f"({kernel} - 1)" for kernel in kernels)
-    return Question(
-        f"Layers with stride 1: {layers}. How many pixels wide is the receptive field?",
-        field.size,
-        f"1 + {terms} = {field.size}",
-    )
+    text = f"Layers with stride 1: {layers}. How many pixels wide is the receptive field?"
+    return Question(text, field.size, f"1 + {terms} = {field.size}")
 
 
 _UNDERSTANDING = (

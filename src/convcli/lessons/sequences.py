@@ -19,18 +19,13 @@ Number: TypeAlias = int | Fraction
 _MOST = 10**7
 """The longest sequence: it fits into memory with room for the result."""
 
-_EMPTY = "expected numbers, got an empty sequence: write it as 1,2,3"
-
 
 class SequenceError(ConvcliError):
     """Sequences that cannot be convolved."""
 
 
 def parse_sequence(text: str) -> list[Number]:
-    """Parse numbers with commas or spaces between them, exactly.
-
-    They are whole numbers of any size, fractions (``1/3``) or decimals (``0.25``, ``1e-3``).
-    Decimals become fractions; nothing is rounded. Other text is a `SequenceError`.
+    """Parse whole numbers, fractions and decimals, exactly; other text is a `SequenceError`.
 
     >>> parse_sequence("1, 1/3, 0.25")
     [1, Fraction(1, 3), Fraction(1, 4)]
@@ -39,7 +34,7 @@ def parse_sequence(text: str) -> list[Number]:
     if words and not all(part.strip() for part in text.split(",")):
         raise SequenceError("expected a number between two commas, got none: write 0 there")
     if not words:
-        raise SequenceError(_EMPTY)
+        raise SequenceError("expected numbers, got an empty sequence: write it as 1,2,3")
     if len(words) > _MOST:
         raise SequenceError(f"expected at most {_MOST:,} numbers, got {len(words):,}")
     with digits_unlimited():
@@ -47,7 +42,7 @@ def parse_sequence(text: str) -> list[Number]:
 
 
 _SHOWN = 40
-_LARGEST_EXPONENT = 10_000
+_EXPONENT_DIGITS = 5
 
 
 def _beginning(word: str) -> str:
@@ -57,8 +52,7 @@ def _beginning(word: str) -> str:
 
 def _number(word: str) -> Number:
     shown = _beginning(word)
-    exponent = word.lower().partition("e")[2].lstrip("+-")
-    if len(exponent) > len(str(_LARGEST_EXPONENT)):
+    if len(word.lower().partition("e")[2].lstrip("+-")) > _EXPONENT_DIGITS:
         raise SequenceError(f"expected an exponent of at most 10,000, got '{shown}'")
     try:
         value = Fraction(word)
@@ -73,11 +67,7 @@ def _number(word: str) -> Number:
 
 @contextlib.contextmanager
 def digits_unlimited() -> Iterator[None]:
-    """Allow whole numbers of any length to be converted to and from text.
-
-    Python refuses more than 4300 digits, to protect servers from strangers' requests. The
-    sequences here are the user's own.
-    """
+    """Allow whole numbers of more than Python's 4300 digits to become text, and back."""
     limit = sys.get_int_max_str_digits()
     sys.set_int_max_str_digits(0)
     try:
@@ -87,11 +77,7 @@ def digits_unlimited() -> Iterator[None]:
 
 
 def parse_digits(text: str) -> list[int]:
-    """Return the digits of a whole number without a sign, the lowest first.
-
-    >>> parse_digits("123")
-    [3, 2, 1]
-    """
+    """Return the digits of a whole number without a sign, the lowest first."""
     word = text.strip().replace("_", "")
     if not (word.isascii() and word.isdigit()):
         raise SequenceError(
@@ -103,17 +89,10 @@ def parse_digits(text: str) -> list[int]:
 
 
 def parse_die(text: str) -> list[Number]:
-    """Return the probabilities of the faces 1, 2, … of a die.
-
-    One whole number means a fair die with that number of faces. Several numbers are the
-    probabilities of the faces: none may be negative, and they must sum to 1.
-
-    >>> parse_die("2")
-    [Fraction(1, 2), Fraction(1, 2)]
-    """
+    """Return the probabilities of the faces 1, 2, …; of a fair die with so many for one."""
     values = parse_sequence(text)
-    if len(values) == 1 and values[0] != 1:
-        faces = values[0]
+    faces = values[0]
+    if len(values) == 1 and faces != 1:
         if not isinstance(faces, int) or not 1 < faces <= _MOST:
             raise SequenceError(f"dice: expected a die of 1 or more faces, got '{text}'")
         return [Fraction(1, faces)] * faces
@@ -130,9 +109,8 @@ def parse_die(text: str) -> list[Number]:
 class Operations(Record):
     """The operations on real numbers that convolve sequences of lengths m and n.
 
-    The direct method takes m·n products and m·n - (m+n-1) additions. The FFT takes three
-    transforms of N = 2^⌈log2(m+n-1)⌉ values at 5·N·log2(N) (the radix-2 Cooley-Tukey count),
-    and N complex products at 6. `transform` is N.
+    The direct method takes m·n products and m·n - (m+n-1) additions; the FFT three transforms
+    of N values at 5·N·log2(N) (radix 2, Cooley-Tukey), and N complex products at 6.
     """
 
     direct: int
@@ -143,37 +121,30 @@ class Operations(Record):
 def operations(m: int, n: int) -> Operations:
     """Count the operations of the direct method and of the FFT."""
     length = m + n - 1
-    log = max((length - 1).bit_length(), 0)
+    log = (length - 1).bit_length()
     size = 2**log
     return Operations(2 * m * n - length, 15 * size * log + 6 * size, size)
 
 
 def cheaper_by_fft() -> tuple[tuple[int, int | None], ...]:
-    """Return the lengths n for which the FFT of two sequences of n is cheaper.
+    """Return the first and the last n of each run for which the FFT of n numbers is cheaper.
 
-    The counts are those of `operations`. The length of a transform is a power of two: just
-    above one it doubles, and the direct method is cheaper again. Above 4096 the FFT always is.
-    The result is the first and the last n of each run; None is the end of the last run.
+    The length of a transform is a power of two: just above one it doubles, and the direct
+    method is cheaper again. Above 4096 the FFT always is; None is the end of that run.
 
     >>> cheaper_by_fft()
     ((128, 128), (191, 256), (284, None))
     """
-    cheaper = [n for n in range(1, 4097) if (c := operations(n, n)).fft < c.direct]
-    firsts = [n for n in cheaper if n - 1 not in cheaper]
-    lasts = [n for n in cheaper if n + 1 not in cheaper]
+    cheaper = {n for n in range(1, 4097) if (c := operations(n, n)).fft < c.direct}
+    firsts = sorted(n for n in cheaper if n - 1 not in cheaper)
+    lasts = sorted(n for n in cheaper if n + 1 not in cheaper)
     return tuple(zip(firsts, [*lasts[:-1], None], strict=True))
 
 
 def transforms(
     a: Sequence[Number], b: Sequence[Number]
 ) -> tuple[list[complex], list[complex], list[complex], list[float]]:
-    """Return the FFT of both sequences, their product, and its inverse, in floats.
-
-    Both are padded with zeros to the next power of two that holds m + n - 1 numbers.
-
-    >>> transforms([1, 1], [1, 2])[3]
-    [1.0, 3.0, 2.0, 0.0]
-    """
+    """Return the FFT of both sequences, padded with zeros, their product, and its inverse."""
     size = operations(len(a), len(b)).transform
     first, second = (np.fft.fft([float(value) for value in each], size) for each in (a, b))
     inverse = np.fft.ifft(first * second).real.round(9) + 0.0
@@ -185,15 +156,11 @@ _DIRECT_LIMIT = 4 * 10**8
 
 
 def convolve_direct(a: Sequence[Number], b: Sequence[Number]) -> list[Number]:
-    """Convolve two sequences by summing the diagonals: m·n products.
-
-    >>> convolve_direct([1, 2, 3], [4, 5])
-    [4, 13, 22, 15]
-    """
-    if len(a) * len(b) > _DIRECT_LIMIT:
+    """Convolve two sequences by summing the diagonals: m·n products."""
+    if (products := len(a) * len(b)) > _DIRECT_LIMIT:
         raise SequenceError(
             f"expected at most {_DIRECT_LIMIT:,} products for the direct way, got "
-            f"{len(a) * len(b):,}: use --method fft"
+            f"{products:,}: use --method fft"
         )
     result: list[Number] = [0] * (len(a) + len(b) - 1)
     for i, left in enumerate(a):
@@ -205,16 +172,11 @@ def convolve_direct(a: Sequence[Number], b: Sequence[Number]) -> list[Number]:
 def convolve_exactly(
     a: Sequence[Number], b: Sequence[Number], *, fft: bool | None = None
 ) -> list[Number]:
-    """Convolve two sequences exactly: the result has m + n - 1 numbers.
-
-    Without `fft` the method with fewer operations is used. An empty sequence, or one that is
-    too long for the direct method, is a `SequenceError`.
+    """Convolve two sequences exactly; without `fft` by the method with fewer operations.
 
     >>> convolve_exactly([10**30, -1], [10**30, 1], fft=True)[1:]
     [0, -1]
     """
-    if not a or not b:
-        raise SequenceError(_EMPTY)
     if fft is None:
         count = operations(len(a), len(b))
         fft = count.fft < count.direct
@@ -260,11 +222,7 @@ def _packed(values: Sequence[int], width: int) -> decimal.Decimal:
 
 
 def places_kept(lengths: tuple[int, int], overlap: Overlap) -> range:
-    """Return the places of the full result that are kept, as `numpy.convolve` keeps them.
-
-    >>> [places_kept((3, 2), overlap) for overlap in Overlap]
-    [range(0, 4), range(0, 3), range(1, 3)]
-    """
+    """Return the places of the full result that are kept, as `numpy.convolve` keeps them."""
     longer, shorter = max(lengths), min(lengths)
     if overlap is Overlap.FULL:
         return range(longer + shorter - 1)
@@ -280,15 +238,8 @@ def polynomial(coefficients: Sequence[Number]) -> str:
     >>> polynomial([1, -2, 0, 3])
     '1 - 2x + 3x³'
     """
-    terms: list[tuple[int, Number]] = [
-        (n, value) for n, value in enumerate(coefficients) if value
-    ]
-    if not terms:
-        return "0"
-    text = " ".join(
-        f"{'-' if value < 0 else '+'} {_term(value if value > 0 else -value, n)}"
-        for n, value in terms
-    )
+    terms = [_term(value, n) for n, value in enumerate(coefficients) if value]
+    text = " ".join(terms) or "+ 0"
     return text.removeprefix("+ ") if text.startswith("+") else f"-{text[2:]}"
 
 
@@ -296,21 +247,19 @@ _SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def _term(value: Number, n: int) -> str:
-    power = "" if n == 0 else "x" if n == 1 else f"x{str(n).translate(_SUPERSCRIPTS)}"
-    if not power:
-        return f"{value}"
-    shown = f"({value})" if isinstance(value, Fraction) else f"{value}"
-    return power if value == 1 else f"{shown}{power}"
+    """Return a term with its sign before it."""
+    sign, size = "-" if value < 0 else "+", abs(value)
+    if n == 0:
+        return f"{sign} {size}"
+    power = "x" if n == 1 else f"x{str(n).translate(_SUPERSCRIPTS)}"
+    shown = f"({size})" if isinstance(size, Fraction) else f"{size}"
+    return f"{sign} {'' if size == 1 else shown}{power}"
 
 
 def carried(sums: Sequence[Number]) -> tuple[list[int], list[int]]:
-    """Carry the tens of each place to the next.
+    """Return the digits of a product, the lowest first, and what is carried to each place.
 
-    `sums` holds sums of products of digits, the lowest place first, none of them negative.
-    The result is the digits of the product, the lowest first, without leading zeros; and for
-    each place the number that the place below carries to it.
-
-    123 × 45 has the sums 15, 22, 13, 4:
+    `sums` holds the sums of products of digits of each place: 15, 22, 13, 4 of 123 × 45.
 
     >>> carried([15, 22, 13, 4])
     ([5, 3, 5, 5], [0, 1, 2, 1])
@@ -318,13 +267,10 @@ def carried(sums: Sequence[Number]) -> tuple[list[int], list[int]]:
     digits: list[int] = []
     carries: list[int] = []
     carry = 0
-    for value in sums:
+    values = iter(sums)
+    while (value := next(values, None)) is not None or carry:
         carries.append(carry)
-        carry, digit = divmod(int(value) + carry, 10)
-        digits.append(digit)
-    while carry:
-        carries.append(carry)
-        carry, digit = divmod(carry, 10)
+        carry, digit = divmod(int(value or 0) + carry, 10)
         digits.append(digit)
     while len(digits) > 1 and not digits[-1]:
         digits.pop()

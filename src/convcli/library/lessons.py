@@ -1,6 +1,6 @@
 """The lessons as functions: kernels by name, sizes, parameters, one pixel, learning."""
 
-from typing import TYPE_CHECKING, Literal, Required, TypedDict, Unpack, overload
+from typing import TYPE_CHECKING, Literal, TypedDict, Unpack, overload
 
 from convcli.errors import GeometryError, OptionError
 from convcli.settings import with_short_names
@@ -8,49 +8,39 @@ from convcli.settings import with_short_names
 if TYPE_CHECKING:
     from convcli.geometry.layers import Layer
     from convcli.geometry.window import IntOrPair, Padding
-    from convcli.lessons.explain.explanation import Explanation
+    from convcli.images.animation import Animation
+    from convcli.lessons.explain import Explanation
     from convcli.lessons.explore import Explorer
     from convcli.lessons.learning.learn import Learnt
     from convcli.library.chains import KernelLike
     from convcli.library.pictures import FilterOptions, PictureLike
 
     class WindowSettings(TypedDict, total=False):
-        """The settings of `output_size` that both of its forms take."""
+        """The settings of `output_size`, in words or by the letters of the formula."""
 
-        kernel_size: Required[IntOrPair]
+        width: int
+        w: int
+        kernel_size: IntOrPair
+        k: IntOrPair
         stride: IntOrPair
-        padding: Padding
-        dilation: IntOrPair
-        floor: bool
-
-    class ShortWindowSettings(TypedDict, total=False):
-        """The same by the letters of the formula."""
-
-        k: Required[IntOrPair]
         s: IntOrPair
+        padding: Padding
         p: Padding
+        dilation: IntOrPair
         d: IntOrPair
         floor: bool
 
 
 @overload
-def output_size(*, width: int, **window: "Unpack[WindowSettings]") -> int: ...
+def output_size(**window: "Unpack[WindowSettings]") -> int: ...
 
 
 @overload
-def output_size(
-    *, width: int, height: int, **window: "Unpack[WindowSettings]"
-) -> tuple[int, int]: ...
+def output_size(*, height: int, **window: "Unpack[WindowSettings]") -> tuple[int, int]: ...
 
 
 @overload
-def output_size(*, w: int, **window: "Unpack[ShortWindowSettings]") -> int: ...
-
-
-@overload
-def output_size(
-    *, w: int, h: int, **window: "Unpack[ShortWindowSettings]"
-) -> tuple[int, int]: ...
+def output_size(*, h: int, **window: "Unpack[WindowSettings]") -> tuple[int, int]: ...
 
 
 @with_short_names  # type: ignore[misc] # it takes the letters for the words
@@ -205,6 +195,60 @@ def explain(
     return Explainer(operand, frame, settings).at((at[1], at[0]), channels)
 
 
+def animate(
+    kernel: "KernelLike",
+    picture: "PictureLike",
+    *,
+    at: tuple[int, int] | None = None,
+    cells: int = 7,
+    delay: int = 400,
+    frames: int = 100,
+    **options: "Unpack[FilterOptions]",
+) -> "Animation":
+    """Draw a kernel that slides over a small crop, as ``convcli animate`` does.
+
+    Parameters
+    ----------
+    kernel, picture
+        As for `convcli.apply`; a pooling as ``"max:2"``, too. The first frame is taken.
+    at : (int, int), optional
+        The middle of the crop: x columns from the left, y rows from the top.
+    cells, delay, frames : int
+        Rows of the crop, milliseconds of each frame, and the most frames.
+    **options
+        `stride`, `padding`, `border`, `dilation`, `transposed`, `output_padding`, `flip` and
+        `range` of `convcli.apply`.
+
+    Returns
+    -------
+    Animation
+        ``save("slide.gif")`` writes it; `frames` are its pixels. It moves in a notebook.
+
+    Raises
+    ------
+    ConvcliError
+        If it is not one kernel, or an option is not drawn.
+
+    Examples
+    --------
+    >>> len(animate([[-1, 1]], [[0, 0, 9], [0, 9, 9]], cells=2).frames)
+    4
+    """
+    from convcli.lessons.animate import animation_of
+    from convcli.library import chains, pictures
+    from convcli.settings import options_from_words
+
+    _check_options("animate", "it does not draw", set(options) - _ANIMATED)
+    link, *more = chains.chain_of(kernel)
+    if more:
+        raise OptionError(f"animate: expected one kernel, got {1 + len(more)}: choose one")
+    frame, settings = pictures.open(picture).frames[0], options_from_words(**options)
+    place = None if at is None else (at[1], at[0])
+    return animation_of(
+        frame, link, settings, at=place, cells=cells, delay=delay, frames=frames
+    )
+
+
 def explore(
     kernel: "KernelLike", picture: "PictureLike", **options: "Unpack[FilterOptions]"
 ) -> "Explorer":
@@ -242,19 +286,21 @@ def explore(
     from convcli.library import chains, pictures
     from convcli.settings import options_from_words
 
-    other = sorted(set(options) - _EXPLORED)
-    if other:
-        raise OptionError(f"explore: the page has no {' and no '.join(other)}: leave it out")
+    _check_options("explore", "the page has no", set(options) - _EXPLORED)
     name = str(picture) if isinstance(picture, str | Path) else "picture.png"
     frame = pictures.open(picture).frames[0]
     return explorer_of(chains.kernel(kernel), frame, options_from_words(**options), name)
 
 
-_EXPLORED = {
-    *("stride", "padding", "border", "dilation"),
-    *("bias", "flip", "gray", "range", "combine", "background"),
-}
+_WINDOW = {"stride", "padding", "border", "dilation", "flip", "range"}
+_ANIMATED = _WINDOW | {"transposed", "output_padding"}
+_EXPLORED = _WINDOW | {"bias", "gray", "combine", "background"}
 """The options that the page of `explore` has; a background is laid before it is made."""
+
+
+def _check_options(name: str, reason: str, others: set[str]) -> None:
+    if others:
+        raise OptionError(f"{name}: {reason} {' and no '.join(sorted(others))}: leave it out")
 
 
 @with_short_names
@@ -300,8 +346,8 @@ def learn(
     1.0
     """
     from convcli.choices import LearningMethod, Sharing
+    from convcli.lessons.learning import task_for
     from convcli.lessons.learning.descent import Schedule
-    from convcli.lessons.learning.equations import task_for
     from convcli.lessons.learning.learn import learn_task
     from convcli.library import pictures
     from convcli.settings import pair_from

@@ -19,7 +19,7 @@ from convcli.library.chains import KernelLike, Run, run_of
 from convcli.library.chains import kernel as as_kernel
 from convcli.library.chains import recipe as read_recipe
 from convcli.pipeline.files import check_maps, plan_frames, without_nodata, write_filtered
-from convcli.pipeline.pipeline import Pipeline, SourceInfo, plan_pipeline
+from convcli.pipeline.pipeline import Pipeline, plan_pipeline
 from convcli.pipeline.recipe import Recipe
 from convcli.pipeline.report import Report, combined_report
 from convcli.pipeline.run import Filtered, run_pipeline
@@ -461,8 +461,8 @@ def plan(
     'passes'
     """
     run = run_of(kernel, then, times, options)
-    info = SourceInfo.of(open(picture).frames[0])
-    return plan_pipeline(info, run.steps, run.options).plans
+    header = open(picture).frames[0].header
+    return plan_pipeline(header, run.steps, run.options).plans
 
 
 def _run(

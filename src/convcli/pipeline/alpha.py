@@ -38,15 +38,14 @@ class AlphaPolicy(Record):
 
 def plan_alpha(steps: Sequence[PlannedStep], sample: Frame, options: Options) -> AlphaPolicy:
     """Decide how transparency is treated; `sample` is one pixel like those that steps get."""
+    asked = options.alpha if options.missing is None else Alpha.KEEP
+    if sample.alpha is None or asked is Alpha.KEEP:
+        return AlphaPolicy(Alpha.KEEP if asked is Alpha.AUTO else asked)
     bank = any(step.is_bank for step in steps)
     zero = any(step.is_zero_sum for step in steps)
     operator = next((step.name for step in steps if not step.has_one_opacity), "")
-    asked = options.alpha if options.missing is None else Alpha.KEEP
     if asked is Alpha.AUTO:
-        fixed = bank or zero or bool(operator) or sample.alpha is None
-        return AlphaPolicy(Alpha.KEEP, is_open=not fixed)
-    if sample.alpha is None or asked is Alpha.KEEP:
-        return AlphaPolicy(asked)
+        return AlphaPolicy(Alpha.KEEP, is_open=not (bank or zero or operator))
     if bank:
         raise ImageError(
             f"alpha {asked.value}: expected 2-D kernels, got a filter bank, which mixes the "

@@ -17,17 +17,9 @@ from convcli.kernels.kernel import Kernel
 from convcli.kernels.operator import Operator, Plain
 from convcli.pipeline.options import Options
 from convcli.pipeline.report import Step
-from convcli.pipeline.steps import (
-    Link,
-    MapStep,
-    Operand,
-    PlannedStep,
-    PoolStep,
-    Shape,
-    TransposedStep,
-)
+from convcli.pipeline.steps import Link, MapStep, Operand, PlannedStep, PoolStep, Shape
 from convcli.text import counted
-from convcli.values import asdict, replace
+from convcli.values import replace
 
 
 def plan_chain(
@@ -150,13 +142,13 @@ def _plan_transposed(
     problems = [each.problem for each in stampings]
     planned = _step_of(problems, operand, options, slide=slide, border="none")
     uneven = filter(None, (checkerboard_of(slide, k.weights) for k in operand.kernels))
-    changes = {
-        "shape": shape,
-        "summary": replace(planned.summary, kernel=f"{operand.name} transposed"),
-        "stamping": stampings[0],
-        "warnings": (*uneven,)[:1],
-    }
-    return TransposedStep(**{**asdict(planned), **changes})
+    return replace(
+        planned,
+        shape=shape,
+        summary=replace(planned.summary, kernel=f"{operand.name} transposed"),
+        stamping=stampings[0],
+        warnings=(*uneven,)[:1],
+    )
 
 
 def _step_of(

@@ -11,12 +11,12 @@ from convcli.engine.pooling import Pooling
 from convcli.errors import ImageError
 from convcli.images.formats import FORMATS, JSON, NPY, RAW, format_for, has_suffix, obstacle
 from convcli.images.metadata import lost_metadata
-from convcli.images.picture import Frame, Picture
+from convcli.images.picture import Frame, Header, Picture
 from convcli.images.policy import ReadPolicy
-from convcli.images.read import Header, header_of, read_picture
+from convcli.images.read import header_of, read_picture
 from convcli.images.write import Saving, check_format, pipe_format, write_picture
 from convcli.pipeline.options import Options
-from convcli.pipeline.pipeline import Pipeline, SourceInfo, plan_pipeline
+from convcli.pipeline.pipeline import Pipeline, plan_pipeline
 from convcli.pipeline.report import Report, combined_report
 from convcli.pipeline.run import Filtered, run_pipeline
 from convcli.pipeline.steps import Link, Values
@@ -95,7 +95,7 @@ def write_filtered(  # noqa: PLR0917 - two callers
     *,
     sheet: bool,
 ) -> Report:
-    """Write the results for all frames of a picture, `described` without them; report."""
+    """Write the results for all frames of a picture; `described` is it without its frames."""
     saving = replace(saving, jobs=saving.jobs or options.jobs)
     described = _placed(described, filtered, options, saving, sheet=sheet)
     groups = {target: filtered}
@@ -160,7 +160,7 @@ def plan_frames(
 ) -> list[Pipeline]:
     """Return the plan for each frame, made once for frames that are alike."""
     plan = functools.cache(lambda info: plan_pipeline(info, kernels, options, raw=raw))
-    return [plan(SourceInfo.of(frame)) for frame in picture.frames]
+    return [plan(frame.header) for frame in picture.frames]
 
 
 def check_file(
@@ -208,8 +208,7 @@ def plan_file(  # noqa: PLR0917 - two callers
         return None
     depth, channels = Depth.of(header.dtype), header.shape[2]
     options, raw = _fitted(options, depth, channels, file_format, saving)
-    info = SourceInfo(header.shape, header.dtype, header.alpha)
-    return header, plan_pipeline(info, kernels, options, raw=raw)
+    return header, plan_pipeline(header, kernels, options, raw=raw)
 
 
 def _check_written(

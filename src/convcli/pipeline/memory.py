@@ -7,7 +7,6 @@ The factors were measured, as the growth of a process's peak by pictures of 12 m
 import math
 from collections.abc import Sequence
 
-from convcli.engine.tiles import input_extent
 from convcli.errors import ConvcliError
 from convcli.images.formats import format_for
 from convcli.images.policy import ReadPolicy
@@ -152,7 +151,7 @@ def _input_size(step: PlannedStep, rows: int, columns: int) -> tuple[int, int]:
     for axis, count in enumerate((rows, columns)):
         window, most = step.window.axes[axis], step.result_shape[axis]
         outputs = min(count + step.tile[axis], most)
-        lengths.append(min(input_extent(window, outputs), step.shape[axis]))
+        lengths.append(min(window.input_size(outputs), step.shape[axis]))
     return (lengths[0], lengths[1])
 
 

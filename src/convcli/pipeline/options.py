@@ -162,9 +162,8 @@ class Options(Record, kw_only=True):
         parts += [f"region {self.region}"] if self.region is not None else []
         if self.channels is not None:
             light = f" (Y of {'BT.709' if self.linear else 'BT.601'})"
-            parts.append(
-                f"channels {','.join(map(str, self.channels))}{light * (self.channels == LUMA)}"
-            )
+            names = ",".join(map(str, self.channels))
+            parts.append(f"channels {names}{light if self.channels == LUMA else ''}")
         return ", ".join(parts)
 
     @property

@@ -9,13 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convcli.borders import fill_of
-from convcli.choices import Colormap, Depth, Edges, Range
+from convcli.choices import Border, Colormap, Depth, Edges, Range
 from convcli.engine.planner import Plan, rule_for
 from convcli.engine.pooling import Pooling
 from convcli.engine.problem import natural_result
-from convcli.engine.store import StoreRule, ValueRange, ValueStats
+from convcli.engine.store import Inner, StoreRule, ValueStats, magnitude, rim_of
 from convcli.errors import ImageError, OptionError
-from convcli.images.picture import Frame, from_linear, to_linear
+from convcli.images.picture import Frame, Header, from_linear, to_linear
 from convcli.pipeline.alpha import (
     AlphaPolicy,
     check_missing,
@@ -27,29 +27,17 @@ from convcli.pipeline.chain import all_remainders, plan_chain
 from convcli.pipeline.options import Options
 from convcli.pipeline.range import Mix, as_depth, finite_extent, mapped, meanings, rescaled
 from convcli.pipeline.report import Report, Swatch
-from convcli.pipeline.steps import Link, MissingStep, PlannedStep, Shape, Values
+from convcli.pipeline.steps import (
+    Link,
+    MissingStep,
+    PlannedStep,
+    Shape,
+    Values,
+    rim_of_chain,
+)
 from convcli.values import Record, replace
 
 _COLOURS = 3
-
-
-class SourceInfo(Record):
-    """The facts about a frame that a plan needs; the opacity is no channel of its shape."""
-
-    shape: Shape
-    dtype: np.dtype[Any]
-    alpha: bool = False
-
-    @classmethod
-    def of(cls, frame: Frame) -> "SourceInfo":
-        """Describe a frame in memory."""
-        rows, columns, channels = frame.pixels.shape
-        return cls((rows, columns, channels), frame.pixels.dtype, frame.alpha is not None)
-
-    def sample(self, options: Options) -> Frame:
-        """Return one pixel like those that the steps get: see `prepared`."""
-        alpha = np.zeros((1, 1), self.dtype) if self.alpha else None
-        return prepared(Frame(np.zeros((1, 1, self.shape[2]), self.dtype), alpha), options)
 
 
 class Pipeline(Record, kw_only=True):
@@ -59,7 +47,7 @@ class Pipeline(Record, kw_only=True):
     are those of the pixels that the steps get, and of the result.
     """
 
-    info: SourceInfo
+    info: Header
     steps: tuple[PlannedStep, ...]
     alpha: AlphaPolicy
     mapping: Range | None
@@ -120,12 +108,27 @@ class Pipeline(Record, kw_only=True):
         """Whether a pixel depends on the smallest and the largest value of all."""
         return self.mapping in (Range.STRETCH, Range.BALANCE)
 
-    @property
+    @functools.cached_property
     def pixel_rule(self) -> StoreRule:
         """How the engine makes pixels, where they are streamed."""
-        pixels = None if self.mapping is None else ValueRange(self.mapping.value)
-        counts = self.options.collect_stats
-        return rule_for(self.plans[-1], self.depth.dtype, pixels, collect_stats=counts)
+        return rule_for(
+            self.steps[-1].plans[0],
+            self.depth.dtype,
+            self.mapping,
+            collect_stats=self.options.collect_stats,
+            inner=self.inner,
+        )
+
+    @functools.cached_property
+    def inner(self) -> Inner | None:
+        """The outputs that see no zeros beyond the edge; None where that is not asked."""
+        options, (height, width, _) = self.options, self.output_shape
+        is_zero = self.steps[0].border == Border.ZERO.value
+        if not (is_zero and options.collect_stats) or options.direction:
+            return None
+        (top, bottom), (left, right) = rim_of_chain(self.steps)
+        seen = any((top, bottom, left, right))
+        return ((top, height - bottom), (left, width - right)) if seen else None
 
     @functools.cached_property
     def gradient(self) -> NDArray[np.float64]:
@@ -165,10 +168,12 @@ class Pipeline(Record, kw_only=True):
         """Return raw values as they are written, and their statistics: see `range.mapped`."""
         last = self.steps[-1]
         shown = self.to_display(raw)
+        is_whole = shown.shape[:2] == self.output_shape[:2]
+        rim = magnitude(rim_of(shown, self.inner)) if self.inner and is_whole else 0.0
         values, stats = mapped(shown, self.mapping, self.depth, last.working, known, mix)
         if self.mapping is None and last.raw_dtype is not None:
             values = values.astype(last.raw_dtype, copy=False)
-        return values, stats
+        return values, replace(stats, rim=rim)
 
     def alpha_at_depth(self, alpha: Values | None) -> Values | None:
         """Return a filtered opacity in the depth of the result."""
@@ -187,8 +192,11 @@ class Pipeline(Record, kw_only=True):
             return direction_legend()
         return map_legend(self.options.colormap, meanings(self.mapping, stats))
 
-    def report(self, stats: ValueStats, seconds: float) -> Report:
-        """Return the report, from the statistics of the raw values and the seconds taken."""
+    def report(self, stats: ValueStats, seconds: float, *, rim: bool | None = None) -> Report:
+        """Return the report, from the statistics of the raw values and the seconds taken.
+
+        `rim` tells whether the zeros beyond the edge show; None where nobody looked.
+        """
         stats = finite_extent(stats)
         low, high, clipped = stats.low, stats.high, stats.clipped / math.prod(self.output_shape)
         if not self.options.collect_stats:
@@ -209,26 +217,28 @@ class Pipeline(Record, kw_only=True):
             mixed=self.options.mixing,
             warnings=self.warnings,
             seconds=seconds,
+            rim=rim,
         )
 
 
 def plan_pipeline(
-    info: SourceInfo, kernels: Sequence[Link | Pooling], options: Options, *, raw: bool = False
+    info: Header, kernels: Sequence[Link | Pooling], options: Options, *, raw: bool = False
 ) -> Pipeline:
     """Decide how a frame is filtered, without reading any pixel.
 
     With `raw` the result is floats as they are computed, not pixels.
 
     >>> from convcli.kernels.spec import kernel_from
-    >>> photo = SourceInfo((480, 640, 3), np.dtype(np.uint8))
+    >>> photo = Header((480, 640, 3), alpha=False, dtype=np.dtype(np.uint8))
     >>> pipeline = plan_pipeline(photo, [kernel_from("sobel-x")], Options())
     >>> pipeline.output_shape, pipeline.mapping.value, pipeline.is_streamed
     ((480, 640, 3), 'abs', True)
     """
     if options.missing == "none":
         options = replace(options, missing=None)
-    sample = info.sample(options)
-    info = replace(info, alpha=sample.alpha is not None)
+    sample = prepared(info.pixel, options)
+    if info.alpha and sample.alpha is None:
+        info = replace(info, alpha=False)
     if options.missing is not None:
         check_missing(options, sample)
     elif options.missing_min:
@@ -255,7 +265,7 @@ def plan_pipeline(
 
 
 def _plan_steps(
-    info: SourceInfo, sample: Frame, links: Sequence[Link | Pooling], options: Options
+    info: Header, sample: Frame, links: Sequence[Link | Pooling], options: Options
 ) -> tuple[PlannedStep, ...]:
     """Plan each kernel of a chain; `sample` is one pixel like those that the steps get."""
     pixels = working_pixels(sample, options)
@@ -269,7 +279,9 @@ def _plan_steps(
         replace(link, border=scaled(link.border)) if isinstance(link, Pooling) else link
         for link in links
     ]
-    options = replace(options, border=scaled(options.border))
+    border = scaled(options.border)
+    if border is not options.border:
+        options = replace(options, border=border)
     steps = plan_chain(shape, dtype, links, options)
     if options.missing is None:
         return steps

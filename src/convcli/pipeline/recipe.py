@@ -141,10 +141,10 @@ def _words_of(options: Options) -> dict[str, Any]:
     given, default = asdict(options), asdict(Options())
     changed = {name for name in OPTION_NAMES if given[name] != default[name]}
     changed -= {name for name in ("stride", "dilation") if given[name] == (1, 1)}
-    return {name: _word(name, given[name]) for name in given if name in changed}
+    return {name: option_word(name, given[name]) for name in given if name in changed}
 
 
-def _word(name: str, value: Any) -> Any:
+def option_word(name: str, value: Any) -> Any:
     """Return an option as a person writes it."""
     if name == "mask":
         if value.name == "array":

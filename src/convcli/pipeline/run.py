@@ -7,19 +7,13 @@ from typing import TypeAlias
 
 import numpy as np
 
-from convcli.choices import Alpha, Border, Colormap
+from convcli.choices import Alpha, Colormap
 from convcli.engine.pooling import Pooling
 from convcli.engine.store import ValueStats
 from convcli.images.picture import Frame
 from convcli.pipeline.alpha import alpha_under_centres, unweigh, with_missing, with_nan
 from convcli.pipeline.options import Options
-from convcli.pipeline.pipeline import (
-    Pipeline,
-    SourceInfo,
-    plan_pipeline,
-    prepared,
-    working_pixels,
-)
+from convcli.pipeline.pipeline import Pipeline, plan_pipeline, prepared, working_pixels
 from convcli.pipeline.range import extent, mapped, rescaled
 from convcli.pipeline.report import Report
 from convcli.pipeline.steps import Link, PlannedStep, Values, chained
@@ -96,8 +90,8 @@ class _Fields:
 
     def streamed(self, region: Region) -> tuple[Values, ValueStats]:
         """Store pixels while they are computed."""
-        *before, last = self._pipeline.steps
-        return last.pixels(chained(self.colours, before), *region, self._pipeline.pixel_rule)
+        rule, (*before, last) = self._pipeline.pixel_rule, self._pipeline.steps
+        return last.pixels(chained(self.colours, before), *region, rule)
 
     def directed(self, region: Region, known: ValueStats | None) -> tuple[Values, ValueStats]:
         """Colour the direction of the gradient; the statistics are those of its strength."""
@@ -196,7 +190,7 @@ def filter_frame(
     >>> filter_frame(step, [kernel_from("[[-1,0,1]]")], Options()).values[..., 0].tolist()
     [[0, 90, 90, 90]]
     """
-    return run_pipeline(plan_pipeline(SourceInfo.of(frame), kernels, options, raw=raw), frame)
+    return run_pipeline(plan_pipeline(frame.header, kernels, options, raw=raw), frame)
 
 
 def run_pipeline(pipeline: Pipeline, frame: Frame) -> Filtered:
@@ -208,8 +202,8 @@ def run_pipeline(pipeline: Pipeline, frame: Frame) -> Filtered:
     rows, columns, _ = pipeline.output_shape
     region = (slice(0, rows), slice(0, columns))
     block = compute_block(pipeline, functools.partial(_part, source), region)
-    report = pipeline.report(block.stats, time.perf_counter() - started)
-    report = replace(report, rim=_rim_shows(pipeline, source, block.stats))
+    seconds, rim = time.perf_counter() - started, _rim_shows(pipeline, source, block.stats)
+    report = pipeline.report(block.stats, seconds, rim=rim)
     colormap = None if pipeline.mapping is None else pipeline.options.colormap
     return Filtered(block.values, block.alpha, frame.format, report, colormap)
 
@@ -220,26 +214,14 @@ def _rim_shows(pipeline: Pipeline, frame: Frame, stats: ValueStats) -> bool:
     They darken (or brighten) the rim where a kernel's sum is not 0 and the picture's edge is
     not black; else the largest answer of all is one at the rim.
     """
-    options = pipeline.options
-    zero = pipeline.steps[0].border == Border.ZERO.value
-    if not (zero and options.collect_stats) or options.direction:
-        return False
-    sides = [_rim(pipeline.steps, axis) for axis in (0, 1)]
-    if not any(map(sum, sides)) or not any(map(_looks_around, pipeline.steps)):
+    if pipeline.inner is None or not any(map(_looks_around, pipeline.steps)):
         return False
     weighing = [step for step in pipeline.steps if step.plans] or pipeline.steps
     if not all(step.is_zero_sum for step in weighing):
         pixels = frame.pixels
         edges = (pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1])
         return any(bool(edge.any()) for edge in edges)
-    largest = max(abs(stats.low), abs(stats.high))
-    read = functools.partial(_part, frame)
-    known = stats if pipeline.needs_extent else None
-    found = [
-        compute_block(pipeline, read, region, known).stats
-        for region in _strips(pipeline.output_shape[:2], sides)
-    ]
-    return largest > 0 and largest in {abs(e) for each in found for e in (each.low, each.high)}
+    return 0 < stats.rim == max(abs(stats.low), abs(stats.high))
 
 
 def _looks_around(step: PlannedStep) -> bool:
@@ -251,29 +233,6 @@ def _looks_around(step: PlannedStep) -> bool:
         if np.count_nonzero(weights) > np.count_nonzero(centre):
             return True
     return not step.plans
-
-
-def _rim(steps: Sequence[PlannedStep], axis: int) -> tuple[int, int]:
-    """Return how many outputs at both ends of an axis see what lies beyond the edge."""
-    before = after = 0
-    for step in steps:
-        along = step.window.axes[axis]
-        before = -(-(along.before + before) // along.stride)
-        after = -(-(along.after + after) // along.stride)
-    return before, after
-
-
-def _strips(shape: tuple[int, int], sides: Sequence[tuple[int, int]]) -> list[Region]:
-    """Return the four strips of a rim, each within the result."""
-    height, width = shape
-    (top, bottom), (left, right) = sides
-    strips = (
-        (slice(0, min(top, height)), slice(0, width)),
-        (slice(max(height - bottom, 0), height), slice(0, width)),
-        (slice(0, height), slice(0, min(left, width))),
-        (slice(0, height), slice(max(width - right, 0), width)),
-    )
-    return [each for each in strips if all(part.stop > part.start for part in each)]
 
 
 def _part(frame: Frame, rows: slice, columns: slice) -> Frame:

@@ -10,10 +10,9 @@ from numpy.typing import NDArray
 from convcli.borders import Field, Fill, Padder, gathered
 from convcli.choices import Combine, Method
 from convcli.engine.buffers import result_array
-from convcli.engine.planner import Plan, choose_plan
+from convcli.engine.planner import Block, Plan, choose_plan
 from convcli.engine.pooling import Pooling, Reduction, pooled
 from convcli.engine.store import StoreRule, ValueStats
-from convcli.engine.tiles import Block
 from convcli.engine.worker import run_plan
 from convcli.errors import ImageError
 from convcli.geometry.window import Window
@@ -43,7 +42,8 @@ class PlannedStep(Record, kw_only=True):
     and `result_shape` are those of its input (H, W, C) and of its answer (H', W', O). `combine`
     says how the answers of several kernels become one. In `working` floats opacity weighs
     colours and pixels are rounded; `raw_dtype`, if any, is that of raw results at the end.
-    `padder` lays the border around its input, where the engine does not.
+    `padder` lays the border around its input, where the engine does not; `stamping` lays zeros
+    between its pixels, of a transposed convolution.
     """
 
     plans: tuple[Plan, ...] = ()
@@ -56,6 +56,7 @@ class PlannedStep(Record, kw_only=True):
     working: np.dtype[Any] = np.dtype(np.float32)
     raw_dtype: np.dtype[Any] | None = None
     padder: Padder | None = None
+    stamping: "Stamping | None" = None
     warnings: tuple[str, ...] = ()
 
     @property
@@ -65,20 +66,20 @@ class PlannedStep(Record, kw_only=True):
 
     @property
     def window(self) -> Window:
-        """The window that slides over its input."""
-        return self.summary.window
+        """The window that slides over its input, with the zeros between its pixels."""
+        return self.summary.window if self.stamping is None else self.stamping.problem.window
 
     @property
     def result_dtype(self) -> np.dtype[Any]:
         """The dtype of its raw answer, as the next step gets it."""
         return self.plans[0].problem.result if self.plans else self.raw_dtype or self.working
 
-    @property
+    @functools.cached_property
     def is_bank(self) -> bool:
         """Whether it mixes the channels of its input."""
         return any(planned.problem.kernel.is_bank for planned in self.plans)
 
-    @property
+    @functools.cached_property
     def is_zero_sum(self) -> bool:
         """Whether flat areas answer 0."""
         sums = [planned.problem.kernel.is_zero_sum for planned in self.plans]
@@ -92,7 +93,7 @@ class PlannedStep(Record, kw_only=True):
     @property
     def slid_shape(self) -> tuple[int, int]:
         """Rows and columns that its window slides over."""
-        return self.shape[:2]
+        return (self.shape if self.stamping is None else self.stamping.problem.shape)[:2]
 
     @property
     def is_signed(self) -> bool:
@@ -139,6 +140,9 @@ class PlannedStep(Record, kw_only=True):
         """Yield the plan of each kernel, its block (None for all), and the input, read once."""
         if self.padder is not None:
             field = self.padder.over(field)
+        if self.stamping is not None:
+            spread = self.stamping.spread(field(*_whole(self.shape)))
+            field = functools.partial(_cut, spread)
         if (rows, columns) == _whole(self.result_shape):
             values = field(*_whole(self.plans[0].problem.shape))
             yield from ((planned, None, values) for planned in self.plans)
@@ -153,7 +157,12 @@ class PlannedStep(Record, kw_only=True):
     def fitted(
         self, channels: int, dtype: np.dtype[Any], method: Method, fill: Fill
     ) -> "PlannedStep":
-        """Return a step that mixes no channels, for others of another dtype and border."""
+        """Return the step for other channels, of another dtype and beyond another border."""
+        if self.stamping is not None:  # no pixel of its result lies under a window's middle
+            raise ImageError(
+                "--transposed: expected an opaque picture, got one with transparency: lay it "
+                "on a colour with --background white"
+            )
         padder = None if self.padder is None else replace(self.padder, fill=fill)
         changes = {
             "dtype": dtype if padder is None else padder.dtype(dtype),
@@ -195,47 +204,10 @@ class PoolStep(PlannedStep, kw_only=True):
 
     def part(self, field: Field, rows: slice, columns: slice) -> Values:
         """Pool the part of a field that a rectangle of the result sees."""
-        down, across = (
-            slice(part.start * axis.stride, (part.stop - 1) * axis.stride + axis.extent)
-            for part, axis in zip((rows, columns), self.bare.axes, strict=True)
-        )
         padded = field if self.padder is None else self.padder.over(field)
-        values = pooled(padded(down, across), replace(self.pooling, window=self.bare))
+        seen = padded(*self.bare.inputs(rows, columns))
+        values = pooled(seen, replace(self.pooling, window=self.bare))
         return values if self.dtype is None else values.astype(self.dtype, copy=False)
-
-
-class TransposedStep(PlannedStep, kw_only=True):
-    """A transposed convolution: its plans are for the picture with zeros between its pixels."""
-
-    stamping: "Stamping"
-
-    @property
-    def window(self) -> Window:
-        """The window that slides over the picture with the zeros."""
-        return self.stamping.problem.window
-
-    @property
-    def slid_shape(self) -> tuple[int, int]:
-        """Rows and columns of the picture with the zeros."""
-        return self.stamping.problem.shape[:2]
-
-    def _inputs(
-        self, field: Field, rows: slice, columns: slice
-    ) -> Iterator[tuple[Plan, Block | None, Values]]:
-        height, width, _ = self.shape
-        spread = self.stamping.spread(field(slice(0, height), slice(0, width)))
-        is_whole = (rows, columns) == tuple(slice(0, n) for n in self.result_shape[:2])
-        for planned in self.plans:
-            block = None if is_whole else planned.block_of(rows, columns)
-            part = spread if block is None else spread[block.held_rows][:, block.held_columns]
-            yield planned, block, part
-
-    def fitted(self, *_: Any) -> PlannedStep:
-        """Refuse transparency: no pixel of the result lies under the middle of a window."""
-        raise ImageError(
-            "--transposed: expected an opaque picture, got one with transparency: lay it on a "
-            "colour with --background white"
-        )
 
 
 class WeighedStep(PlannedStep, kw_only=True):
@@ -335,6 +307,10 @@ class MissingStep(PlannedStep, kw_only=True):
         return answer
 
 
+def _cut(values: Values, rows: slice, columns: slice) -> Values:
+    return values[rows, columns]
+
+
 def _whole(shape: tuple[int, ...]) -> tuple[slice, slice]:
     return slice(0, shape[0]), slice(0, shape[1])
 
@@ -358,6 +334,20 @@ def chained(field: Field, steps: Sequence[PlannedStep]) -> Field:
     for step in steps:
         field = functools.partial(step.part, field)
     return field
+
+
+def rim_of_chain(steps: Sequence[PlannedStep]) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Return how many outputs at both ends of each axis see what lies beyond the edge."""
+    seen = [(0, 0), (0, 0)]
+    for step in steps:
+        for number, ((before, after), axis) in enumerate(
+            zip(seen, step.window.axes, strict=True)
+        ):
+            seen[number] = (
+                -(-(axis.before + before) // axis.stride),
+                -(-(axis.after + after) // axis.stride),
+            )
+    return seen[0], seen[1]
 
 
 _JOIN = {Combine.MAX: np.maximum, Combine.MIN: np.minimum}

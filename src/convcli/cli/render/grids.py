@@ -13,8 +13,8 @@ from convcli.cli.render.kernels import with_cells
 from convcli.cli.render.tables import show, show_table, width_of_output
 from convcli.images.picture import Frame
 from convcli.lessons.borders import Strip
+from convcli.lessons.explain import Explanation, Plane
 from convcli.lessons.explain.drawing import facts_about, grid_title, title_of
-from convcli.lessons.explain.explanation import Explanation, Plane
 from convcli.lessons.kernels import cell_colors
 from convcli.lessons.matrix import TIED, ConvolutionMatrix, counts_of, matrix_size
 from convcli.lessons.pictures import grey_colors, middle
@@ -70,23 +70,16 @@ def _grids(answer: Explanation, plane: Plane) -> list[RenderableType]:
     return [*_beside(grids, shown[0]), *notes]
 
 
-_SIGNS = ("×", "=", "")
-
-
 def _beside(grids: list[tuple[Table, int]], rows: int) -> list[RenderableType]:
     """Return the grids with signs between them; one below the other in a narrow terminal."""
-    if sum(width for _, width in grids) + len(_SIGNS) * 3 > width_of_output():
-        pairs = [(grid, sign) for (grid, _), sign in zip(grids, _SIGNS, strict=True)]
+    signs = ("×", "=", "")
+    if sum(width for _, width in grids) + len(signs) * 3 > width_of_output():
+        pairs = zip((grid for grid, _ in grids), signs, strict=True)
         return [part for pair in pairs for part in pair if part]
-    table = Table.grid(padding=(0, 1))
     lines = "\n" * (rows // 2 + 1)
-    table.add_row(
-        *(
-            part
-            for (grid, _), sign in zip(grids, _SIGNS, strict=True)
-            for part in (grid, lines + sign)
-        )
-    )
+    pairs = zip((grid for grid, _ in grids), (lines + sign for sign in signs), strict=True)
+    table = Table.grid(padding=(0, 1))
+    table.add_row(*(part for pair in pairs for part in pair))
     return [table]
 
 
@@ -97,13 +90,15 @@ def _grid(
     padded: NDArray[np.bool_] | None = None,
 ) -> tuple[Table, int]:
     """Return a grid and its width; values of the padding are in brackets."""
-    outside = np.zeros(values.shape, bool) if padded is None else padded
-    texts = [
-        [f"({tight(v)})" if out else tight(v) for v, out in zip(line, marks, strict=True)]
-        for line, marks in zip(values.tolist(), outside.tolist(), strict=True)
-    ]
-    width = max(len(text) for line in texts for text in line) + 2
+    texts = [[tight(value) for value in line] for line in values.tolist()]
+    for row, column in [] if padded is None else np.argwhere(padded).tolist():
+        texts[row][column] = f"({texts[row][column]})"
+    width = _widest(texts) + 2
     return _titled(title, colors, texts, width), max(width * values.shape[1], len(title))
+
+
+def _widest(texts: Sequence[Sequence[str]]) -> int:
+    return max(len(text) for line in texts for text in line)
 
 
 def _titled(
@@ -120,14 +115,13 @@ def _titled(
 def show_strips(strips: Sequence[Strip], count: int, white: int) -> None:
     """Print the corner of each border mode as grey cells, as many side by side as fit."""
     grids = []
+    cell = len(str(white)) + 2
     for strip in strips:
         near = strip.near(count)[..., 0]
         texts = [[short(value) for value in line] for line in near.tolist()]
-        levels = grey_colors(near / white)
-        grids.append(_titled(strip.border.value, levels, texts, len(str(white)) + 2))
-    room = width_of_output()
-    width = max(count * (len(str(white)) + 2), len("symmetric")) + 3
-    across = max(min(room // width, len(grids)), 1)
+        grids.append(_titled(strip.border.value, grey_colors(near / white), texts, cell))
+    width = max(count * cell, len("symmetric")) + 3
+    across = max(min(width_of_output() // width, len(grids)), 1)
     for start in range(0, len(grids), across):
         line = Table.grid(padding=(0, 3, 0, 0))
         line.add_row(*grids[start : start + across])
@@ -154,7 +148,7 @@ def _show_plane(title: str, plane: NDArray[np.float64]) -> None:
 
     for write, suffix in ((exact, ""), (tight, ", rounded")):
         texts = [[write(value) for value in line] for line in plane]
-        width = max(len(text) for line in texts for text in line) + 2
+        width = _widest(texts) + 2
         if width * plane.shape[1] <= width_of_output():
             show(_titled(title + suffix, cell_colors(plane), texts, width), "")
             return
@@ -165,11 +159,8 @@ def _show_plane(title: str, plane: NDArray[np.float64]) -> None:
 def show_matrix(matrix: ConvolutionMatrix, name: str) -> None:
     """Print the matrix of a convolution, a colour for each weight, dots for zeros."""
     show(Text(f"{name}: {matrix_size(matrix)}", style="bold"))
-    lines = [
-        [tight(value) if tap >= 0 else "·" for value, tap in zip(*line, strict=True)]
-        for line in zip(matrix.weights.tolist(), matrix.taps.tolist(), strict=True)
-    ]
-    width = max(len(text) for line in lines for text in line) + 1
+    lines = matrix.labels("·")
+    width = _widest(lines) + 1
     if width * len(lines[0]) > width_of_output():
         show(f"It is too wide for {width_of_output()} columns: --png draws it.")
     else:

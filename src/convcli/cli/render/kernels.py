@@ -64,8 +64,8 @@ def show_names() -> None:
 
 def _row(entry: Entry) -> tuple[str, ...]:
     kernel = entry.kernel()
-    size = times(kernel.size)
-    return (entry.form, size, short(kernel.sum), kernel.effect.value, entry.description)
+    facts = (times(kernel.size), short(kernel.sum), kernel.effect.value)
+    return (entry.form, *facts, entry.description)
 
 
 def show_kernel(kernel: Kernel) -> None:
@@ -90,42 +90,31 @@ def show_operator(operator: Operator) -> None:
 
 def show_tensors(archive: Archive) -> None:
     """Print what a file of arrays holds."""
-    rows = [
-        (tensor.name, times(tensor.shape), tensor.dtype, tensor.bias or "none")
-        for tensor in archive.tensors
-    ]
+    rows = [(t.name, times(t.shape), t.dtype, t.bias or "none") for t in archive.tensors]
     show_table(archive.path, ("tensor", "shape", "type", "bias"), rows)
 
 
 def show_matches(title: str, matches: "Sequence[Match]") -> None:
     """Print the places where a kernel answers most strongly."""
-    rows = [
-        (
-            str(number),
-            *(f"{value:g}" for value in match.centre),
-            f"{match.left}, {match.top}",
-            f"{match.width} × {match.height}",
-            f"{match.score:.4g}",
-        )
-        for number, match in enumerate(matches, start=1)
-    ]
     headings = ("", "x", "y", "upper left", "size (px)", "score")
+    rows = []
+    for number, match in enumerate(matches, start=1):
+        x, y = (f"{value:g}" for value in match.centre)
+        corner, size = f"{match.left}, {match.top}", f"{match.width} × {match.height}"
+        rows.append((f"{number}", x, y, corner, size, f"{match.score:.4g}"))
     show_table(title, headings, rows, numbers=(0, 1, 2, 5))
 
 
 def cell_grid(kernel: Kernel) -> Table:
     """Return the middle of the first slice as coloured cells."""
-    grid = without_dust(kernel.weights.reshape(-1, *kernel.size)[0])
-    rows, columns = _shown(kernel)
-    colors = cell_colors(grid)[rows, columns]
-    cells = [[tidy(value) for value in line] for line in grid[rows, columns].tolist()]
-    return with_cells(Table.grid(padding=0), colors, cells, _cell_width(grid[rows, columns]))
+    cells, colors = _shown(kernel)
+    return with_cells(Table.grid(padding=0), colors, cells, _cell_width(cells))
 
 
-def _cell_width(grid: NDArray[np.float64]) -> int:
+def _cell_width(cells: "Sequence[Sequence[str]]") -> int:
     """Return the width of a cell: with a space on each side where there is room."""
-    longest = max(len(tidy(value)) for value in grid.ravel().tolist())
-    roomy = (longest + 2) * grid.shape[1] <= width_of_output()
+    longest = max(len(cell) for line in cells for cell in line)
+    roomy = (longest + 2) * len(cells[0]) <= width_of_output()
     return longest + 2 if roomy else longest + 1
 
 
@@ -133,20 +122,24 @@ def _what_is_shown(kernel: Kernel) -> list[Text]:
     notes: list[Text] = []
     if kernel.is_bank:
         notes.append(Text(f"The first of {kernel.filters * kernel.channels} slices."))
-    shown = tuple(part.stop - part.start for part in _shown(kernel))
+    shown = _shown(kernel)[1].shape[:2]
     if shown != kernel.size:
         notes.append(Text(f"The middle {times(shown)} of {times(kernel.size)}."))
     return notes
 
 
-def _shown(kernel: Kernel) -> tuple[slice, slice]:
-    """Return the middle rows, and as many middle columns as there is room for."""
+def _shown(kernel: Kernel) -> "tuple[list[list[str]], NDArray[np.uint8]]":
+    """Return the middle rows, and as many middle columns as there is room for; the colours."""
+    grid = without_dust(kernel.weights.reshape(-1, *kernel.size)[0])
     rows, columns = (middle(length, _SHOWN) for length in kernel.size)
-    grid = without_dust(kernel.weights.reshape(-1, *kernel.size)[0])[rows, columns]
-    room = max(width_of_output() // _cell_width(grid), 1)
+
+    def cells() -> list[list[str]]:
+        return [[tidy(value) for value in line] for line in grid[rows, columns].tolist()]
+
+    room = max(width_of_output() // _cell_width(cells()), 1)
     while columns.stop - columns.start > room:
         columns = middle(kernel.size[1], columns.stop - columns.start - 2)
-    return rows, columns
+    return cells(), cell_colors(grid)[rows, columns]
 
 
 def with_cells(

@@ -36,7 +36,7 @@ _NAMES = 8
 
 def show_learnt(learnt: Learnt, title: str, written: Sequence[str]) -> None:
     """Print the kernel, its error, the nearest kernel of the catalogue, and the loss."""
-    rows = [*_fit(learnt), *_doubts(learnt), *(("written", path, "") for path in written)]
+    rows = [*_fit(learnt), *(("written", path, "") for path in written)]
     show_table(title, ("quantity", "value", "meaning"), rows)
     if not learnt.kernel.is_bank:
         show(cell_grid(_without_noise(learnt.kernel)))
@@ -46,23 +46,19 @@ def show_learnt(learnt: Learnt, title: str, written: Sequence[str]) -> None:
 
 def show_one_step(step: LearningStep) -> None:
     """Print a step of gradient descent: each grid below what it is computed from."""
-    grids = (
-        ("input x", step.image),
-        (f"kernel w, bias {short(step.bias)}", step.kernel),
-        ("output y = x ⋆ w + b  (⋆: w slides over x)", step.output),
-        ("target t", step.target),
-        (f"error e = y - t;  loss ½ Σ e² = {step.loss:.4g}", step.error),
-        (
-            "gradient of w = x ⋆ e: how the loss grows with each weight; e is the kernel here",
-            step.kernel_gradient,
-        ),
-        (
-            "gradient of x = e, padded, ⋆ flipped w: what a layer before would learn from",
-            step.image_gradient,
-        ),
-        (f"new w = w - {short(step.rate)} · its gradient", step.new_kernel),
-    )
-    for title, grid in grids:
+    of_kernel = "x ⋆ e: how the loss grows with each weight; e is the kernel here"
+    of_image = "e, padded, ⋆ flipped w: what a layer before would learn from"
+    grids = {
+        "input x": step.image,
+        f"kernel w, bias {short(step.bias)}": step.kernel,
+        "output y = x ⋆ w + b  (⋆: w slides over x)": step.output,
+        "target t": step.target,
+        f"error e = y - t;  loss ½ Σ e² = {step.loss:.4g}": step.error,
+        f"gradient of w = {of_kernel}": step.kernel_gradient,
+        f"gradient of x = {of_image}": step.image_gradient,
+        f"new w = w - {short(step.rate)} · its gradient": step.new_kernel,
+    }
+    for title, grid in grids.items():
         show_lines(title, *(" ".join(f"{v:8.4f}" for v in line) for line in grid), "")
     show_lines(
         f"gradient of b = Σ e = {step.bias_gradient:.4g};  new b {step.new_bias:.4g}",
@@ -73,27 +69,19 @@ def show_one_step(step: LearningStep) -> None:
 
 
 def _fit(learnt: Learnt) -> Iterator[_Row]:
-    """Say how well the kernel turns one picture into the other."""
+    """Say how well the kernel turns one picture into the other, and what is uncertain."""
     unexplained = f"{_size(100 * learnt.unexplained)} %"
-    exact = unexplained == "0 %"
+    style = GOOD if unexplained == "0 %" else ODD
     yield "kernel", times(learnt.kernel.weights.shape), f"sum {_rounded(learnt.kernel.sum)}"
     yield "bias", ", ".join(map(_rounded, learnt.kernel.bias)), ""
     yield "residual", _size(learnt.residual), "root mean square"
-    yield (
-        "unexplained",
-        Text(unexplained, style=GOOD if exact else ODD),
-        "of the target's variance",
-    )
-    yield "condition", f"{learnt.limits.condition:.3g}", "how much noise may grow: 1 is best"
+    yield "unexplained", Text(unexplained, style=style), "of the target's variance"
+    yield "condition", f"{learnt.condition:.3g}", "how much noise may grow: 1 is best"
     for each in learnt.nearest:
         off = f"no weight is further off than {_size(each.difference)}"
         yield ("nearest", *((each.kernel, off) if each.near else _NONE_NEAR))
-
-
-def _doubts(learnt: Learnt) -> Iterator[_Row]:
-    """Say how far the weights are uncertain, and what was left out."""
-    if learnt.limits.error:
-        yield "rounding", f"±{learnt.limits.error:.2g}", "of uncertainty in the weights"
+    if learnt.rounding_error:
+        yield "rounding", f"±{learnt.rounding_error:.2g}", "of uncertainty in the weights"
     left_out = f"{100 * learnt.left_out:.1f}"
     if left_out != "0.0":
         where = "of the target: at a limit, perhaps cut off"

@@ -1,13 +1,21 @@
 """Sequences as people read them: the multiplication table, carries, dice, costs."""
 
 from collections.abc import Mapping, Sequence
+from itertools import islice, zip_longest
 from typing import Any
 
 from rich.table import Table
 from rich.text import Text
 
 from convcli.cli.render.tables import GOOD, show, show_lines, show_table, width_of_output
-from convcli.lessons.sequences import Number, cheaper_by_fft, operations, transforms
+from convcli.lessons.sequences import (
+    Number,
+    carried,
+    cheaper_by_fft,
+    operations,
+    polynomial,
+    transforms,
+)
 from convcli.text import short
 
 _CELLS = 16
@@ -22,32 +30,73 @@ _WIDEST = 12
 _BAR = 30
 """Characters of the longest bar, where there is room."""
 
-_CHEAPER = {"direct": "the direct way", "FFT": "the FFT"}
+_TRANSFORMED = 16
+"""The longest result whose transforms are printed."""
 
 _DIAGONALS = ("#b2182b", "#2166ac", "#1b7837", "#762a83", "#8c510a", "#01665e", "#4d4d4d")
 """One colour a diagonal, in turn: dark enough for white digits."""
 
+_READINGS = {
+    "sequence": ("", "place", "[{}]"),
+    "digits": (", units first", "place", "10^{}"),
+    "dice": (": faces; each cell is the probability of the pair", "roll", "{}"),
+    "polynomial": ("", "power", "x^{}"),
+}
+"""How the two are read: what the table adds to its title, and how a place is called."""
 
-def show_products(
-    left: Sequence[Any], right: Sequence[Any], reading: str, place: int | None = None
+
+def show_convolution(
+    left: Sequence[Any],
+    right: Sequence[Any],
+    sums: Mapping[int, Number],
+    reading: str,
+    *,
+    total: int | None,
+    by_fft: bool,
 ) -> None:
-    """Print the multiplication table; each diagonal has a colour, or only that of a place.
+    """Print the products, their sums by place, what they are as read, and the costs."""
+    result = list(sums.values())
+    _show_products(left, right, reading, None if total is None else total - 2)
+    _show_diagonals(left, right, sums, reading)
+    if reading == "digits":
+        _show_carries(result)
+    elif reading == "polynomial":
+        show_lines(f"({polynomial(left)}) · ({polynomial(right)}) = {polynomial(result)}")
+    elif reading == "dice":
+        _show_dice(result)
+        if total is not None:
+            show_lines(f"total {total}: probability {result[total - 2]}", "")
+    else:
+        show_lines(f"result: {_shortened([str(value) for value in result])}")
+        if len(left) == len(right) == 1:
+            show_lines(
+                "Both are read as sequences of one number: --as dice or digits changes it."
+            )
+    if by_fft and len(left) + len(right) - 1 <= _TRANSFORMED:
+        _show_transforms(left, right)
+    _show_costs(len(left), len(right))
 
-    Rows and columns are named by their numbers, those of dice by their faces.
-    """
+
+def _show_products(
+    left: Sequence[Any], right: Sequence[Any], reading: str, place: int | None
+) -> None:
+    """Print the multiplication table; each diagonal has a colour, or only that of a place."""
     rows, columns = (list(values[:_CELLS]) for values in (left, right))
     width = max(
         len(_cut(value)) for value in [*rows, *columns, *(a * b for a in rows for b in columns)]
     )
     columns = columns[: max(width_of_output() // (width + 1) - 1, 1)]
     table = Table.grid(padding=(0, 1))
-    heads = _heads(columns, reading, width)
-    table.add_row(" " * width, *heads)
+    table.add_row(" " * width, *_heads(columns, reading, width))
     for i, (a, head) in enumerate(zip(rows, _heads(rows, reading, width), strict=True)):
-        products = (_product(a * b, i + j, width, place) for j, b in enumerate(columns))
-        table.add_row(head, *products)
-    shown = (len(rows), len(columns))
-    show(Text(_title(shown, (len(left), len(right)), reading), style="bold"), table, "")
+        table.add_row(
+            head, *(_product(a * b, i + j, width, place) for j, b in enumerate(columns))
+        )
+    order, all_of_them = _READINGS[reading][0], (len(left), len(right))
+    part = f", the first {len(rows)} × {len(columns)} of {len(left):,} × {len(right):,}"
+    title = f"All products, A downwards, B across{order}"
+    more = part * ((len(rows), len(columns)) != all_of_them)
+    show(Text(title + more, style="bold"), table, "")
 
 
 def _heads(values: Sequence[Any], reading: str, width: int) -> list[Text]:
@@ -57,19 +106,9 @@ def _heads(values: Sequence[Any], reading: str, width: int) -> list[Text]:
     return [Text(f"{name:>{width}}", style="bold") for name in names]
 
 
-def _title(shown: tuple[int, int], lengths: tuple[int, int], reading: str) -> str:
-    dice = ": faces; each cell is the probability of the pair"
-    order = {"digits": ", units first", "dice": dice}.get(reading, "")
-    part = f", the first {shown[0]} × {shown[1]} of {lengths[0]:,} × {lengths[1]:,}"
-    return f"All products, A downwards, B across{order}{part * (shown != lengths)}"
-
-
 def _product(value: Any, diagonal: int, width: int, place: int | None) -> Text:
-    if place is not None and diagonal != place:
-        return Text(f"{_cut(value):>{width}}")
-    return Text(
-        f"{_cut(value):>{width}}", style=f"white on {_DIAGONALS[diagonal % len(_DIAGONALS)]}"
-    )
+    colour = f"white on {_DIAGONALS[diagonal % len(_DIAGONALS)]}"
+    return Text(f"{_cut(value):>{width}}", colour if place in (None, diagonal) else "")
 
 
 def _cut(value: object) -> str:
@@ -77,17 +116,18 @@ def _cut(value: object) -> str:
     return text if len(text) <= _WIDEST else f"{text[:4]}…{text[-4:]}"
 
 
-def show_diagonals(
+def _show_diagonals(
     left: Sequence[Any], right: Sequence[Any], sums: Mapping[int, Number], reading: str
 ) -> None:
     """Print the sum along each diagonal, for the places that are kept."""
+    _, first, place = _READINGS[reading]
+    least = 2 if reading == "dice" else 0
     rows = [
-        (_place(n, reading), _written_out(left, right, n), f"= {_cut(sums[n])}")
+        (place.format(n + least), _written_out(left, right, n), f"= {_cut(sums[n])}")
         for n in list(sums)[:_LINES]
     ]
     all_of_them = len(left) + len(right) - 1
     part = f": {len(sums):,} of {all_of_them:,}" if len(sums) < all_of_them else ""
-    first = {"dice": "roll", "polynomial": "power"}.get(reading, "place")
     show_table(f"Diagonals, summed{part}", (first, "products", "sum"), rows)
     _show_left_out(len(sums), "diagonals")
 
@@ -113,16 +153,12 @@ def _show_left_out(count: int, noun: str) -> None:
         )
 
 
-def _place(n: int, reading: str) -> str:
-    names = {"digits": f"10^{n}", "polynomial": f"x^{n}", "dice": f"{n + 2}"}
-    return names.get(reading, f"[{n}]")
-
-
-def show_carries(sums: Sequence[Number], digits: Sequence[int], carries: Sequence[int]) -> None:
+def _show_carries(sums: Sequence[Number]) -> None:
     """Print how sums become digits, and the product."""
+    digits, carries = carried(sums)
+    lines = zip_longest(sums[: len(digits)], digits, carries, fillvalue=0)
     rows = []
-    for place, (digit, carry) in enumerate(zip(digits[:_LINES], carries, strict=False)):
-        value = int(sums[place]) if place < len(sums) else 0
+    for place, (value, digit, carry) in enumerate(islice(lines, _LINES)):
         total = value + carry
         rows.append(
             (f"10^{place}", f"{value} + {carry} = {total}", f"{digit}", f"{total // 10}")
@@ -130,16 +166,12 @@ def show_carries(sums: Sequence[Number], digits: Sequence[int], carries: Sequenc
     show_table("Carries", ("place", "sum + carry", "digit", "carry on"), rows, numbers=(2, 3))
     _show_left_out(len(digits), "carries")
     text = "".join(str(digit) for digit in reversed(digits))
-    show_lines(f"product: {_ends(text)}")
+    if len(text) > 70:  # noqa: PLR2004 - a line of a terminal
+        text = f"{text[:24]}…{text[-24:]} ({len(text):,} digits; --quiet prints them all)"
+    show_lines(f"product: {text}")
 
 
-def _ends(text: str) -> str:
-    if len(text) <= 70:  # noqa: PLR2004 - a line of a terminal
-        return text
-    return f"{text[:24]}…{text[-24:]} ({len(text):,} digits; --quiet prints them all)"
-
-
-def show_dice(result: Sequence[Number]) -> None:
+def _show_dice(result: Sequence[Number]) -> None:
     """Print a distribution with bars."""
     shown = list(enumerate(result, start=2))[:_LINES]
     most = max(value for _, value in shown) or 1
@@ -155,7 +187,7 @@ def show_dice(result: Sequence[Number]) -> None:
     _show_left_out(len(result), "sums")
 
 
-def shortened(words: Sequence[str]) -> str:
+def _shortened(words: Sequence[str]) -> str:
     """Return values on one line, the middle left out where they are many."""
     if len(words) <= _LINES:
         return ", ".join(_cut(word) for word in words)
@@ -163,41 +195,37 @@ def shortened(words: Sequence[str]) -> str:
     return ", …, ".join(ends) + f" ({len(words):,} values; --quiet prints them all)"
 
 
-def show_costs(m: int, n: int) -> None:
+def _show_costs(m: int, n: int) -> None:
     """Print how many operations both ways take, and from which length the FFT pays."""
     count = operations(m, n)
     size, log = count.transform, count.transform.bit_length() - 1
-    counts = {
-        "direct": (count.direct, f"2·{m}·{n} - {m + n - 1}"),
-        "FFT": (count.fft, f"three transforms of N = {size:,}: 15·{size}·{log} + 6·{size}"),
-    }
-    cheaper = "FFT" if count.fft < count.direct else "direct"
+    by_fft = count.fft < count.direct
+    fft = f"three transforms of N = {size:,}: 15·{size}·{log} + 6·{size}"
+    direct = f"2·{m}·{n} - {m + n - 1}"
     rows = [
-        (Text(way, style=GOOD if way == cheaper else ""), f"{number:,}", arithmetic)
-        for way, (number, arithmetic) in counts.items()
+        (Text("direct", "" if by_fft else GOOD), f"{count.direct:,}", direct),
+        (Text("FFT", GOOD if by_fft else ""), f"{count.fft:,}", fft),
     ]
     show_lines("")
-    headings = ("way", "operations", "arithmetic")
-    show_table(f"Costs: {_CHEAPER[cheaper]} is cheaper here", headings, rows, numbers=(1,))
+    title = f"Costs: the {'FFT' if by_fft else 'direct way'} is cheaper here"
+    show_table(title, ("way", "operations", "arithmetic"), rows, numbers=(1,))
+    *runs, (last, _) = cheaper_by_fft()
+    bounded = [f"{a}" if a == b else f"{a} to {b}" for a, b in runs]
     show_lines(
-        f"For two of n numbers each the FFT is cheaper for n = {_runs()}:",
+        f"For two of n numbers each the FFT is cheaper for n = {', '.join(bounded)}, and for "
+        f"all from {last} on:",
         "its transforms have length 2n-1, rounded up to a power of two: they grow in leaps.",
         "A transform of N numbers takes 5·N·log2(N) operations, the products of two take 6·N.",
     )
 
 
-def show_transforms(left: Sequence[Any], right: Sequence[Any]) -> None:
+def _show_transforms(left: Sequence[Any], right: Sequence[Any]) -> None:
     """Print the way of the FFT in numbers: both transforms, their product, the inverse."""
     found = transforms(left, right)
-    rows = [
-        (str(k), *(_complex(value) for value in values))
-        for k, values in enumerate(zip(*found[:3], strict=True))
-    ]
-    size = len(found[0])
-    headings = ("k", "transform of A", "of B", "product")
-    show_table(
-        f"By the FFT: both padded with zeros to N = {size}", headings, rows, numbers=(0,)
-    )
+    lines = zip(*found[:3], strict=True)
+    rows = [(str(k), *map(_complex, values)) for k, values in enumerate(lines)]
+    title = f"By the FFT: both padded with zeros to N = {len(found[0])}"
+    show_table(title, ("k", "transform of A", "of B", "product"), rows, numbers=(0,))
     show_lines(f"inverse transform: {', '.join(short(value) for value in found[3])}", "")
 
 
@@ -208,9 +236,3 @@ def _complex(value: complex) -> str:
         return short(real)
     sign = "-" if imaginary < 0 else "+"
     return f"{short(real)} {sign} {short(abs(imaginary))}i"
-
-
-def _runs() -> str:
-    runs = cheaper_by_fft()
-    bounded = [f"{a}" if a == b else f"{a} to {b}" for a, b in runs[:-1]]
-    return f"{', '.join(bounded)}, and for all from {runs[-1][0]} on"

@@ -1,7 +1,8 @@
 """The tables of `convcli size`: formulas filled in, other rules, common settings."""
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 
@@ -14,16 +15,14 @@ if TYPE_CHECKING:
     from convcli.cli.size import Side
     from convcli.geometry.layers import CleanSetting, SizeRule
 
-_HEADINGS = ("quantity", "value", "arithmetic")
 _Row = tuple[str, Cell, str]
 
 
 def show_sides(sides: "Sequence[Side]", *, floor: bool) -> None:
     """Print the formula of each axis, what is left over, and what would be clean."""
     for side in sides:
-        rows = [*_size(side), *_padded(side), _window(side), _starts(side)]
-        rows += [_left_over(side), *_gap(side)]
-        show_table(f"Output {side.title}", _HEADINGS, rows, numbers=(1,))
+        rows = [*_size(side), *_window(side), _starts(side), *_left_over(side)]
+        _show_side(side, rows)
         if not side.clean:
             _show_neighbours(side, floor=floor)
     if len(sides) > 1:
@@ -32,57 +31,63 @@ def show_sides(sides: "Sequence[Side]", *, floor: bool) -> None:
         show_lines(f"H×W = {height}×{width}{rounded}")
 
 
-def _size(side: "Side") -> list[_Row]:
-    """Return the output size: in green where it is a whole number, else in yellow."""
-    general = f"({side.letter} - {_extent(side.axis)} + {_pad(side.axis)})/S + 1"
-    formula = f"{general} = {_filled(side.axis, side.size)}"
-    if side.clean:
-        return [("output", Text(f"{side.output} px", style=GOOD), formula)]
-    exact = side.axis.exact_output_size(side.size)
-    return [
-        ("exact", Text(str(exact), style=ODD), f"{formula} = {float(exact):.2f}"),
-        (
-            "truncated",
-            f"{side.output} px",
-            "no whole number: the windows do not tile the input",
-        ),
-    ]
+def _show_side(side: "Side", rows: Sequence[_Row], more: str = "") -> None:
+    title = f"Output {side.name} for {side.letter} = {side.size} px{more}"
+    show_table(title, ("quantity", "value", "arithmetic"), rows, numbers=(1,))
 
 
-def _extent(axis: Axis) -> str:
-    return "(D(K-1)+1)" if axis.dilation > 1 else "K"
+def _extent(axis: Axis) -> tuple[str, str]:
+    """Return how wide the window is, in letters and in numbers."""
+    if axis.dilation == 1:
+        return "K", f"{axis.kernel}"
+    return "D(K-1) + 1", f"{axis.dilation}·{axis.kernel - 1} + 1"
 
 
-def _pad(axis: Axis) -> str:
-    return "2P" if axis.before == axis.after else "P1 + P2"
+def _pad(axis: Axis) -> tuple[str, str]:
+    """Return the padding of both sides, in letters and in numbers."""
+    if axis.before == axis.after:
+        return "2P", f"2·{axis.before}"
+    return "P1 + P2", f"{axis.before} + {axis.after}"
 
 
-def _pads(axis: Axis) -> str:
-    return f"2·{axis.before}" if axis.before == axis.after else f"{axis.before} + {axis.after}"
+def _span(axis: Axis, length: object, number: int) -> str:
+    """Return the way of the window: in letters (0), or in numbers (1)."""
+    extent = _extent(axis)[number].replace(" ", "")
+    bracketed = extent if axis.dilation == 1 else f"({extent})"
+    return f"({length} - {bracketed} + {_pad(axis)[number]})"
 
 
 def _filled(axis: Axis, size: int) -> str:
     """Return the formula in numbers."""
-    extent = f"({axis.dilation}·{axis.kernel - 1}+1)" if axis.dilation > 1 else f"{axis.kernel}"
-    return f"({size} - {extent} + {_pads(axis)})/{axis.stride} + 1"
+    return f"{_span(axis, size, 1)}/{axis.stride} + 1"
 
 
-def _window(side: "Side") -> _Row:
-    axis, taps = side.axis, f"K = {side.axis.kernel}"
-    if axis.dilation > 1:
-        filled = f"{axis.dilation}·{axis.kernel - 1} + 1"
-        taps = f"D(K-1) + 1 = {filled}, of which it reads {axis.kernel}"
-    return ("each sees", f"{axis.extent} px", taps)
+def _size(side: "Side") -> list[_Row]:
+    """Return the output size: in green where it is a whole number, else in yellow."""
+    general = f"{_span(side.axis, side.letter, 0)}/S + 1"
+    formula = f"{general} = {_filled(side.axis, side.size)}"
+    size = f"{side.output} px"
+    if side.clean:
+        return [("output", Text(size, style=GOOD), formula)]
+    exact = side.axis.exact_output_size(side.size)
+    first = ("exact", Text(str(exact), style=ODD), f"{formula} = {float(exact):.2f}")
+    return [first, ("truncated", size, "no whole number: the windows do not tile the input")]
 
 
-def _padded(side: "Side") -> list[_Row]:
-    """Return the length with its padding, where there is any."""
+def _window(side: "Side") -> Iterator[_Row]:
+    """Return the length with its padding, where there is any, and what a window sees."""
     axis = side.axis
-    if not (axis.before or axis.after):
-        return []
-    total = side.size + axis.before + axis.after
-    pads = f"{side.letter} + {_pad(axis)} = {side.size} + {_pads(axis)}"
-    return [("padded", f"{total} px", pads)]
+    if axis.before or axis.after:
+        letters, numbers = _pad(axis)
+        pads = f"{side.letter} + {letters} = {side.size} + {numbers}"
+        yield "padded", f"{_padded(side)} px", pads
+    letters, numbers = _extent(axis)
+    read = f", of which it reads {axis.kernel}" * (axis.dilation > 1)
+    yield "each sees", f"{axis.extent} px", f"{letters} = {numbers}{read}"
+
+
+def _padded(side: "Side") -> int:
+    return side.size + side.axis.before + side.axis.after
 
 
 _STARTS = 3
@@ -93,10 +98,9 @@ def _starts(side: "Side") -> _Row:
     """Return where the windows start, and that the next one does not fit."""
     axis, count = side.axis, side.output
     starts = [str(1 + number * axis.stride) for number in range(min(count, _STARTS))]
-    if count > _STARTS:
-        dots = ["..."] * (count > _STARTS + 1)
-        starts += [*dots, str(1 + (count - 1) * axis.stride)]
-    padded, following = side.size + axis.before + axis.after, 1 + count * axis.stride
+    starts += ["..."] * (count > _STARTS + 1)
+    starts += [str(1 + (count - 1) * axis.stride)] * (count > _STARTS)
+    padded, following = _padded(side), 1 + count * axis.stride
     if following > padded:
         why = f"the next, {following}, is beyond {padded}"
     else:
@@ -106,15 +110,17 @@ def _starts(side: "Side") -> _Row:
     return ("starts", starts[0], f"then {', '.join(starts[1:])}; {why}" if starts[1:] else why)
 
 
-def _left_over(side: "Side") -> _Row:
-    """Return what no window sees at the end: green where that is nothing."""
-    left = side.axis.unseen(side.size)
-    span = side.axis.span(side.size)
-    remainder = f"({side.letter} - {_extent(side.axis)} + {_pad(side.axis)}) mod S"
-    arithmetic = f"{remainder} = {span} mod {side.axis.stride}"
+def _left_over(side: "Side") -> Iterator[_Row]:
+    """Return what no window sees at the end, green where that is nothing, and in between."""
+    axis, left = side.axis, side.axis.unseen(side.size)
+    remainder = f"{_span(axis, side.letter, 0)} mod S"
+    arithmetic = f"{remainder} = {axis.span(side.size)} mod {axis.stride}"
     cell = Text(counted(left.total, side.noun), style=ODD if left.total else GOOD)
     parts = f": {unseen_parts(left, 'picture')}" if left.total else ""
-    return ("left over", cell, arithmetic + parts)
+    yield "left over", cell, arithmetic + parts
+    if axis.gap:
+        gap = Text(counted(axis.gap, side.noun), style=ODD)
+        yield "skipped", gap, f"between two windows: S - K = {axis.stride} - {axis.extent}"
 
 
 def unseen_parts(left: Unseen, noun: str) -> str:
@@ -122,15 +128,6 @@ def unseen_parts(left: Unseen, noun: str) -> str:
     parts = [f"{left.picture} of the {noun}"] * (left.picture > 0)
     parts += [f"{left.padding} of padding"] * (left.padding > 0)
     return ", ".join(parts)
-
-
-def _gap(side: "Side") -> list[_Row]:
-    """Return what no window sees between two windows."""
-    axis = side.axis
-    if not axis.gap:
-        return []
-    gap = Text(counted(axis.gap, side.noun), style=ODD)
-    return [("skipped", gap, f"between two windows: S - K = {axis.stride} - {axis.extent}")]
 
 
 def _show_neighbours(side: "Side", *, floor: bool) -> None:
@@ -145,34 +142,38 @@ def _show_neighbours(side: "Side", *, floor: bool) -> None:
 
 def _neighbour(side: "Side", setting: "CleanSetting") -> _Row:
     """Return the change of one letter, and the formula with it."""
-    axis, size, value = side.axis, side.size, setting.value
+    axis, letter, value = side.axis, setting.letter, setting.value
     changes = {"K": {"kernel": value}, "S": {"stride": value}}
     changes |= {"P": {"before": value, "after": value}, "W": {}}
-    filled = _filled(
-        replace(axis, **changes[setting.letter]), value if setting.letter == "W" else size
-    )
-    letter = side.letter if setting.letter == "W" else setting.letter
-    return (f"{letter} = {value}", Text(f"{setting.output} px", style=GOOD), filled)
+    changed = replace(axis, **changes[letter])
+    filled = _filled(changed, value if letter == "W" else side.size)
+    named = side.letter if letter == "W" else letter
+    return (f"{named} = {value}", Text(f"{setting.output} px", style=GOOD), filled)
+
+
+def show_common(size: int, rows: "Sequence[dict[str, Any]]") -> None:
+    """Print a table of settings; a size that is no whole number shows what is rounded."""
+    for row in rows:
+        if not row["clean"]:
+            row["output"] = f"{float(Fraction(row['exact'])):g} → {row['output']}"
+            row["effect"] += ", rounded down: not clean"
+    headings = ("setting", "K", "S", "P", "output", "effect")
+    cells = [[str(row[name.lower()]) for name in headings] for row in rows]
+    show_table(f"Common settings, W = {size}", headings, cells, numbers=(1, 2, 3, 4))
 
 
 def show_transposed(sides: "Sequence[Side]", sizes: Sequence[int], extra: int) -> None:
     """Print the size that a transposed convolution gives each axis."""
     for side, size in zip(sides, sizes, strict=True):
-        rows = [
-            ("output", f"{size} px", _transposed(side, extra)),
-            _way_back(side, size, extra),
-        ]
-        title = f"Output {side.title}, transposed"
-        show_table(title, _HEADINGS, rows, numbers=(1,))
+        output = ("output", f"{size} px", _transposed(side, extra))
+        _show_side(side, [output, _way_back(side, size, extra)], ", transposed")
 
 
 def _transposed(side: "Side", extra: int) -> str:
-    letter, axis = side.letter, side.axis
-    kernel, filled = "K", f"{axis.kernel}"
-    if axis.dilation > 1:
-        kernel, filled = "D(K-1) + 1", f"{axis.dilation}·{axis.kernel - 1} + 1"
-    pad, pads = (text.replace("+", "-") for text in (_pad(axis), _pads(axis)))
-    formula = f"({letter} - 1)S + {kernel} - {pad} + A"
+    axis = side.axis
+    kernel, filled = _extent(axis)
+    pad, pads = (text.replace("+", "-") for text in _pad(axis))
+    formula = f"({side.letter} - 1)S + {kernel} - {pad} + A"
     return f"{formula} = ({side.size} - 1)·{axis.stride} + {filled} - {pads} + {extra}"
 
 
@@ -196,14 +197,10 @@ def show_rules(
             (rule.rule, rule.output, *map(str, rule.padding or ("", "")), rule.note)
             for rule in axis_rules
         ]
-        headings = ("rule", "output", before, after, "")
-        show_table(_rules_title(side, same=same), headings, rows, numbers=(1, 2, 3))
+        axis = side.axis
+        pads = f"{axis.before}" if axis.before == axis.after else f"{axis.before}+{axis.after}"
+        asked = f"{pads} (same)" if same else pads
+        window = f"K = {axis.kernel}, S = {axis.stride}, P = {asked}, D = {axis.dilation}"
+        title = f"{side.letter} = {side.size}, {window}; padding as it is read"
+        show_table(title, ("rule", "output", before, after, ""), rows, numbers=(1, 2, 3))
     show_lines("course: the lecture's rule, which takes whole numbers only; the others round.")
-
-
-def _rules_title(side: "Side", *, same: bool) -> str:
-    axis = side.axis
-    pads = f"{axis.before}" if axis.before == axis.after else f"{axis.before}+{axis.after}"
-    asked = f"{pads} (same)" if same else pads
-    window = f"K = {axis.kernel}, S = {axis.stride}, P = {asked}, D = {axis.dilation}"
-    return f"{side.letter} = {side.size}, {window}; padding as it is read"

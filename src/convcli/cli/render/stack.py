@@ -7,7 +7,7 @@ from typing import Any
 from convcli.cli.render.size import unseen_parts
 from convcli.cli.render.tables import show_lines, show_table
 from convcli.geometry.layers import Volume
-from convcli.lessons.stacks.stack import Stack, StackRow
+from convcli.lessons.stacks import Stack, StackRow
 from convcli.text import side_lengths, times
 
 _HEADINGS = ("#", "layer", "output", "parameters", "mult-adds", "sees", "jump", "memory")
@@ -15,6 +15,10 @@ _TERMS = (
     "output: rows × columns × maps. mult-adds: products that are added up, for one picture.",
     "sees: the receptive field, the pixels of the input (rows × columns) behind one value.",
     "jump: the step from one value to the next, in pixels of the input.",
+)
+_POOL = (
+    "pool: the largest value, as maxpool. In apply --then and animate pool:2 is the mean; "
+    "maxpool and avgpool mean the same everywhere."
 )
 _UNITS = ("", " k", " M", " G", " T", " P")
 
@@ -29,7 +33,8 @@ def show_stack(stack: Stack) -> None:
     show_table("A stack, layer by layer", _HEADINGS, rows, numbers=numbers, names=2)
     show_table("Totals", ("what", "count", "note"), _totals(stack), numbers=(1,))
     notes = [note for number, row in enumerate(stack.rows, 1) for note in _note(number, row)]
-    show_lines(*_TERMS, *notes)
+    names = [row.spec.text.partition(":")[0].lower() for row in stack.rows]
+    show_lines(*_TERMS, *[_POOL] * ("pool" in names), *notes)
 
 
 def show_run(layers: Sequence[dict[str, Any]], classes: Sequence[tuple[int, float]]) -> None:
@@ -53,16 +58,14 @@ def show_run(layers: Sequence[dict[str, Any]], classes: Sequence[tuple[int, floa
 
 
 def _row(number: int, row: StackRow) -> tuple[str, ...]:
-    reached = row.reached
-    fields = reached.fields
     return (
         f"{number}",
         "  " * row.depth + row.spec.text,
-        _volume(reached.volume) + ("" if row.clean else " !"),
+        _volume(row.volume) + ("" if row.clean else " !"),
         _parameters(row),
         _scaled(row.layer.multiply_adds) if row.layer.multiply_adds else "",
-        "all" if reached.all_seen else side_lengths([field.size for field in fields]),
-        side_lengths([field.jump for field in fields]),
+        "all" if row.all_seen else side_lengths([field.size for field in row.fields]),
+        side_lengths([field.jump for field in row.fields]),
         _memory(row.memory),
     )
 
@@ -85,7 +88,7 @@ def _note(number: int, row: StackRow) -> list[str]:
     """Say what a layer leaves over; once where both axes are the same."""
     if row.clean:
         return []
-    outputs = (row.reached.volume.height, row.reached.volume.width)
+    outputs = (row.volume.height, row.volume.width)
     rows, columns = zip(row.exact, outputs, row.unseen, strict=True)
     axes = {"rows and columns": rows} if rows == columns else {"rows": rows, "columns": columns}
     return [
@@ -111,12 +114,12 @@ def _compared_totals(one: Stack, other: Stack) -> list[tuple[str, ...]]:
     parameters = (one.parameters, other.parameters)
     products = (one.multiply_adds, other.multiply_adds)
     memory = (one.memory, other.memory)
-    ends = (one.reached.fields, other.reached.fields)
+    ends = (one.rows[-1].fields, other.rows[-1].fields)
     jumps = [side_lengths([field.jump for field in fields]) for fields in ends]
     return [
         ("parameters", *(f"{count:,}" for count in parameters), _ratio(*parameters)),
         ("mult-adds", *map(_scaled, products), _ratio(*products)),
-        ("output", _volume(one.reached.volume), _volume(other.reached.volume), ""),
+        ("output", _volume(one.rows[-1].volume), _volume(other.rows[-1].volume), ""),
         ("sees", _sees(one), _sees(other), ""),
         ("jump (px of the input)", *jumps, ""),
         ("memory", *map(_memory, memory), _ratio(*memory)),
@@ -139,8 +142,8 @@ def _ratio(one: int, other: int) -> str:
 
 
 def _sees(stack: Stack) -> str:
-    sizes = [field.size for field in stack.reached.fields]
-    return "all" if stack.reached.all_seen else times(sizes)
+    sizes = [field.size for field in stack.rows[-1].fields]
+    return "all" if stack.rows[-1].all_seen else times(sizes)
 
 
 def _scaled(value: float) -> str:

@@ -13,8 +13,6 @@ from rich.console import Console, JustifyMethod, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from convcli.values import Record
-
 Cell: TypeAlias = str | Text
 """A cell's text; a `Text` has a style."""
 
@@ -38,20 +36,13 @@ _BREAK = r"(?<=[^=+·-] )(?=\S)|(?<=,)(?=[a-z])|(?<=[a-z]-)(?=[a-z]{3})"
 layer, ``conv:64,k3``; behind a hyphen that joins words."""
 
 
-class TableLayout(Record):
-    """The widths of a table's cells that fit into the terminal, and the gap between them."""
-
-    gap: int
-    widths: tuple[int, ...]
-
-
 def layout_for(
     headings: Sequence[str], rows: Sequence[Sequence[str]], room: int
-) -> TableLayout | None:
-    """Return the roomiest layout that fits into `room` columns; None where none does.
+) -> tuple[int, tuple[int, ...]] | None:
+    """Return the gap between cells, and their widths, that fit into `room` columns, if any.
 
     >>> layout_for(("layer", "parameters"), [("conv", "9·9 = 81")], 16)
-    TableLayout(gap=1, widths=(5, 10))
+    (1, (5, 10))
     """
     columns = list(zip(headings, *rows, strict=True))
     full = [max(map(cell_len, column)) for column in columns]
@@ -61,12 +52,12 @@ def layout_for(
     for gap in (ROOMY, 2, 1):
         inner = room - gap * spread - edges.get(gap, 0)
         if sum(kept) <= inner:
-            return TableLayout(gap, (*full[:-1], min(full[-1], inner - sum(full[:-1]))))
+            return gap, (*full[:-1], min(full[-1], inner - sum(full[:-1])))
     for most in _LINES:
         least = [_narrowest(column, most) for column in columns[:-1]] + kept[-1:]
         for gap in (2, 1):
             if sum(least) + gap * spread <= room:
-                return TableLayout(gap, _shrunk(full, least, room - gap * spread))
+                return gap, _shrunk(full, least, room - gap * spread)
     return None
 
 
@@ -196,29 +187,25 @@ def show_table(
     not even that is enough, each row becomes a block of lines below its first `names` cells.
     `numbers` are the columns whose cells are aligned to the right.
     """
-    body = [tuple(row) for row in rows]
+    body = list(rows)
     texts = [tuple(map(str, row)) for row in body]
     layout = layout_for(headings, texts, width_of_output(to_stderr=to_stderr))
     heading = Text(title, style="bold")
     if layout is None:
         show(heading, *_blocks(headings, texts, names), "", to_stderr=to_stderr)
         return
-    table = _table(layout)
-    for index, (name, width) in enumerate(zip(headings, layout.widths, strict=True)):
+    gap, widths = layout
+    table = Table(box=box.SIMPLE_HEAD)
+    if gap < ROOMY:
+        table.padding = (0, gap - 1, 0, 0)
+        table.pad_edge = table.show_edge = False
+    for index, (name, width) in enumerate(zip(headings, widths, strict=True)):
         side: JustifyMethod = "right" if index in numbers else "left"
         table.add_column(_cell(name, width), justify=side, width=width, overflow="fold")
     for row in body:
-        table.add_row(*map(_cell, row, layout.widths))
+        table.add_row(*map(_cell, row, widths))
     # As a part of the table the title would be broken where the table ends.
-    show(heading, table, *[""] * (layout.gap < ROOMY), to_stderr=to_stderr)
-
-
-def _table(layout: TableLayout) -> Table:
-    table = Table(box=box.SIMPLE_HEAD)
-    if layout.gap < ROOMY:
-        table.padding = (0, layout.gap - 1, 0, 0)
-        table.pad_edge = table.show_edge = False
-    return table
+    show(heading, table, *[""] * (gap < ROOMY), to_stderr=to_stderr)
 
 
 def _cell(cell: Cell, width: int) -> Text:

@@ -1,15 +1,13 @@
 """The strategies. A new one is one file, and one line here."""
 
-from convcli.engine.strategies.band import Band, Dense
 from convcli.engine.strategies.base import Strategy
+from convcli.engine.strategies.dense import Band, Dense
 from convcli.engine.strategies.depthwise import CompiledDepthwise, Depthwise
 from convcli.engine.strategies.fft import CompiledFft, Fft
-from convcli.engine.strategies.im2col import Im2col
 from convcli.engine.strategies.lines import Lines, SeparableLines
-from convcli.engine.strategies.passes import Passes
+from convcli.engine.strategies.passes import Passes, Taps
+from convcli.engine.strategies.products import Im2col, RowWinograd
 from convcli.engine.strategies.separable import Separable
-from convcli.engine.strategies.taps import Taps
-from convcli.engine.strategies.winograd import RowWinograd
 
 STRATEGIES: tuple[type[Strategy], ...] = (
     Passes,

@@ -11,24 +11,15 @@ from convcli.choices import Method
 from convcli.engine.buffers import Scratch, Values
 from convcli.engine.problem import Problem
 from convcli.engine.store import Accumulators, StoreRule
-from convcli.engine.tiles import input_extent
 from convcli.values import Record
 
 
 class OutputRows(Record):
     """Some output rows of a tile, which are computed together.
 
-    Attributes
-    ----------
-    first : int
-        The first of them, counted from the first of the tile.
-    accumulators : Accumulators
-        Their sums, valid until the worker computes other rows.
-    compute : callable
-        Computes them from the tile.
-    direct : callable or None
-        Computes them into an array of their shape and dtype instead, of which only the rows
-        need be contiguous.
+    `first` is the first of them, counted from the first of the tile. `compute` computes their
+    sums, `accumulators`, which are valid until the worker computes other rows. `direct`, if
+    any, computes them into an array of their shape and dtype whose rows are contiguous.
     """
 
     first: int
@@ -54,61 +45,39 @@ class Strategy(abc.ABC):
 
     An instance never changes: all threads share it. A tile is always computed in full; where
     the result ends before the tile does, the outputs beyond it are dropped.
-
-    Attributes
-    ----------
-    name : str
-        Its name in plans and reports.
-    method : Method
-        The method that it belongs to.
-    exact : bool
-        Whether sums of whole numbers stay whole. Factors and transforms do not keep them
-        so: such a strategy rounds its sums where pixels and weights are whole.
-    local : bool
-        Whether a NaN or an infinity reaches only outputs whose window holds it.
-    planar : bool
-        Whether a tile holds one channel, or all of them side by side.
-    problem : Problem
-        What is computed.
-    rows, columns : int
-        Outputs of a tile.
-    working : dtype
-        Of tiles and accumulators.
-    divisor : float
-        The accumulators divided by it are the sums.
-    reads_image : bool
-        Whether it reads the image itself, through `ImageRows`: no tile is loaded then.
-    takes_parts : bool
-        Whether `OutputRows.direct` takes a target of fewer rows or columns than a tile has.
-    channels, outputs : int
-        Channels that a tile holds side by side, and those of the accumulators.
     """
 
     name: ClassVar[str]
     method: ClassVar[Method]
+
     exact: ClassVar[bool] = True
+    """Whether sums of whole numbers stay whole. Factors and transforms do not keep them so:
+    such a strategy rounds its sums where pixels and weights are whole."""
+
+    local: bool = False
+    """Whether a NaN or an infinity reaches only outputs whose window holds it."""
+
+    planar: bool = False
+    """Whether a tile holds one channel, or all of them side by side."""
+
+    reads_image: bool = False
+    """Whether it reads the image itself, through `ImageRows`: no tile is loaded then."""
+
+    takes_parts: bool = False
+    """Whether `OutputRows.direct` takes a target of fewer rows or columns than a tile has."""
 
     problem: Problem
-    rows: int
+    rows: int  # outputs of a tile
     columns: int
-    working: np.dtype[Any]
-    divisor: float = 1.0
-    channels: int
-    outputs: int
-    planar: bool = False
-    local: bool = False
-    reads_image: bool = False
-    takes_parts: bool = False
+    working: np.dtype[Any]  # of tiles and accumulators
+    divisor: float = 1.0  # accumulators divided by it are the sums
+    channels: int  # of a tile, side by side
+    outputs: int  # channels of the accumulators
 
     @classmethod
     @abc.abstractmethod
-    def refusal(cls, problem: Problem) -> str:
-        """Say why the strategy cannot serve a problem; empty where it can."""
-
-    @classmethod
-    @abc.abstractmethod
-    def cost(cls, problem: Problem) -> float:
-        """Estimate the time on one thread, in nanoseconds an output value."""
+    def cost(cls, problem: Problem) -> float | str:
+        """Estimate the nanoseconds of an output on one thread, or say why it cannot serve."""
 
     def __init__(self, problem: Problem) -> None:
         self.problem = problem
@@ -131,7 +100,7 @@ class Strategy(abc.ABC):
             np.rint(sums, out=sums)
 
     def stores_directly(self, rule: StoreRule) -> bool:
-        """Tell whether `OutputRows.direct` computes what a rule stores."""
+        """Tell whether `OutputRows.direct` computes what a rule without statistics stores."""
         return rule.is_raw(self.working)
 
     def threaded(self) -> "Strategy":
@@ -145,32 +114,19 @@ class Strategy(abc.ABC):
             return (0, 0)
         window = self.problem.window
         return (
-            input_extent(window.rows, self.rows),
-            input_extent(window.columns, self.columns) * self.channels,
+            window.rows.input_size(self.rows),
+            window.columns.input_size(self.columns) * self.channels,
         )
 
 
 def even_tile(size: int, most: int, unit: int = 1) -> int:
     """Return the length of equal pieces of `size`, of at most `most` and a multiple of `unit`.
 
-    Examples
-    --------
     >>> even_tile(10_000, 4096)
     3334
     """
     pieces = -(-size // most)
     return -(-size // (pieces * unit)) * unit
-
-
-def has_no_zero(weights: Values) -> bool:
-    """Tell whether no weight is 0: a product then meets only pixels that the output reads.
-
-    Examples
-    --------
-    >>> has_no_zero(np.array([1.0, -2.0])), has_no_zero(np.array([1.0, 0.0]))
-    (True, False)
-    """
-    return bool(np.all(weights))
 
 
 # ------------------------------------------------------------------ what work costs
@@ -226,13 +182,6 @@ def transfer(problem: Problem, working: np.dtype[Any], overlap: float = 1.0) -> 
     down, across = problem.window.axes
     inputs = overlap * down.stride * across.stride * problem.shape[2] / problem.outputs
     return inputs * LOAD[working] + STORE[working]
-
-
-def bank_products(problem: Problem, working: np.dtype[Any]) -> float:
-    """Estimate the products of a filter bank: few filters waste a part of each vector."""
-    lanes = 64 // working.itemsize / (problem.outputs // problem.groups)
-    inner: int = problem.kernel.weights[0].size
-    return inner * max(lanes, 1.0) * PRODUCT[working]
 
 
 def calls(problem: Problem, count: float) -> float:

@@ -8,8 +8,7 @@ from convcli.choices import Method
 from convcli.engine.buffers import Scratch, Values, flat_rows, frozen, strided
 from convcli.engine.problem import Problem
 from convcli.engine.strategies import base as costs
-from convcli.engine.strategies.base import OutputRows, Strategy, even_tile, has_no_zero
-from convcli.engine.tiles import input_extent
+from convcli.engine.strategies.base import OutputRows, Strategy, even_tile
 
 _WEIGHT_BYTES = 2**15
 """Weights of a run, each repeated for every pixel: they stay in the nearest cache."""
@@ -17,12 +16,11 @@ _WEIGHT_BYTES = 2**15
 _ROW_VALUES, _TILE_VALUES = 2**14, 2**17
 """Values of a row of a tile, and of its input, at the most."""
 
-_COMPILED_TAP = 0.1
-"""Nanoseconds of a tap of a value, compiled."""
+_COMPILED_TAP = 0.1  # nanoseconds of a tap of a value, compiled
 
 
 class Depthwise(Strategy):
-    """One call of einsum for all taps: it multiplies and adds in one pass.
+    """Filter banks of one kernel a channel: one call of einsum multiplies and adds all taps.
 
     The weights are repeated for several pixels, a run, so that an inner loop is long at
     stride 1. On 112²×64, 3×3, an output takes 1.5 ns with runs of 14 pixels, 1.9 with
@@ -33,43 +31,39 @@ class Depthwise(Strategy):
     method = Method.DIRECT
 
     @classmethod
-    def refusal(cls, problem: Problem) -> str:
-        """Serve banks with as many groups as channels, and as many filters."""
-        kernel, groups = problem.kernel, problem.groups
-        if not kernel.is_bank or kernel.channels > 1 or kernel.filters != groups:
-            return "not one filter a channel"
-        return ""
-
-    @classmethod
-    def cost(cls, problem: Problem) -> float:
+    def cost(cls, problem: Problem) -> float | str:
         """Estimate one pass a tap."""
+        if not _is_depthwise(problem):
+            return "not one filter a channel"
         working = problem.natural_working
-        height, width, _ = problem.result_shape
-        taps = problem.window.rows.kernel * problem.window.columns.kernel
-        rows, columns = _size(problem)
+        height, width, channels = problem.result_shape
+        down, across = problem.window.axes
+        taps, (rows, columns, _) = down.kernel * across.kernel, _layout(problem)
         tiles = -(-height // rows) * -(-width // columns)
-        overlap = input_extent(problem.window.rows, rows) / (rows * problem.window.rows.stride)
-        moved = costs.transfer(problem, working, overlap)
-        runs = 0 if problem.window.columns.stride == 1 else taps * costs.RUN / problem.shape[2]
+        moved = costs.transfer(problem, working, down.input_size(rows) / (rows * down.stride))
+        runs = 0 if across.stride == 1 else taps * costs.RUN / channels
         return taps * costs.SUMMED_PASS[working] + runs + moved + costs.calls(problem, tiles)
 
     def __init__(self, problem: Problem) -> None:
         super().__init__(problem)
-        self.rows, columns = _size(problem)
-        self._pixels = _pixels(problem, columns)
-        self.columns = -(-columns // self._pixels) * self._pixels
+        self.rows, self.columns, self._pixels = _layout(problem)
         weights = problem.exact_weights[0]
-        self.local = has_no_zero(weights)
+        # A product with a weight of 0 spreads what the output does not read.
+        self.local = bool(weights.all())
         taps = weights[:, 0].transpose(1, 2, 0)[:, :, np.newaxis]
         shape = (*problem.kernel.size, self._pixels, problem.shape[2])
         repeated = np.broadcast_to(taps, shape).reshape(*problem.kernel.size, -1)
         self._weights = frozen(repeated, self.working)
 
     def bind(self, tile: Values, scratch: Scratch) -> list[OutputRows]:
-        """Make one view of all windows."""
-        windows, run = self._windows(tile), self._pixels * self.channels
-        shape = (self.rows, self.columns * self.channels)
-        total = scratch.take("depthwise.total", shape, self.working)
+        """Make one view of all windows: (rows, kh, kw, runs, values of a run)."""
+        (down, across), row = self.problem.window.axes, tile.shape[1]
+        run = self._pixels * self.channels
+        shape = (self.rows, down.kernel, across.kernel, self.columns // self._pixels, run)
+        tap = (down.dilation * row, across.dilation * self.channels)
+        windows = strided(tile, 0, shape, (down.stride * row, *tap, across.stride * run, 1))
+        size = (self.rows, self.columns * self.channels)
+        total = scratch.take("depthwise.total", size, self.working)
 
         def direct(target: Values) -> None:
             runs = target.reshape(self.rows, -1, run, copy=False)
@@ -77,41 +71,26 @@ class Depthwise(Strategy):
 
         return [OutputRows.directly(0, total, direct)]
 
-    def _windows(self, tile: Values) -> Values:
-        """Return the input, shape (rows, kh, kw, runs, values of a run)."""
-        (down, across), row = self.problem.window.axes, tile.shape[1]
-        runs, run = self.columns // self._pixels, self._pixels * self.channels
-        return strided(
-            tile,
-            0,
-            (self.rows, down.kernel, across.kernel, runs, run),
-            (
-                down.stride * row,
-                down.dilation * row,
-                across.dilation * self.channels,
-                across.stride * run,
-                1,
-            ),
-        )
 
-
-def _pixels(problem: Problem, columns: int) -> int:
-    """Return the pixels of a run; einsum does not join pixels itself."""
-    if problem.window.columns.stride > 1:
-        return 1
-    taps = problem.window.rows.kernel * problem.window.columns.kernel
-    pixel = taps * problem.shape[2] * problem.natural_working.itemsize
-    return even_tile(columns, max(1, _WEIGHT_BYTES // pixel))
+def _is_depthwise(problem: Problem) -> bool:
+    """Tell whether there are as many groups as channels, and as many filters."""
+    kernel = problem.kernel
+    return kernel.is_bank and kernel.channels == 1 and kernel.filters == problem.groups
 
 
 @functools.lru_cache
-def _size(problem: Problem) -> tuple[int, int]:
-    """Return rows and columns of a tile: its input fits into the cache."""
+def _layout(problem: Problem) -> tuple[int, int, int]:
+    """Return rows and columns of a tile that fits into the cache, and pixels of a run."""
     height, width, channels = problem.result_shape
     down, across = problem.window.axes
     columns = even_tile(width, max(1, _ROW_VALUES // channels))
-    row = input_extent(across, columns) * channels * down.stride
-    return even_tile(height, max(1, min(height, _TILE_VALUES // row))), columns
+    row = across.input_size(columns) * channels * down.stride
+    rows = even_tile(height, max(1, min(height, _TILE_VALUES // row)))
+    if across.stride > 1:  # einsum does not join pixels itself
+        return rows, columns, 1
+    pixel = down.kernel * across.kernel * channels * problem.natural_working.itemsize
+    pixels = even_tile(columns, max(1, _WEIGHT_BYTES // pixel))
+    return rows, -(-columns // pixels) * pixels, pixels
 
 
 class CompiledDepthwise(Depthwise):
@@ -120,18 +99,16 @@ class CompiledDepthwise(Depthwise):
     name = "compiled-depthwise"
 
     @classmethod
-    def refusal(cls, problem: Problem) -> str:
-        """Serve the same banks, on floats of 32 bits."""
-        narrow = problem.natural_working == np.float32
-        return super().refusal(problem) if narrow else "sums in float64"
-
-    @classmethod
-    def cost(cls, problem: Problem) -> float:
+    def cost(cls, problem: Problem) -> float | str:
         """Estimate the taps, and what each run of them takes more."""
-        working, channels = problem.natural_working, problem.shape[2]
-        taps = problem.window.rows.kernel * problem.window.columns.kernel
-        run = _pixels(problem, _size(problem)[1]) * channels
-        return taps * (_COMPILED_TAP + costs.RUN / run) + costs.transfer(problem, working)
+        if problem.natural_working != np.float32:
+            return "sums in float64"
+        if not _is_depthwise(problem):
+            return "not one filter a channel"
+        (down, across), (*_, pixels) = problem.window.axes, _layout(problem)
+        tap = _COMPILED_TAP + costs.RUN / (pixels * problem.shape[2])
+        moved = costs.transfer(problem, problem.natural_working)
+        return down.kernel * across.kernel * tap + moved
 
     def __init__(self, problem: Problem) -> None:
         super().__init__(problem)

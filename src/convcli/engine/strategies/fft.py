@@ -12,7 +12,6 @@ from convcli.engine.problem import Problem
 from convcli.engine.store import Accumulators, StoreRule
 from convcli.engine.strategies import base as costs
 from convcli.engine.strategies.base import OutputRows, Strategy, even_tile
-from convcli.geometry.window import Axis
 
 _LEAST = 200
 _USUAL = {4: 600, 8: 432}
@@ -22,19 +21,17 @@ time, so the tiles with the smallest halo are the best, until the spectrum leave
 cache: on the same picture 31×31 took 7.1 ns a pixel with 500 points, 8.2 with 300, 7.6 with
 700. With the most points a tile and its spectrum take 16 MiB."""
 
-_CALLS = 5
-"""Calls of NumPy for each tile."""
-
+_CALLS = 5  # calls of NumPy for each tile
 _NORM: Final = "ortho"
 """With this factor NumPy transforms float32 in float32, otherwise in float64: 5 ns a point
 for 20. There and back the factors cancel as they do by default."""
 
 
 class Fft(Strategy):
-    """Overlap-save: the tile's spectrum times the kernel's; wrapped outputs are dropped.
+    """Large dense kernels, by Fourier transforms of overlapping tiles.
 
-    Everything is transformed in place: a tile and its spectrum are all the memory that a
-    thread needs.
+    The tile's spectrum is multiplied by the kernel's; wrapped outputs are dropped. Everything
+    is transformed in place: a tile and its spectrum are all the memory that a thread needs.
     """
 
     name = "fft"
@@ -43,19 +40,15 @@ class Fft(Strategy):
     planar = True
 
     @classmethod
-    def refusal(cls, problem: Problem) -> str:
-        """Serve 2-D kernels at stride 1 that fit into a transform, with room for outputs."""
+    def cost(cls, problem: Problem) -> float | str:
+        """Estimate the transforms of all tiles, there and back."""
         reason = problem.dense_refusal or problem.rounding_refusal
         if reason:
             return reason
-        most = _MOST[problem.rounded_working.itemsize]
-        wide = max(axis.extent for axis in problem.window.axes) > most // 2
-        return f"a kernel above {most // 2} px" if wide else ""
-
-    @classmethod
-    def cost(cls, problem: Problem) -> float:
-        """Estimate the transforms of all tiles, there and back."""
         working = problem.rounded_working
+        most = _MOST[working.itemsize] // 2
+        if max(axis.extent for axis in problem.window.axes) > most:
+            return f"a kernel above {most} px"
         height, width, channels = problem.result_shape
         tiles, points = channels, 1.0
         for axis, size in zip(problem.window.axes, (height, width), strict=True):
@@ -69,12 +62,9 @@ class Fft(Strategy):
     def __init__(self, problem: Problem) -> None:
         super().__init__(problem)
         height, width, _ = problem.result_shape
-        down, across = problem.window.axes
-        self._size = (
-            _length(down.extent, height, self.working),
-            _length(across.extent, width, self.working),
-        )
-        self.rows, self.columns = _outputs(down, self._size[0]), _outputs(across, self._size[1])
+        down, across = (axis.extent for axis in problem.window.axes)
+        self._size = _length(down, height, self.working), _length(across, width, self.working)
+        self.rows, self.columns = self._size[0] - down + 1, self._size[1] - across + 1
         spectrum = np.fft.rfft2(problem.dense_weights, self._size).conj()
         self._spectrum = frozen(spectrum, _complex(self.working))
 
@@ -107,10 +97,6 @@ def _complex(working: np.dtype[Any]) -> np.dtype[Any]:
     return np.dtype(f"c{2 * working.itemsize}")
 
 
-def _outputs(axis: Axis, length: int) -> int:
-    return length - axis.extent + 1
-
-
 @functools.cache
 def _smooth() -> tuple[int, ...]:
     """Return even lengths up to 2048 with no prime factor above 5: these are fast."""
@@ -133,9 +119,7 @@ def _length(extent: int, size: int, working: np.dtype[Any]) -> int:
 _LENGTH = 256
 """Points along an axis. With 512 a tile leaves the L2 cache: a point takes a third more."""
 
-_COLUMNS = 1536
-"""Columns of a tile: several transforms, which share one call from Python."""
-
+_COLUMNS = 1536  # columns of a tile: several transforms, which share one call from Python
 _POINT = 3.1
 """Nanoseconds of a point, there and back, where a band matrix takes those of `costs`."""
 
@@ -154,18 +138,14 @@ class CompiledFft(Strategy):
     takes_parts = True
 
     @classmethod
-    def refusal(cls, problem: Problem) -> str:
-        """Serve 2-D kernels at stride 1 that leave half of a transform for outputs."""
+    def cost(cls, problem: Problem) -> float | str:
+        """Estimate the transforms of all tiles, there and back."""
         if problem.dense_refusal:
             return problem.dense_refusal
         if problem.rounded_working != np.float32:
             return "sums in float64"
-        wide = max(axis.extent for axis in problem.window.axes) > _LENGTH // 2
-        return f"a kernel above {_LENGTH // 2} px" if wide else ""
-
-    @classmethod
-    def cost(cls, problem: Problem) -> float:
-        """Estimate the transforms of all tiles, there and back."""
+        if max(axis.extent for axis in problem.window.axes) > _LENGTH // 2:
+            return f"a kernel above {_LENGTH // 2} px"
         working, (height, width, _) = problem.rounded_working, problem.result_shape
         down, across = (_LENGTH - axis.extent + 1 for axis in problem.window.axes)
         tiles = -(-height // (2 * down)) * -(-width // across)

@@ -11,13 +11,12 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from convcli.choices import Method
+from convcli.choices import Method, Range
 from convcli.engine.buffers import Scratch, Values, flat_rows
 from convcli.engine.problem import Problem
-from convcli.engine.store import StoreRule, ValueRange, integer_limits, is_power_of_two
+from convcli.engine.store import StoreRule, holds, integer_limits, is_power_of_two
 from convcli.engine.strategies import base as costs
 from convcli.engine.strategies.base import OutputRows, Strategy, even_tile
-from convcli.engine.tiles import ImageRows
 
 _Taps: TypeAlias = tuple[Values, ...]
 """Places and weights of taps."""
@@ -34,13 +33,10 @@ _SURE, _EXACT = 2**21, 2**24
 floats of 32 bits."""
 _LAST, _FUSED = (0, 3, 5, 6, 9), (5, 6, 9)
 """Taps of the last pass, after passes of nine; taps that one loop sums and clips."""
-_RUNNING = 4
-"""Equal rows from which their sums move from row to row."""
-
+_RUNNING = 4  # equal rows from which their sums move from row to row
 _TAP, _LINE = {2: 0.02, 4: 0.04}, {2: 0.05, 4: 0.2}
 """Nanoseconds of a tap, and of all else in a line, by the bytes of a sum."""
-_ACROSS, _KEPT = 0.08, 1.0
-"""Nanoseconds of a second pass, and to keep one column of several."""
+_ACROSS, _KEPT = 0.08, 1.0  # nanoseconds of a second pass, and to keep one column of several
 
 
 class Lines(Strategy):
@@ -56,8 +52,8 @@ class Lines(Strategy):
     _passes = 0
 
     @classmethod
-    def refusal(cls, problem: Problem) -> str:
-        """Serve small 2-D kernels on 8 and 16 bits, and on float32."""
+    def cost(cls, problem: Problem) -> float | str:
+        """Estimate the taps of all columns of a small kernel, and the transfer of bytes."""
         if problem.kernel.is_bank:
             return "a filter bank"
         whole = problem.dtype.kind in "iu" and problem.dtype.itemsize <= 2  # noqa: PLR2004
@@ -65,17 +61,10 @@ class Lines(Strategy):
             return "not pixels of 8 or 16 bits, or float32"
         if not problem.kernel.weights.any():
             return "no weight but 0"
-        return cls._shape_refusal(problem) or ("" if _sums(problem) else "sums in float64")
-
-    @classmethod
-    def _shape_refusal(cls, problem: Problem) -> str:
-        largest = max(problem.kernel.size)
-        return "" if largest <= _MOST_DENSE else f"not at most {_MOST_DENSE}×{_MOST_DENSE}"
-
-    @classmethod
-    def cost(cls, problem: Problem) -> float:
-        """Estimate the taps of all columns, and the transfer of bytes."""
-        size, stride = _working(problem).itemsize, problem.window.columns.stride
+        reason, working = cls._shape_refusal(problem), _sums(problem)
+        if reason or working is None:
+            return reason or "sums in float64"
+        size, stride = working.itemsize, problem.window.columns.stride
         kept = _KEPT if stride > 1 else 0.0
         # NumPy adds a bias.
         stored = costs.STORE[np.dtype(np.float32)] if any(problem.kernel.bias) else 0.0
@@ -83,12 +72,19 @@ class Lines(Strategy):
         return sums * stride + kept + stored + problem.result.itemsize * costs.BYTE
 
     @classmethod
+    def _shape_refusal(cls, problem: Problem) -> str:
+        largest = max(problem.kernel.size)
+        return "" if largest <= _MOST_DENSE else f"not at most {_MOST_DENSE}×{_MOST_DENSE}"
+
+    @classmethod
     def _taps_of_output(cls, problem: Problem) -> int:
         return _padded(np.count_nonzero(problem.kernel.weights))
 
     def __init__(self, problem: Problem) -> None:
         super().__init__(problem)
-        self.working, self._sums = problem.dtype, _working(problem)
+        sums = _sums(problem)
+        assert sums is not None  # noqa: S101 - see cost
+        self.working, self._sums = problem.dtype, sums
         self.reads_image = problem.dtype.kind != "f"
         height, width, channels = problem.result_shape
         self.columns = even_tile(width, max(_ROW_VALUES // channels, 1))
@@ -113,7 +109,7 @@ class Lines(Strategy):
         values[len(values) - rest :] = 0
         return rows * down.dilation, columns * across.dilation, values
 
-    def bind(self, tile: Values | ImageRows, scratch: Scratch) -> list[OutputRows]:
+    def bind(self, tile: Any, scratch: Scratch) -> list[OutputRows]:
         """Make the lines, and the buffer of sums that are stored in another way."""
         size, length = self.columns * self.channels, self._line
         lines = (
@@ -123,14 +119,20 @@ class Lines(Strategy):
         weights = self._down[2]
         kernel = (*self._down, np.zeros(len(weights), np.uint64), weights.copy())
         values = scratch.take("lines.values", (self.rows, size), self._sums)
-        source = tile if isinstance(tile, ImageRows) else ImageRows.of(tile, self.channels)
+        loaded = None if self.reads_image else self._loaded(tile)
 
         def direct(target: Values) -> None:
-            place = (*source.place, self.channels, self._sums.type(self.problem.fill))
+            place, inside = loaded or (tile.place, tile.inside)
+            place = (*place, self.channels, self._sums.type(self.problem.fill))
             how = (kernel, lines, self._store(target.dtype, raw=target is values))
-            self._filter(place, source.inside, target, how)
+            self._filter(place, inside, target, how)
 
         return [OutputRows.directly(0, values, direct)]
+
+    def _loaded(self, tile: Values) -> tuple[tuple[Any, ...], tuple[int, int]]:
+        """Return where a loaded tile is, and its columns, as an `ImageRows` does."""
+        rows, width = len(tile), tile.shape[1] // self.channels
+        return (*flat_rows(tile), np.arange(rows), np.arange(width), 0), (0, width)
 
     def _filter(
         self, place: Any, inside: tuple[int, int], target: Values, how: tuple[Any, ...]
@@ -176,9 +178,9 @@ class Lines(Strategy):
 
     def stores_directly(self, rule: StoreRule) -> bool:
         """Store in 8 or 16 bits, or in floats that hold every sum, without a bias."""
-        if any(rule.bias) or (rule.collect_stats and rule.pixels is not None):
+        if any(rule.bias):
             return False
-        if rule.pixels not in (None, ValueRange.CLIP) or self.divisor < 1.0:
+        if rule.pixels not in (None, Range.CLIP) or self.divisor < 1.0:
             return False
         if rule.dtype.kind == "f":
             size = rule.dtype.itemsize
@@ -288,12 +290,6 @@ def _factors(weights: NDArray[Any]) -> tuple[Values, Values]:
     return (np.rint(column) if whole else column), row
 
 
-def _working(problem: Problem) -> np.dtype[Any]:
-    sums = _sums(problem)
-    assert sums is not None  # noqa: S101 - see refusal
-    return sums
-
-
 @functools.lru_cache(maxsize=256)
 def _sums(problem: Problem) -> np.dtype[Any] | None:
     """Return the dtype of sums: whole ones of 16 bits or 32 if these hold them, or float32."""
@@ -301,9 +297,4 @@ def _sums(problem: Problem) -> np.dtype[Any] | None:
         floats = problem.natural_working
         return floats if floats == np.float32 else None
     fitting = (np.dtype(name) for name in (np.int16, np.uint16, np.int32))
-    return next((dtype for dtype in fitting if _holds(dtype, *problem.sum_limits)), None)
-
-
-def _holds(dtype: np.dtype[Any], low: float, high: float) -> bool:
-    least, most = integer_limits(dtype)
-    return least <= low and high <= most
+    return next((dtype for dtype in fitting if holds(dtype, *problem.sum_limits)), None)

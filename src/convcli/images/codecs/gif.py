@@ -63,10 +63,9 @@ class _Paletted:
 
     def block(self, delay: int, disposal: int) -> bytes:
         """Return the frame as a part of a file; the delay is in hundredths of a second."""
-        settings: dict[str, Any] = {"include_color_table": True, "disposal": disposal}
-        if self._clear is not None:
-            settings["transparency"] = self._clear
-        return b"".join(getdata(self._image, duration=10 * delay, **settings))
+        settings: dict[str, Any] = {"disposal": disposal, "transparency": self._clear}
+        parts = getdata(self._image, duration=10 * delay, include_color_table=True, **settings)
+        return b"".join(parts)
 
 
 def _paletted(picture: Frame, opaque: Opacity) -> tuple[Image.Image, int | None]:

@@ -34,14 +34,12 @@ _HEADERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0
 
 def read_array(file: BinaryIO, label: str, reading: ReadPolicy) -> Picture:
     """Read a ``.npy`` of real numbers, (H, W) or (H, W, C), from a file that can seek."""
-    shape, fortran, dtype = array_header(file, label)
+    shape, _, dtype = array_header(file, label)
     _check(shape, dtype, label)
     check_pixels(shape[1] * shape[0], reading, label)
-    count = math.prod(shape)
-    _check_length(file, count * dtype.itemsize, label)
-    flat = np.frombuffer(file.read(count * dtype.itemsize), dtype)
-    array: NDArray[Any] = flat.reshape(shape, order="F" if fortran else "C")
-    native = array.astype(dtype.newbyteorder("="))
+    _check_length(file, math.prod(shape) * dtype.itemsize, label)
+    file.seek(0)
+    native = npy.read_array(file, allow_pickle=False).astype(dtype.newbyteorder("="))
     pixels = native if native.ndim > min(DIMENSIONS) else native[..., np.newaxis]
     return Picture((Frame(pixels, None, NPY),), mode=str(pixels.dtype))
 
@@ -171,11 +169,7 @@ def _json(values: Any) -> str:
 
 
 def exact(value: Any) -> str:
-    """Return the fewest digits that give a number again; whole numbers without a point.
-
-    >>> exact(3.0), exact(np.float32(0.1))
-    ('3', '0.1')
-    """
+    """Return the fewest digits that give a number again; whole numbers without a point."""
     return str(value).removesuffix(".0")
 
 

@@ -275,6 +275,8 @@ and get fresh memory from the system each time, take 58 ms; of four times fewer,
 _WHOLE = "32-bit whole numbers, filtered as float64"
 _DEVICE = "the embedded profile turns it into sRGB; without one, Pillow's plain formula"
 
+_SIXTEEN_BITS = PillowMode("I;16", "16-bit grey", np.uint16)
+
 MODES: Mapping[str, PillowMode] = MappingProxyType(
     {
         "1": PillowMode("L", "black and white: 0 and 255"),
@@ -294,10 +296,7 @@ MODES: Mapping[str, PillowMode] = MappingProxyType(
         "I": PillowMode(
             "I", "32-bit whole numbers, filtered as float64; PGM: 16-bit grey", np.float64
         ),
-        "I;16": PillowMode("I;16", "16-bit grey", np.uint16),
-        "I;16L": PillowMode("I;16", "16-bit grey", np.uint16),
-        "I;16B": PillowMode("I;16", "16-bit grey", np.uint16),
-        "I;16N": PillowMode("I;16", "16-bit grey", np.uint16),
+        **dict.fromkeys(("I;16", "I;16L", "I;16B", "I;16N"), _SIXTEEN_BITS),
         "F": PillowMode("F", "32-bit floats, as they are", np.float32),
     }
 )

@@ -184,15 +184,7 @@ def part_of(
 
 
 def stream_of(parts: Iterable[CompressedPart]) -> bytes:
-    """Join parts to a zlib stream.
-
-    >>> import numpy as np
-    >>> words = np.frombuffer(b"one, two and three", np.uint8)
-    >>> head = part_of([words[:9]], 6, 0, last=False)
-    >>> tail = part_of([words[9:]], 6, 0, dictionary=b"one, two ")
-    >>> zlib.decompress(stream_of([head, tail]))
-    b'one, two and three'
-    """
+    """Join parts to a zlib stream."""
     pieces, checksum = [_HEADER], 1
     for data, added, length in parts:
         pieces.append(data)
@@ -272,11 +264,7 @@ def _pixel_bytes(frame: Frame) -> int:
 
 
 def filtered_strips(frame: Frame, first: int = 0, last: int | None = None) -> Iterator[Bytes]:
-    """Yield the filtered rows of a picture from `first` to before `last`, several at a time.
-
-    Each strip has the shape (rows, 1 + bytes): the number of the filter, and the
-    differences that it leaves.
-    """
+    """Yield filtered rows, several at a time: the number of the filter, and what it leaves."""
     (height, width, _), pixel = frame.pixels.shape, _pixel_bytes(frame)
     last = height if last is None else min(last, height)
     rows = max(_STRIP_BYTES // (width * pixel), 1)

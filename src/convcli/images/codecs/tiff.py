@@ -16,13 +16,12 @@ from PIL import TiffImagePlugin
 
 from convcli.choices import Depth
 from convcli.images.codecs.tiff_extras import metadata_tags
-from convcli.images.codecs.tiff_pages import DEFLATE, DIFFERENCES, NO_PREDICTOR
+from convcli.images.codecs.tiff_pages import DEFLATE, DIFFERENCES, NO_PREDICTOR, UNASSOCIATED
 from convcli.images.codecs.tiff_segments import decoded_segment, deflated, fast_codecs
 from convcli.images.picture import Frame, Metadata
 from convcli.values import Record, replace
 
 _STRIP_BYTES = 2**18
-_UNASSOCIATED = 2
 _STRIPS = 273
 _FLOATS = 3
 _LONG, _LONG8 = 4, 16
@@ -38,11 +37,7 @@ _BIG_HEADER = b"II+\0" + struct.pack("<HHQ", 8, 0, 16)
 
 
 def tiff_bytes(frames: Sequence[Frame], metadata: Metadata, level: int) -> memoryview:
-    """Return pictures of any sizes as a TIFF with a page each.
-
-    Samples are uint8, uint16 or float32, with 1 or 3 channels. Every page gets the metadata;
-    `level` is zlib's, 0 to 9.
-    """
+    """Return pictures of any sizes as a TIFF with a page each; `level` is zlib's, 0 to 9."""
     buffer = io.BytesIO()
     layouts = [_strips_of(frame, level) for frame in frames]
     writer = TiffWriter(buffer, layouts, metadata)
@@ -261,10 +256,10 @@ class TiffWriter:
             if layout.nested:
                 directories[0][_WITHIN] = tuple(starts[1:-1])
                 following = [0 if last else starts[-1], *[0] * len(layout.factors)]
+            if layout.striped:  # Pillow counts strips from the end of the directory
+                strips = [max(at - starts[1], 0) for at in directories[0][_STRIPS]]
+                directories[0][_STRIPS] = tuple(strips)
             for start, directory, after in zip(starts, directories, following, strict=False):
-                if layout.striped:  # Pillow counts strips from the end of the directory
-                    end = starts[1]
-                    directory[_STRIPS] = tuple(max(at - end, 0) for at in directory[_STRIPS])
                 data = directory.tobytes(start)
                 head += _linked(data, after, len(directory), big=self._is_big)
         return head
@@ -312,12 +307,9 @@ def _sample_tags(layout: PageLayout) -> dict[int, Any]:
     if layout.striped:
         tags[TiffImagePlugin.ROWSPERSTRIP] = layout.tile[0]
     else:
-        tags |= {
-            TiffImagePlugin.TILELENGTH: layout.tile[0],
-            TiffImagePlugin.TILEWIDTH: layout.tile[1],
-        }
+        tags[TiffImagePlugin.TILELENGTH], tags[TiffImagePlugin.TILEWIDTH] = layout.tile
     if layout.alpha:
-        tags[TiffImagePlugin.EXTRASAMPLES] = (_UNASSOCIATED,)
+        tags[TiffImagePlugin.EXTRASAMPLES] = (UNASSOCIATED,)
     if layout.depth is Depth.FLOAT:
         tags[TiffImagePlugin.SAMPLEFORMAT] = (_FLOATS,) * samples
     else:
@@ -388,8 +380,6 @@ def block_sums(
 
 def mean_of(values: NDArray[Any], factors: Sequence[int]) -> NDArray[Any]:
     """Return the means of so many values along each axis, rounded if they are whole numbers.
-
-    At an end they are of the values that are there.
 
     >>> mean_of(np.array([[1, 2, 9], [3, 4, 11]], np.uint8), (2, 2)).tolist()
     [[2, 10]]

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from convcli.choices import Alpha, Combine
 from convcli.images.drawing import QUIET, Canvas, Cell, diverging, grey
 from convcli.images.figures import page_of, text_block
-from convcli.lessons.explain.explanation import Explanation, KernelAnswer, Plane
+from convcli.lessons.explain import Explanation, KernelAnswer, Plane
 from convcli.lessons.pictures import finite, middle
 from convcli.text import short, tight, times
 from convcli.values import Record
@@ -33,48 +33,43 @@ def grid_title(answer: Explanation, plane: Plane) -> str:
 
 def facts_about(answer: Explanation) -> list[tuple[str, Facts]]:
     """Return the facts about each kernel and about the value, each list with its title."""
-    place, last = ("looks at", _looks_at(answer)), [*_value(answer), *_padding(answer)]
+    place, value, padding = ("looks at", _looks_at(answer)), _value(answer), _padding(answer)
+    parts = [(part, _arithmetic(part), _similarity(answer, part)) for part in answer.parts]
     if answer.combine is None:
-        (part,) = answer.parts
-        words = _similarity(answer, part)
-        return [("", [place, *_arithmetic(part), *_value(answer), *words, *_padding(answer)])]
-    kernels = [
-        (part.kernel, [*_arithmetic(part), *_similarity(answer, part)]) for part in answer.parts
-    ]
+        ((_, arithmetic, words),) = parts
+        return [("", [place, *arithmetic, *value, *words, *padding])]
     combined = (answer.combine.value, _combination(answer))
-    return [*kernels, ("together", [place, combined, *last])]
+    kernels = [(part.kernel, [*arithmetic, *words]) for part, arithmetic, words in parts]
+    return [*kernels, ("together", [place, combined, *value, *padding])]
 
 
 def _arithmetic(part: KernelAnswer) -> Facts:
     """Return the sum, the division by the opacity and the bias, with their numbers."""
-    facts = [("sum", short(part.total))]
-    value = part.total
+    facts, total = [("sum", short(part.total))], short(part.total)
     if part.opacity is not None and part.filtered_opacity is not None:
+        opacity = short(part.filtered_opacity)
         quotient = f"{short(part.opacity.products.sum())} / {short(part.weights_sum)}"
-        opacity = f"{quotient} = {short(part.filtered_opacity)}"
-        facts.append(("opacity", f"{opacity}: its sum over the kernel's sum"))
-        value = part.colour
-        shown = f"{short(part.total)} / {short(part.filtered_opacity or 1)} = {short(value)}"
+        facts.append(("opacity", f"{quotient} = {opacity}: its sum over the kernel's sum"))
+        shown = f"{total} / {opacity} = {short(part.colour)}"
         nothing = "0: there is nothing to see here"
         facts.append(("colour", nothing if part.is_invisible else shown))
     if part.bias:
-        facts.append(("bias", f"{short(value)} + {short(part.bias)} = {short(part.raw)}"))
+        facts.append(("bias", f"{short(part.colour)} + {short(part.bias)} = {short(part.raw)}"))
     return facts
 
 
 def _combination(answer: Explanation) -> str:
     """Return the formula that combines the answers of several kernels, with its numbers."""
     answers = [short(part.raw) for part in answer.parts]
-    if answer.combine is Combine.MAGNITUDE:
-        squares = " + ".join(f"({a})²" if a.startswith("-") else f"{a}²" for a in answers)
-        return f"√({squares}) = {short(answer.raw)}"
-    if answer.combine in (Combine.MAX, Combine.MIN):
-        which = "largest" if answer.combine is Combine.MAX else "smallest"
-        return f"the {which} of {', '.join(answers)} = {short(answer.raw)}"
-    added = " + ".join(f"({a})" if a.startswith("-") else a for a in answers)
-    if answer.combine is Combine.MEAN:
-        return f"({added}) / {len(answers)} = {short(answer.raw)}"
-    return f"{added} = {short(answer.raw)}"
+    bracketed = [f"({each})" if each.startswith("-") else each for each in answers]
+    added, listed = " + ".join(bracketed), ", ".join(answers)
+    formula = {
+        Combine.MAGNITUDE: f"√({' + '.join(f'{each}²' for each in bracketed)})",
+        Combine.MAX: f"the largest of {listed}",
+        Combine.MIN: f"the smallest of {listed}",
+        Combine.MEAN: f"({added}) / {len(answers)}",
+    }
+    return f"{formula.get(answer.combine or Combine.SUM, added)} = {short(answer.raw)}"
 
 
 def _value(answer: Explanation) -> Facts:
@@ -138,10 +133,7 @@ Cells = Sequence[Sequence[Cell]]
 
 
 class Row(Record):
-    """Grids that are drawn beside each other, each below its title.
-
-    `is_added` says whether the last grid is added to the one above it.
-    """
+    """Grids beside each other, each below its title; the last may be added to that above."""
 
     titles: tuple[str, ...]
     grids: tuple[Cells, ...]
@@ -156,10 +148,7 @@ class Row(Record):
 def draw_rows(
     canvas: Canvas, corner: tuple[int, int], rows: Sequence[Row], side: int, joined: int
 ) -> tuple[int, int]:
-    """Draw rows below each other, and what joins the first ones: signs, a bracket, an arrow.
-
-    Returns the place right of the arrow: where the result is drawn, half way up.
-    """
+    """Draw rows, and what joins the first ones; return the place of the result, half way up."""
     left, top = corner
     tops = [top]
     for row in rows:
@@ -169,8 +158,7 @@ def draw_rows(
     last = rows[0].grids[-1]
     for place, row in zip(tops, rows, strict=False):
         if row.is_added:
-            middle = (x - GAP - len(last[0]) * side // 2, place - MARGIN // 2)
-            canvas.sign(middle, "+")
+            canvas.sign((x - GAP - len(last[0]) * side // 2, place - MARGIN // 2), "+")
     first, bottom = top + HEAD, tops[joined] - MARGIN
     if joined > 1:
         canvas.bracket((x - GAP + 8, first), bottom, 10)
@@ -204,7 +192,7 @@ def value_cells(
     """Return cells from black to white for 0 to `scale`; signed ones from blue to red."""
     colour, none = (diverging if signed else grey), np.zeros(values.shape, bool)
     levels = finite(values) / (scale or 1.0)
-    marks = (none if padded is None else padded, none if framed is None else framed)
+    marks = [none if each is None else each for each in (padded, framed)]
     lines = zip(*(each.tolist() for each in (levels, values, *marks)), strict=True)
     return [
         [Cell(colour(level), text(value), *of) for level, value, *of in zip(*line, strict=True)]
@@ -213,10 +201,7 @@ def value_cells(
 
 
 def draw_explanations(explanations: Sequence[Explanation]) -> Canvas:
-    """Draw explanations below each other, with a row of grids for each input channel.
-
-    Of more than 12 output channels, or input channels, the first 12 are drawn.
-    """
+    """Draw explanations of the first 12 channels, a row of grids for each input channel."""
     count, blocks = len(explanations), []
     for answer in explanations[:_MOST]:
         rows = _rows(answer)
@@ -243,31 +228,30 @@ def _rows(answer: Explanation) -> list[Row]:
     for part in answer.parts:
         kernel = part.kernel if answer.combine is not None else ""
         for number, plane in enumerate(part.planes[:_MOST]):
-            is_added = bool(rows) and (number > 0 or summed)
-            rows.append(_row(answer, plane, kernel, is_added=is_added))
+            rows.append(
+                _row(answer, plane, kernel, is_added=number > 0 or (summed and bool(rows)))
+            )
         if part.opacity is not None:
-            rows.append(_row(answer, part.opacity, kernel, is_added=False))
+            rows.append(_row(answer, part.opacity, kernel))
     return rows
 
 
-def _row(answer: Explanation, plane: Plane, kernel: str, *, is_added: bool) -> Row:
+def _row(answer: Explanation, plane: Plane, kernel: str, *, is_added: bool = False) -> Row:
     part = (middle(answer.padded.shape[0]), middle(answer.padded.shape[1]))
-    is_opacity = plane.channel is None
     patch, padded = plane.patch[part], answer.padded[part]
-    largest = np.abs(plane.products).max() if is_opacity else _largest(answer, "products")
-    name = ", ".join(filter(None, (kernel, plane.name if not is_opacity else "")))
-    title = f"{name}: " * bool(name) + grid_title(answer, plane)
+    name, white, largest = plane.name, answer.white, _largest(answer, "products")
+    if plane.channel is None:
+        name, white, largest = "", 1, float(np.abs(plane.products).max())
+    names = ", ".join(filter(None, (kernel, name)))
+    title = f"{names}: " * bool(names) + grid_title(answer, plane)
     if padded.shape != answer.padded.shape:
         title += f": the middle {times(padded.shape)} of {times(answer.padded.shape)} is drawn"
-    return Row(
-        (title, "kernel", "products"),
-        (
-            value_cells(patch, 1 if is_opacity else answer.white, padded=padded),
-            value_cells(plane.weights[part], _largest(answer, "weights"), signed=True),
-            value_cells(plane.products[part], float(largest), signed=True),
-        ),
-        is_added,
+    grids = (
+        value_cells(patch, white, padded=padded),
+        value_cells(plane.weights[part], _largest(answer, "weights"), signed=True),
+        value_cells(plane.products[part], largest, signed=True),
     )
+    return Row((title, "kernel", "products"), grids, is_added)
 
 
 def _largest(answer: Explanation, name: str) -> float:

@@ -1,19 +1,19 @@
 """One output value, taken apart: the steps of `apply` for one pixel, done again one by one."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from convcli.borders import AnyBorder, beyond, fill_of
+from convcli.borders import beyond, fill_of
 from convcli.choices import Alpha, Combine, Edges
 from convcli.engine.transposed import exchanged, stamp_window, stamping_for
 from convcli.errors import GeometryError, OptionError
 from convcli.geometry.window import Pair, Window, window
 from convcli.images.picture import Frame
 from convcli.kernels.kernel import Kernel
-from convcli.lessons.explain.explanation import Explanation, Grid, KernelAnswer, Plane
+from convcli.lessons.explain import Explanation, Grid, KernelAnswer, Plane
 from convcli.pipeline.options import Options
 from convcli.pipeline.pipeline import prepared
 from convcli.pipeline.report import Report
@@ -30,10 +30,9 @@ Positions = NDArray[np.intp]
 
 
 class Explainer:
-    """A frame that is filtered once: any pixel of its output can be taken apart.
+    """A frame that is filtered once: any pixel of its output (H, W, C) can be taken apart.
 
-    `shape` is that of the output (H, W, channels). An option whose step is not shown, such as
-    ``linear``, is an `OptionError`.
+    An option whose step is not shown, such as ``linear``, is an `OptionError`.
     """
 
     def __init__(self, operand: Operand, frame: Frame, options: Options = _OPTIONS) -> None:
@@ -44,29 +43,24 @@ class Explainer:
         operand = operand.changed(lambda kernel: kernel.along(options.axis))
         self._applied = filter_frame(frame, [operand], options)
         self.shape = self._applied.values.shape
-        self._source = _slid_over(operand, prepared(frame, options), options)
-        self._filters = _as_applied(operand, options)
-        self._options = options
+        self._frame, self._options = prepared(frame, options), options
+        self._source = _slid_over(operand, self._frame.pixels, options)
+        self._kernels, self._combine = _as_applied(operand, options)
 
     def at(self, at: Pair, channels: Sequence[int] | None = None) -> list[Explanation]:
-        """Take one output pixel (row, column) apart, in some or all output channels.
-
-        A pixel or a channel that the output does not have is a `GeometryError`.
-        """
+        """Take one output pixel (row, column) apart, in some or all output channels."""
         _check_place(at, channels, self.shape)
-        weighted = self._applied.report.alpha_policy == Alpha.PREMULTIPLY.value
-        view = _view(self._source, at, self._options.border, weighted=weighted)
+        view = self._view(at)
         chosen = range(self.shape[2]) if channels is None else channels
-        return [self._explained(view, channel) for channel in chosen]
+        return [self._explained(at, view, channel) for channel in chosen]
 
-    def _explained(self, view: "_View", channel: int) -> Explanation:
-        (kernels, combine), applied, options = self._filters, self._applied, self._options
-        at, report, frame = view.at, applied.report, view.source.frame
-        parts = tuple(_part(kernel, view, channel) for kernel in kernels)
-        raw = _combined([part.raw for part in parts], combine)
+    def _explained(self, at: Pair, view: "_View", channel: int) -> Explanation:
+        applied, options, frame = self._applied, self._options, self._frame
+        report, mapping = applied.report, applied.report.range or "none"
+        parts = tuple(_part(kernel, view, channel) for kernel in self._kernels)
+        raw = _COMBINED.get(self._combine, sum)([part.raw for part in parts])
         value = applied.values[at[0], at[1], channel].item()
-        mapping = report.range or "none"
-        bank = kernels[0].is_bank
+        bank = self._kernels[0].is_bank
         return Explanation(
             at=at,
             channel=channel,
@@ -75,9 +69,9 @@ class Explainer:
             columns=tuple(view.columns.tolist()),
             padded=view.padded,
             border=options.border.value,
-            spread=view.source.spread if options.transposed else None,
+            spread=self._source.spread if options.transposed else None,
             parts=parts,
-            combine=combine,
+            combine=self._combine,
             raw=raw,
             range=mapping,
             steps=steps_between(raw, value, mapping, frame.white, report),
@@ -86,6 +80,30 @@ class Explainer:
             alpha=report.alpha_policy,
             opacity=None if applied.alpha is None else applied.alpha[at[0], at[1]].item(),
         )
+
+    def _view(self, at: Pair) -> "_View":
+        frame, source, border = self._frame, self._source, self._options.border
+        rows, columns = (
+            np.arange(0, axis.extent, axis.dilation) + axis.source(output)
+            for axis, output in zip(source.window.axes, at, strict=True)
+        )
+        fill = fill_of(border, frame.channels, frame.white)
+        patch = beyond(source.pixels, border, rows, columns, fill).astype(np.float64)
+        opacity = None
+        weighted = self._applied.report.alpha_policy == Alpha.PREMULTIPLY.value
+        if weighted and frame.alpha is not None:
+            opaque = (float(frame.white * isinstance(border, Edges)),)
+            opacity = beyond(frame.alpha, border, rows, columns, opaque) / frame.white
+            patch *= opacity[..., np.newaxis]
+        sides = zip(
+            (rows, columns), source.pixels.shape[:2], source.first, source.spread, strict=True
+        )
+        padded = [
+            (places < 0) | (places >= size) | ((places + first) % step != 0)
+            for places, size, first, step in sides
+        ]
+        rows, columns = rows + source.first[0], columns + source.first[1]
+        return _View(rows, columns, np.logical_or.outer(*padded), patch, opacity)
 
 
 def first_channels(operand: Operand) -> list[int] | None:
@@ -96,61 +114,31 @@ def first_channels(operand: Operand) -> list[int] | None:
 class _Source(Record):
     """The pixels below a window, the place of the `first`, and how far two are apart."""
 
-    frame: Frame
     pixels: NDArray[np.generic]
     window: Window
     first: Pair = (0, 0)
     spread: Pair = (1, 1)
 
 
-def _slid_over(operand: Operand, frame: Frame, options: Options) -> _Source:
+def _slid_over(operand: Operand, pixels: NDArray[np.generic], options: Options) -> _Source:
     sides = (operand.size, options.stride, options.padding, options.dilation)
     if not options.transposed:
-        return _Source(frame, frame.pixels, window(*sides))
+        return _Source(pixels, window(*sides))
     slide, more = stamp_window(*sides, options.output_padding)
-    pixels = frame.pixels
-    stamping = stamping_for(
-        pixels.shape, pixels.dtype, exchanged(operand.kernels[0]), slide, more
-    )
+    kernel = exchanged(operand.kernels[0])
+    stamping = stamping_for(pixels.shape, pixels.dtype, kernel, slide, more)
     first = (stamping.cut[0].start, stamping.cut[1].start)
-    return _Source(
-        frame, stamping.spread(pixels), stamping.problem.window, first, stamping.stride
-    )
+    return _Source(stamping.spread(pixels), stamping.problem.window, first, stamping.stride)
 
 
 class _View(Record):
     """The patch (kh, kw, C) that the window of one output sees, times its opacity, if any."""
 
-    source: _Source
-    at: Pair
     rows: Positions
     columns: Positions
     padded: NDArray[np.bool_]
     patch: Grid
     opacity: Grid | None
-
-
-def _view(source: _Source, at: Pair, border: AnyBorder, *, weighted: bool) -> _View:
-    frame = source.frame
-    rows, columns = (
-        np.arange(0, axis.extent, axis.dilation) + output * axis.stride - axis.before
-        for axis, output in zip(source.window.axes, at, strict=True)
-    )
-    fill = fill_of(border, frame.channels, frame.white)
-    patch = beyond(source.pixels, border, rows, columns, fill).astype(np.float64)
-    opacity = None
-    if weighted and frame.alpha is not None:
-        opaque = (float(frame.white * isinstance(border, Edges)),)
-        opacity = beyond(frame.alpha, border, rows, columns, opaque) / frame.white
-        patch *= opacity[..., np.newaxis]
-    padded = [
-        (places < 0) | (places >= size) | ((places + first) % step != 0)
-        for places, size, first, step in zip(
-            (rows, columns), source.pixels.shape[:2], source.first, source.spread, strict=True
-        )
-    ]
-    rows, columns = rows + source.first[0], columns + source.first[1]
-    return _View(source, at, rows, columns, np.logical_or.outer(*padded), patch, opacity)
 
 
 def _as_applied(
@@ -190,28 +178,25 @@ def _part(kernel: Kernel, view: _View, channel: int) -> KernelAnswer:
 
 
 def _planes(kernel: Kernel, patch: Grid, channel: int) -> tuple[Plane, ...]:
+    count = patch.shape[2]
     if not kernel.is_bank:
-        name = _name(channel, patch.shape[2])
+        name = _name(channel, count)
         return (Plane(channel, name, patch[..., channel], kernel.weights),)
+    colours = [f", {colour}" for colour in COLOURS] if count == len(COLOURS) else [""] * count
+    names = [f"input channel {index}{colour}" for index, colour in enumerate(colours)]
     return tuple(
-        Plane(index, _input_name(index, patch.shape[2]), patch[..., index], weights)
-        for index, weights in enumerate(kernel.weights[channel])
+        Plane(index, name, patch[..., index], kernel.weights[channel, index])
+        for index, name in enumerate(names)
     )
 
 
-def _input_name(index: int, channels: int) -> str:
-    colour = f", {COLOURS[index]}" if channels == len(COLOURS) else ""
-    return f"input channel {index}{colour}"
-
-
-def _combined(answers: list[float], combine: Combine | None) -> float:
-    if combine is Combine.MAGNITUDE:
-        return math.hypot(*answers)
-    if combine is Combine.MAX:
-        return max(answers)
-    if combine is Combine.MIN:
-        return min(answers)
-    return sum(answers) / (len(answers) if combine is Combine.MEAN else 1)
+_COMBINED: dict[Combine | None, Callable[[list[float]], float]] = {
+    Combine.MAGNITUDE: lambda answers: math.hypot(*answers),
+    Combine.MAX: max,
+    Combine.MIN: min,
+    Combine.MEAN: lambda answers: sum(answers) / len(answers),
+}
+"""How several answers become one; by their sum where it is not said."""
 
 
 def steps_between(
@@ -219,8 +204,7 @@ def steps_between(
 ) -> tuple[tuple[str, float], ...]:
     """Return the steps from a raw value to the pixel that was written, and their values.
 
-    `mapping` is a value of `Range`, or ``none`` for raw floats. The report has the lowest and
-    the highest raw value, which some ranges stretch.
+    `mapping` is a value of `Range`, or ``none`` for raw floats.
     """
     if mapping == "none":
         return ()

@@ -10,15 +10,16 @@ from typing import Any
 
 import numpy as np
 
+from convcli.borders import AnyBorder, fill_of
 from convcli.choices import RED_BLUE, Combine, Depth
 from convcli.errors import ImageError, KernelError
-from convcli.geometry.window import IntOrPair, Padding, pair
 from convcli.images.picture import Frame
 from convcli.kernels.catalogue.entry import CATALOGUE, OPERATORS
 from convcli.kernels.kernel import Kernel
 from convcli.kernels.operator import Operator
 from convcli.pipeline.options import Options
-from convcli.pipeline.pipeline import SourceInfo, plan_pipeline
+from convcli.pipeline.pipeline import plan_pipeline
+from convcli.pipeline.recipe import option_word
 from convcli.pipeline.steps import Operand
 from convcli.storage.atomic import replacing
 from convcli.values import Record
@@ -31,8 +32,8 @@ _LARGEST_NAMED = 13
 """Kernels of the catalogue with a longer side are left out: gabor is as large as the others."""
 
 _OPERATORS = "Operators"
-_SCRIPTS = ("numbers.js", "picture.js", "pixel.js", "editor.js", "touch.js", "page.js")
 _FRAME_HEIGHT = 900
+_FIELDS = ("stride", "padding", "border", "dilation", "range", "flip", "gray")
 
 
 class Explorer(Record):
@@ -70,13 +71,14 @@ def explorer_of(operand: Operand, frame: Frame, options: Options, name: str) -> 
     _check_picture(source)
     _check_kernels(operand.kernels)
     # What does not fit is refused here as `apply` refuses it.
-    combine = plan_pipeline(SourceInfo.of(source), [operand], options).steps[0].combine
+    combine = plan_pipeline(source.header, [operand], options).steps[0].combine
     given = _operand(operand)
     document = {
         "kernel": given | {"combine": combine.value if combine else None},
         "catalogue": _catalogue(),
         "picture": _picture(source, name),
         "settings": _settings(options, combine),
+        "border": _border(options.border, source),
         "palette": RED_BLUE[1:-1],
     }
     return Explorer(_page(document, f"{operand.name} on {Path(name).name}"))
@@ -173,43 +175,35 @@ def _picture(frame: Frame, name: str) -> dict[str, Any]:
 
 
 def _settings(options: Options, combine: Combine | None) -> dict[str, Any]:
+    """Return the options as a person writes them."""
     return {
-        "stride": _pair_text(options.stride),
-        "padding": _padding_text(options.padding),
-        "border": options.border.value,
-        "dilation": _pair_text(options.dilation),
-        "bias": f"{options.bias or 0:g}" if options.bias in {None, 0} else repr(options.bias),
-        "range": options.range.value,
+        **{name: option_word(name, _single(getattr(options, name))) for name in _FIELDS},
+        "bias": options.bias or 0,
         "combine": combine.value if combine else None,
-        "flip": options.flip,
-        "gray": options.gray,
     }
 
 
-def _pair_text(value: IntOrPair) -> str:
-    rows, columns = pair(value, "pair")
-    return f"{rows}" if rows == columns else f"{rows}x{columns}"
+def _single(value: Any) -> Any:
+    """Return one number for two that are equal."""
+    is_pair = isinstance(value, tuple) and isinstance(value[0], int)
+    return value[0] if is_pair and value[0] == value[1] else value
 
 
-def _padding_text(padding: Padding) -> str:
-    """Write a padding as the page reads it: ``same``, ``1``, ``1x2`` or ``0+1x2+3``."""
-    if isinstance(padding, str):
-        return padding
-    sides = [padding, padding] if isinstance(padding, int) else list(padding)
-    ends = [pair(side, "padding") for side in sides]
-    texts = [f"{end[0]}" if end[0] == end[1] else f"{end[0]}+{end[1]}" for end in ends]
-    return texts[0] if texts[0] == texts[1] else "x".join(texts)
+def _border(border: AnyBorder, frame: Frame) -> dict[str, Any]:
+    fills = fill_of(border, frame.channels, frame.white)
+    return {"value": border.value, "axes": [mode.value for mode in border.axes], "fills": fills}
 
 
 def _page(document: dict[str, Any], title: str) -> str:
     """Fill the page: a ``<`` inside of its data could end the script that holds them."""
     folder = Path(__file__).parent
-    text = {name: (folder / name).read_text("utf-8") for name in ("page.html", "page.css")}
-    script = "\n".join((folder / name).read_text("utf-8") for name in _SCRIPTS)
+    page = (folder / "page.html").read_text("utf-8")
+    # page.js, the last, starts the page.
+    scripts = sorted(folder.glob("*.js"), key=lambda path: (path.stem == "page", path.name))
     parts = {
         "title": html.escape(title),
-        "style": text["page.css"],
-        "script": script,
+        "style": (folder / "page.css").read_text("utf-8"),
+        "script": "\n".join(path.read_text("utf-8") for path in scripts),
         "data": json.dumps(document, separators=(",", ":")).replace("<", "\\u003c"),
     }
-    return re.sub("{{(.*?)}}", lambda place: parts[place[1]], text["page.html"])
+    return re.sub("{{(.*?)}}", lambda place: parts[place[1]], page)

@@ -1,11 +1,5 @@
-// The arithmetic of `convcli apply`: borders, sizes, sums, and how sums become pixels.
+// The arithmetic of `convcli apply`: borders, sizes, and how sums become pixels.
 // Nothing here knows the page.
-//
-// Sums are computed in 64-bit floats. Where the weights are whole numbers over one divisor,
-// as most kernels of the catalogue are, such sums are exact, and so are those of `apply`:
-// every pixel is equal. Other weights have sums that `apply` rounds to 32-bit floats, in an
-// order that differs between machines: `slack` says how far such a sum may be from the exact
-// one (n additions in any order err by at most n·2⁻²⁴ of the sum of magnitudes).
 
 const f32 = Math.fround;
 
@@ -18,16 +12,16 @@ function rint(value) {
 }
 
 /** The source of each position of a padded axis; -1 for the constant of the border "zero". */
-function sourceIndices(border, size, before, after) {
+function sourceIndices(mode, size, before, after) {
   const sources = new Int32Array(before + size + after);
   const fold = (at, length) => ((at % length) + length) % length;
   for (let i = 0; i < sources.length; i++) {
     const at = i - before;
     let source;
-    if (border === "zero") source = at >= 0 && at < size ? at : -1;
-    else if (border === "replicate") source = Math.min(Math.max(at, 0), size - 1);
-    else if (border === "wrap") source = fold(at, size);
-    else if (border === "symmetric") {
+    if (mode === "zero") source = at >= 0 && at < size ? at : -1;
+    else if (mode === "replicate") source = Math.min(Math.max(at, 0), size - 1);
+    else if (mode === "wrap") source = fold(at, size);
+    else if (mode === "symmetric") {
       const folded = fold(at, 2 * size);
       source = Math.min(folded, 2 * size - 1 - folded);
     } else if (size === 1) source = 0;
@@ -38,6 +32,32 @@ function sourceIndices(border, size, before, after) {
     sources[i] = source;
   }
   return sources;
+}
+
+/** Of how many times its source, the first and the last value a place of an odd border is. */
+function oddParts(at, size) {
+  const far = Math.abs(at), turns = Math.floor(far / (2 * size - 2));
+  const [own, last] = far % (2 * size - 2) >= size ? [-1, 2 + 2 * turns] : [1, 2 * turns];
+  return at < 0 ? [-own, 2 + 2 * turns, -last] : [own, -2 * turns, last];
+}
+
+/** One axis of a picture with its border: the values of a line are read by `get`. */
+function borderedAxis(mode, { size, before, after }) {
+  const sources = sourceIndices(mode, size, before, after), isOdd = mode === "odd" && size > 1;
+  const read = (get, i, fill) => {
+    if (!isOdd || (i >= before && i < before + size)) {
+      return sources[i] < 0 ? fill : get(sources[i]);
+    }
+    const [own, first, last] = oddParts(i - before, size);
+    return own * get(sources[i]) + first * get(0) + last * get(size - 1);
+  };
+  return { sources, before, isOdd, read };
+}
+
+/** The value at a place of a plane with its border. */
+function borderedValue(plane, width, [rows, columns], fill, y, x) {
+  return columns.read((column) => rows.read(
+    (row) => plane[row * width + column], y, fill), x, fill);
 }
 
 /** One axis of the window. Throws an Error with a message for the reader. */
@@ -56,240 +76,6 @@ function axisOf(what, size, kernel, stride, padding, dilation) {
   }
   const output = Math.floor(span / stride) + 1;
   return { size, kernel, stride, dilation, extent, before, after, span, output };
-}
-
-/** Weights as whole numbers over one divisor, or null: the rule of `Kernel.integer_form`. */
-function integerForm(weights) {
-  const magnitudes = weights.map(Math.abs).filter((weight) => weight !== 0);
-  if (magnitudes.every(Number.isInteger)) return integersOver(weights, 1);
-  const smallest = magnitudes.reduce((a, b) => Math.min(a, b));
-  const largest = magnitudes.reduce((a, b) => Math.max(a, b));
-  if (smallest < 1e-300 || largest >= 2 ** 31 * smallest) return null;
-  for (let denominator = 1; denominator <= 64; denominator++) {
-    const divisor = denominator / smallest;
-    const whole = rint(Math.min(divisor, 2 ** 31));
-    if (Math.abs(divisor - whole) > 1e-9 * whole) continue;
-    const form = integersOver(weights, whole);
-    if (form) return form;
-  }
-  return null;
-}
-
-function integersOver(weights, divisor) {
-  const integers = weights.map((weight) => rint(weight * divisor));
-  const fits = integers.every((n, i) => Math.abs(n) < 2 ** 31 && n / divisor === weights[i]);
-  return fits ? { integers, divisor } : null;
-}
-
-/** Whether the weights of each filter sum to 0, rounding errors aside. */
-function isZeroSum(kernel) {
-  const count = kernel.weights.length / kernel.filters;
-  for (let m = 0; m < kernel.filters; m++) {
-    const filter = kernel.weights.slice(m * count, (m + 1) * count);
-    const total = filter.reduce((a, b) => a + b, 0);
-    if (Math.abs(total) > filter.reduce((a, b) => a + Math.abs(b), 0) * 1e-9) return false;
-  }
-  return true;
-}
-
-/** The kernel turned by half a turn: convolution from correlation. */
-function flipped(kernel) {
-  const area = kernel.rows * kernel.columns, weights = [];
-  for (let start = 0; start < kernel.weights.length; start += area) {
-    weights.push(...kernel.weights.slice(start, start + area).reverse());
-  }
-  return { ...kernel, weights };
-}
-
-/**
- * Columns and rows whose products add up to the weights, at most `most` pairs, or null.
- *
- * The largest weight that is left is the next pivot: its row and its column are taken away.
- */
-function factorsOf(weights, rows, columns, most) {
-  const rest = Float64Array.from(weights), factors = [];
-  const close = 1e-14 * Math.max(...weights.map(Math.abs));
-  for (;;) {
-    let pivot = 0;
-    for (let i = 1; i < rest.length; i++) {
-      if (Math.abs(rest[i]) > Math.abs(rest[pivot])) pivot = i;
-    }
-    if (Math.abs(rest[pivot]) <= close) return factors;
-    if (factors.length === most) return null;
-    const y = Math.floor(pivot / columns), x = pivot % columns;
-    const row = rest.slice(y * columns, (y + 1) * columns);
-    const column = Float64Array.from({ length: rows }, (_, i) => rest[i * columns + x] / row[x]);
-    for (let i = 0; i < rest.length; i++) {
-      rest[i] -= column[Math.floor(i / columns)] * row[i % columns];
-    }
-    factors.push({ column, row });
-  }
-}
-
-/** Kernels of more taps are computed as columns and rows where that takes fewer products. */
-const FEW_TAPS = 15;
-
-/** Weights and their offsets in a padded plane, without zeros, filled up to fours. */
-function tapsOf(weights, offsetOf) {
-  const offsets = [], taps = [];
-  weights.forEach((weight, i) => {
-    if (weight === 0) return;
-    offsets.push(offsetOf(i));
-    taps.push(weight);
-  });
-  while (taps.length % 4) { offsets.push(0); taps.push(0); }
-  return { offsets, taps, lines: [] };
-}
-
-/** The same as whole lines of weights, for a window that moves in steps of 1, if few are 0. */
-function linesOf(weights, rows, columns, padded) {
-  const lines = [];
-  for (let y = 0; y < rows; y++) {
-    const line = Float64Array.from(weights.slice(y * columns, (y + 1) * columns));
-    if (line.some((weight) => weight !== 0)) lines.push({ offset: y * padded, line });
-  }
-  const taps = weights.filter((weight) => weight !== 0).length;
-  const isDense = columns > 2 && taps * 2 > lines.length * columns;
-  return isDense ? { offsets: [], taps: [], lines } : null;
-}
-
-/** How one grid of weights is summed up: at once, or by columns and then rows. */
-function plannedGrid(weights, down, across, padded, white) {
-  const isPlain = across.stride === 1 && across.dilation === 1;
-  const grid = (part, rows, columns) => (
-    (isPlain && linesOf(part, rows, columns, padded * down.dilation)) || tapsOf(part, (i) => (
-      Math.floor(i / columns) * down.dilation * padded + (i % columns) * across.dilation)));
-  const taps = weights.filter((weight) => weight !== 0).length;
-  const most = Math.floor(taps / (down.kernel + across.kernel));
-  const isSmall = weights.reduce((sum, weight) => sum + Math.abs(weight), 0) * white < 2 ** 40;
-  const factors = taps > FEW_TAPS && most > 0 && isSmall
-    ? factorsOf(weights, down.kernel, across.kernel, most) : null;
-  if (!factors) return [{ column: null, row: grid(weights, down.kernel, across.kernel) }];
-  return factors.map(({ column, row }) => ({
-    column: tapsOf(column, (y) => y * down.dilation * padded),
-    row: grid(row, 1, across.kernel),
-  }));
-}
-
-/** Add weighted values of a plane to `sums`: four taps at a time take half the time of one. */
-function addTaps(sums, count, plane, start, step, { offsets, taps }) {
-  for (let t = 0; t < taps.length; t += 4) {
-    const a = taps[t], b = taps[t + 1], c = taps[t + 2], d = taps[t + 3];
-    const [p, q, r, s] = [0, 1, 2, 3].map((k) => plane.subarray(start + offsets[t + k]));
-    for (let i = 0, j = 0; i < count; i++, j += step) {
-      sums[i] += a * p[j] + b * q[j] + c * r[j] + d * s[j];
-    }
-  }
-}
-
-/** Add a line of weights that slides along a plane: each value is read once for four sums. */
-function addLine(sums, count, plane, start, line) {
-  const end = count - count % 4;
-  for (let i = 0; i < end; i += 4) {
-    let at = start + i, a = plane[at], b = plane[at + 1], c = plane[at + 2];
-    let first = 0, second = 0, third = 0, fourth = 0;
-    at += 3;
-    for (let k = 0; k < line.length; k++) {
-      const weight = line[k], d = plane[at + k];
-      first += weight * a;
-      second += weight * b;
-      third += weight * c;
-      fourth += weight * d;
-      a = b; b = c; c = d;
-    }
-    sums[i] += first;
-    sums[i + 1] += second;
-    sums[i + 2] += third;
-    sums[i + 3] += fourth;
-  }
-  for (let i = end; i < count; i++) {
-    for (let k = 0; k < line.length; k++) sums[i] += line[k] * plane[start + i + k];
-  }
-}
-
-function addPart(sums, count, plane, start, step, part) {
-  for (const { offset, line } of part.lines) addLine(sums, count, plane, start + offset, line);
-  addTaps(sums, count, plane, start, step, part);
-}
-
-/** Add a row of sums of one plane to `sums`. */
-function addRow(sums, plane, start, step, grid, scratch) {
-  for (const { column, row } of grid) {
-    if (column) {
-      scratch.fill(0);
-      addTaps(scratch, scratch.length, plane, start, 1, column);
-    }
-    addPart(sums, sums.length, column ? scratch : plane, column ? 0 : start, step, row);
-  }
-}
-
-/** Copy a plane of a picture (an array of height·width numbers) with its border around it. */
-function paddedPlane(plane, width, rows, columns, before) {
-  const padded = new Float64Array(rows.length * columns.length);
-  rows.forEach((row, y) => {
-    if (row < 0) return;
-    const start = y * columns.length, line = plane.subarray(row * width, (row + 1) * width);
-    padded.set(line, start + before);
-    for (let x = 0; x < columns.length; x++) {
-      if (x === before) x += width;
-      if (columns[x] >= 0) padded[start + x] = line[columns[x]];
-    }
-  });
-  return padded;
-}
-
-/** A kernel, ready to be summed up; `precision` says how its sums become raw values. */
-function plannedKernel(kernel, bias, white, down, across, padded) {
-  const form = integerForm(kernel.weights), area = kernel.rows * kernel.columns;
-  const weights = form ? form.integers : kernel.weights;
-  const grids = [];
-  for (let start = 0; start < weights.length; start += area) {
-    const grid = weights.slice(start, start + area);
-    grids.push(plannedGrid(grid, down, across, padded, white));
-  }
-  const own = kernel.bias.length ? kernel.bias : [0];
-  const biases = Array.from({ length: kernel.filters }, (_, m) => own[m % own.length] + bias);
-  const divisor = form ? form.divisor : 1;
-  const isRounded = Boolean(form) && grids.some((grid) => grid.some(({ column }) => column));
-  return { kernel, grids, form, divisor, biases, isRounded,
-    ...precision(kernel, weights, form, divisor, biases, white, down, across) };
-}
-
-/** Choose the precision of the division and of the bias, as the planner of `apply` does. */
-function precision(kernel, weights, form, divisor, biases, white, down, across) {
-  const count = weights.length / kernel.filters;
-  let least = 0, most = 0, magnitude = 0, taps = 0;
-  for (let m = 0; m < kernel.filters; m++) {
-    let above = 0, below = 0;
-    for (const weight of weights.slice(m * count, (m + 1) * count)) {
-      if (weight > 0) above += weight; else below += weight;
-      if (weight !== 0) taps += 1;
-    }
-    least = Math.min(least, below * white);
-    most = Math.max(most, above * white);
-    magnitude = Math.max(magnitude, (above - below) * white);
-  }
-  const largest = Math.max(most, -least, ...biases.map(Math.abs));
-  const inIntegers = form && !kernel.isBank && down.stride === 1 && across.stride === 1 &&
-    (taps <= 64 || factorsOf(weights, kernel.rows, kernel.columns, 1));
-  const narrow = (least >= -32768 && most <= 32767) || (least >= 0 && most <= 65535);
-  const isWide = Boolean(form) && (inIntegers ? !narrow : largest >= 2 ** 24);
-  const dyadic = Number.isInteger(Math.log2(divisor));
-  const hasBias = biases.some((bias) => bias !== 0);
-  const isExact = Boolean(form) &&
-    (!hasBias || dyadic || biases.every((bias) => Number.isInteger(bias * 2)));
-  const slack = isExact ? 0 : (taps + 8) * 2 ** -24 * (magnitude / divisor + white);
-  return { isWide, hasBias, keepsQuotient: isWide || (inIntegers && !hasBias), isExact, slack };
-}
-
-/** The raw value of a sum: divided, with the bias, in the precision of `apply`. */
-function rawOf(sum, plan, m) {
-  // Products of columns and rows are no whole numbers; their sums are, rounding errors aside.
-  let raw = plan.isRounded ? rint(sum) : sum;
-  if (plan.divisor !== 1) raw /= plan.divisor;
-  if (!plan.keepsQuotient && (plan.hasBias || plan.divisor !== 1)) raw = f32(raw);
-  if (!plan.hasBias) return raw;
-  return plan.isWide ? raw + plan.biases[m] : f32(raw + f32(plan.biases[m]));
 }
 
 /** Combine the answers of several kernels into `target`, in 32-bit floats as in `apply`. */
@@ -350,87 +136,185 @@ function grey(planes) {
   return [luma];
 }
 
-/**
- * Compute an output. It yields after some rows, so that the page can stay awake.
- *
- * `settings` has kernels, combine, flip, bias, stride, padding, dilation, border, range (stride
- * and dilation as [rows, columns], padding as "same", "valid" or [[top, bottom], [left,
- * right]]) and `map`, the map of a bank to show. `planes` are those of the picture.
- */
-function* computing(settings, planes, width, height, white) {
+/** Where the numbers of a padded row are: columns that a stride jumps over come later. */
+function layoutOf(columns, stride) {
+  const part = Math.ceil(columns / stride);
+  const placeOf = (x) => (x % stride) * part + Math.floor(x / stride);
+  return { pitch: part * stride, isPlain: stride === 1, placeOf };
+}
+
+/** Copy planes of a picture with their border into the lanes, unless they are there already. */
+function paddedPlanes(lanes, planes, width, sides, fills, layout, key) {
+  if (lanes.planes === planes && lanes.key === key) {
+    lanes.top = lanes.kept;
+    return lanes.padded;
+  }
+  const [rows, columns] = sides, { pitch, placeOf } = layout;
+  const size = rows.sources.length * pitch, places = columns.sources.map((_, x) => placeOf(x));
+  const isOdd = rows.isOdd || columns.isOdd, isPlain = !isOdd && layout.isPlain;
+  lanes.top = 0;
+  lanes.padded = planes.map(() => lanes.take(size));
+  planes.forEach((plane, i) => {
+    const padded = lanes.at(lanes.padded[i], size).fill(fills[i]);
+    rows.sources.forEach((row, y) => {
+      const start = y * pitch, line = plane.subarray(row * width, (row + 1) * width);
+      if (row < 0) return;
+      if (isPlain) padded.set(line, start + columns.before);
+      for (let x = 0; x < places.length; x++) {
+        if (isPlain && x === columns.before) x += width;
+        const column = columns.sources[x];
+        if (isOdd) padded[start + places[x]] = borderedValue(plane, width, sides, fills[i], y, x);
+        else if (column >= 0) padded[start + places[x]] = line[column];
+      }
+    });
+  });
+  Object.assign(lanes, { planes, key, kept: lanes.top });
+  return lanes.padded;
+}
+
+/** The function that adds up a row of outputs of one kernel, for a map of a bank or a channel. */
+function summing(lanes, plan, padded, down, across, layout, white) {
+  const { kernel, weights } = plan, area = kernel.rows * kernel.columns, grids = [];
+  for (let start = 0; start < weights.length; start += area) {
+    const parts = plannedGrid(
+      weights.slice(start, start + area), down, across, layout, white, plan.inOrder);
+    grids.push(parts.map(({ column, row }) => (
+      { column: column && lanes.takeTaps(column), row: lanes.takeTaps(row) })));
+  }
+  plan.isRounded = Boolean(plan.form) && grids.some((grid) => grid.some(({ column }) => column));
+  const sums = lanes.take(across.output), middle = lanes.take(layout.pitch);
+  const blocks = (count) => Math.ceil((count * lanes.size) / BLOCK);
+  const [wide, whole] = [blocks(across.output), blocks(layout.pitch)];
+  return (channel, y) => {
+    const from = y * down.stride * layout.pitch * lanes.size;
+    const inputs = kernel.isBank ? padded : [padded[channel]], m = kernel.isBank ? channel : 0;
+    lanes.at(sums, across.output).fill(0);
+    inputs.forEach((plane, i) => {
+      for (const { column, row } of grids[m * inputs.length + i]) {
+        if (column) {
+          lanes.at(middle, layout.pitch).fill(0);
+          lanes.sum(middle, plane + from, column.start, column.end, whole);
+        }
+        lanes.sum(sums, column ? middle : plane + from, row.start, row.end, wide);
+      }
+    });
+    return lanes.at(sums, across.output);
+  };
+}
+
+/** Round some raw values to pixels. */
+function pixelsInto(pixels, values, start, end, rule, white) {
+  // Uint8ClampedArray rounds halves to even and cuts off, as `pixelOf` does.
+  if (white > 255) {
+    for (let i = start; i < end; i++) pixels[i] = pixelOf(levelOf(values[i], rule), white);
+  } else if (rule.range === "clip") for (let i = start; i < end; i++) pixels[i] = values[i];
+  else for (let i = start; i < end; i++) pixels[i] = levelOf(values[i], rule);
+}
+
+/** What a computation needs beside its settings: the axes, and the kernels ready to add up. */
+function prepared(settings, planes, width, height, white) {
   const kernels = settings.flip ? settings.kernels.map(flipped) : settings.kernels;
-  const { combine, border } = settings, first = kernels[0];
-  const [[sy, sx], [dy, dx]] = [settings.stride, settings.dilation];
-  const sides = Array.isArray(settings.padding) ? settings.padding
-    : [settings.padding, settings.padding];
+  const { border, padding, stride: [sy, sx], dilation: [dy, dx] } = settings, first = kernels[0];
+  const sides = Array.isArray(padding) ? padding : [padding, padding];
   const down = axisOf("rows", height, first.rows, sy, sides[0], dy);
   const across = axisOf("columns", width, first.columns, sx, sides[1], dx);
   if (first.isBank && first.inputs !== planes.length) {
     throw new Error(`The bank expects ${first.inputs} channels, the picture has ` +
       `${planes.length}: switch grey ${planes.length === 1 ? "off" : "on"}.`);
   }
-  const rows = sourceIndices(border, height, down.before, down.after);
-  const columns = sourceIndices(border, width, across.before, across.after);
-  const padded = planes.map((plane) => paddedPlane(
-    plane, width, rows, columns, across.before));
+  const axes = [down, across].map((axis, i) => borderedAxis(border.axes[i], axis));
+  // An odd border has values beyond those of pixels: `apply` takes 64-bit floats.
+  const isFloat = border.axes.includes("odd") &&
+    [down, across].some(({ before, after }) => before + after > 0);
   const plans = kernels.map((kernel) => plannedKernel(
-    kernel, settings.bias, white, down, across, columns.length));
-  const range = rangeOf(settings.range, kernels, combine);
+    kernel, settings.bias, white, down, across, isFloat));
+  // Sums of 32 bits are those of `apply` where it adds up in order, and where they are whole.
+  const isNarrow = plans.some((plan) => plan.inOrder) &&
+    plans.every((plan) => plan.inOrder || !plan.isWide);
+  for (const plan of plans) {
+    plan.isSame = plan.isExact || (plan.inOrder && isNarrow);
+    plan.inOrder = isNarrow;
+  }
+  const lanes = Lanes.of(isNarrow ? 4 : 8), layout = layoutOf(axes[1].sources.length, sx);
+  const key = JSON.stringify([border, sx, down, across]);
+  const padded = paddedPlanes(lanes, planes, width, axes, border.fills, layout, key);
+  const sums = plans.map((plan) => summing(lanes, plan, padded, down, across, layout, white));
+  return { kernels, down, across, axes, isFloat, plans, sums };
+}
+
+/**
+ * Compute an output. It yields after some rows, so that the page can stay awake.
+ *
+ * `settings` has kernels, combine, flip, bias, stride, padding, dilation, border, range (stride
+ * and dilation as [rows, columns], padding as "same", "valid" or [[top, bottom], [left,
+ * right]], border as its modes for rows and columns and the constants of the planes) and `map`,
+ * the map of a bank to show. `planes` are those of the picture.
+ */
+function* computing(settings, planes, width, height, white) {
+  const job = prepared(settings, planes, width, height, white), { combine } = settings;
+  const { down, across, plans, sums } = job, { isBank, filters } = job.kernels[0];
+  const range = rangeOf(settings.range, job.kernels, combine);
   const needsExtent = range === "stretch" || range === "balance";
   const streamed = !combine && !needsExtent;
-  const outputs = first.isBank ? first.filters : planes.length;
-  const shown = first.isBank ? [settings.map] : planes.map((_, channel) => channel);
-  const size = down.output * across.output;
+  if (job.isFloat && !streamed) {
+    const inDoubt = { isExact: false, isSame: false, unit: 2 ** -24 };
+    for (const plan of plans) Object.assign(plan, inDoubt);
+  }
+  const channels = planes.map((_, channel) => channel), maps = [...Array(filters).keys()];
+  const shown = isBank ? [settings.map] : channels;
+  const length = across.output, size = down.output * length;
   const values = shown.map(() => new Float64Array(size));
-  let low = Infinity, high = -Infinity;
-  const spare = new Float64Array(across.output), scratch = new Float64Array(columns.length);
-  const answers = plans.map(() => new Float64Array(across.output));
+  const Pixels = white > 255 ? Uint16Array : Uint8ClampedArray;
+  const pixels = shown.map(() => new Pixels(size));
+  const spare = new Float64Array(length), answers = plans.map(() => new Float64Array(length));
+  const extremes = [];
+  let rule = levelRule(range, white, 0, 0, streamed), low = Infinity, high = -Infinity;
 
   const row = (channel, y, target) => {
-    const start = y * sy * columns.length;
     plans.forEach((plan, k) => {
-      const sums = plans.length > 1 ? answers[k] : target, m = first.isBank ? channel : 0;
-      sums.fill(0);
-      const inputs = first.isBank ? padded : [padded[channel]];
-      inputs.forEach((plane, i) => addRow(
-        sums, plane, start, sx, plan.grids[m * inputs.length + i], scratch));
-      const isRaw = plan.divisor === 1 && !plan.hasBias && !plan.isRounded;
-      for (let i = 0; i < sums.length && !(isRaw && streamed); i++) {
-        const raw = rawOf(sums[i], plan, m);
-        sums[i] = streamed ? raw : f32(raw);
-      }
+      const into = plans.length > 1 ? answers[k] : target, m = isBank ? channel : 0;
+      const added = sums[k](channel, y);
+      if (streamed) for (let i = 0; i < length; i++) into[i] = rawOf(added[i], plan, m);
+      else for (let i = 0; i < length; i++) into[i] = f32(rawOf(added[i], plan, m));
     });
     if (plans.length > 1) combineRow(target, answers, combine);
-    for (let i = 0; i < target.length && needsExtent; i++) {
-      if (target[i] < low) low = target[i];
-      if (target[i] > high) high = target[i];
+    for (let i = 0; i < length && needsExtent; i++) {
+      if (target[i] < low) [low, extremes[0]] = [target[i], [channel, y * length + i]];
+      if (target[i] > high) [high, extremes[1]] = [target[i], [channel, y * length + i]];
     }
   };
 
-  const needed = needsExtent ? Array.from({ length: outputs }, (_, channel) => channel) : shown;
-  for (const channel of needed) {
+  // All maps share one range, whichever is shown.
+  for (const channel of needsExtent && isBank ? maps : shown) {
     const at = shown.indexOf(channel);
     for (let y = 0; y < down.output; y++) {
-      row(channel, y, at < 0 ? spare
-        : values[at].subarray(y * across.output, (y + 1) * across.output));
+      const [start, end] = [y * length, (y + 1) * length];
+      row(channel, y, at < 0 ? spare : values[at].subarray(start, end));
+      if (!needsExtent) pixelsInto(pixels[at], values[at], start, end, rule, white);
       if (y % 16 === 15) yield;
     }
   }
-  const rule = levelRule(range, white, low, high, streamed);
-  // Uint8ClampedArray rounds halves to even and cuts off, as `pixelOf` does.
-  const pixels = values.map((raws) => {
-    const plane = white > 255 ? new Uint16Array(size) : new Uint8ClampedArray(size);
-    if (white > 255) for (let i = 0; i < size; i++) plane[i] = pixelOf(levelOf(raws[i], rule), white);
-    else if (range === "clip") plane.set(raws);
-    else for (let i = 0; i < size; i++) plane[i] = levelOf(raws[i], rule);
-    return plane;
-  });
-  const scale = range === "stretch" ? white / Math.max(high - low, 1e-9)
-    : range === "balance" ? white / 2 / Math.max(Math.abs(low), Math.abs(high), 1e-9) : 1;
+  if (needsExtent) {
+    rule = levelRule(range, white, low, high, streamed);
+    for (const [at, plane] of pixels.entries()) {
+      pixelsInto(plane, values[at], 0, size, rule, white);
+      yield;
+    }
+  }
   return {
-    width: across.output, height: down.output, shown, outputs, values, pixels, rule, range,
-    low, high, down, across, rows, columns, padded, plans, combine, white,
-    isExact: plans.every((plan) => plan.isExact),
-    slack: plans.reduce((most, plan) => most + plan.slack, 0) * Math.max(scale, 1),
+    ...job, combine, range, rule, low, high, extremes, white, shown, values, pixels, planes,
+    width: length, height: down.output, outputs: isBank ? filters : planes.length,
+    fills: settings.border.fills, sourceWidth: width,
+    isExact: plans.every((plan) => plan.isSame),
   };
+}
+
+/** The values of a plane, with its border, that a window sees. */
+function patchAt(result, input, x, y) {
+  const { down, across, axes, fills, planes, sourceWidth } = result;
+  return Array.from({ length: down.kernel * across.kernel }, (_, j) => {
+    const row = y * down.stride + Math.floor(j / across.kernel) * down.dilation;
+    const column = x * across.stride + (j % across.kernel) * across.dilation;
+    return borderedValue(planes[input], sourceWidth, axes, fills[input], row, column);
+  });
 }

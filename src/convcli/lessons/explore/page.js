@@ -24,18 +24,30 @@ function pairFrom(text, what) {
   return pair;
 }
 
-/** Read "same", "valid", "1", "1x2" (rows x columns) or "0+1x2+3" (top+bottom x left+right). */
+/** Read "same", "valid", "1", "1x2" (rows x columns) or "0,3,1,2" (top, right, bottom, left). */
 function paddingFrom(text) {
   const word = text.trim().toLowerCase();
   if (word === "same" || word === "valid") return word;
-  const match = /^(\d{1,3})(?:\+(\d{1,3}))?(?:\s*[x×]\s*(\d{1,3})(?:\+(\d{1,3}))?)?$/.exec(word);
+  const sides = /^\d{1,3}( *, *\d{1,3}){3}$/.test(word) ? word.split(",").map(Number) : null;
+  if (sides) return [[sides[0], sides[2]], [sides[3], sides[1]]];
+  const match = /^(\d{1,3})(?:\s*[x×]\s*(\d{1,3}))?$/.exec(word);
   if (!match) {
-    throw Object.assign(new Error('padding: expected same, valid, a whole number, or two as 1x2 ' +
-      `(rows x columns); got "${text}".`), { field: "padding" });
+    throw Object.assign(new Error('padding: expected same, valid, a whole number, two as 1x2 ' +
+      `(rows x columns), or four as 0,3,1,2 (top, right, bottom, left); got "${text}".`),
+    { field: "padding" });
   }
-  const [top, bottom = top, left = top, right = match[3] === undefined ? bottom : left] =
-    match.slice(1).map((part) => (part === undefined ? undefined : Number(part)));
-  return [[top, bottom], [left, right]];
+  return [match[1], match[2] ?? match[1]].map((side) => [Number(side), Number(side)]);
+}
+
+/** Return the modes of a border for rows and columns, and its constant for each plane. */
+function borderFrom(name, count) {
+  const isGiven = name === data.border.value;
+  const { axes, fills } = isGiven ? data.border : { axes: [name, name], fills: [0] };
+  if (fills.length > count && fills.some((fill) => fill !== fills[0])) {
+    throw Object.assign(new Error(`border ${name}: a colour needs a picture in colour: switch ` +
+      "grey off."), { field: "border" });
+  }
+  return { axes, fills: Array.from({ length: count }, (_, i) => fills[i % fills.length]) };
 }
 
 /** Read a number, or a fraction as 1/9. */
@@ -51,7 +63,8 @@ function settingsNow() {
   return {
     kernels: page.kernels, combine: page.kernels.length > 1 ? $("combine").value : null,
     flip: $("flip").checked, map: page.map, bias: numberFrom($("bias").value || "0", "bias"),
-    stride: pairFrom($("stride").value, "stride"), border: $("border").value,
+    border: borderFrom($("border").value, planesNow().length),
+    stride: pairFrom($("stride").value, "stride"),
     dilation: pairFrom($("dilation").value, "dilation"), range: $("range").value,
     padding: paddingFrom($("padding").value),
   };
@@ -88,7 +101,7 @@ function compute() {
     page.job = computing(settingsNow(), planesNow(), picture.width, picture.height,
       picture.white);
     problem.textContent = "";
-    slice(30);
+    slice(16);
   } catch (error) {
     refuse(error);
   }
@@ -242,6 +255,8 @@ function listen() {
 }
 
 async function start() {
+  const known = [...$("border").options].some((option) => option.value === data.border.value);
+  if (!known) $("border").append(new Option(data.border.value));
   for (const id of FIELDS) if (data.settings[id] != null) $(id).value = data.settings[id];
   for (const id of ["flip", "gray"]) $(id).checked = data.settings[id];
   $("gray-label").hidden = picture.channels !== 3;

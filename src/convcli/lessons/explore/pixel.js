@@ -4,21 +4,17 @@
 
 /** The parts of one answer: for each plane its name, patch, weights, products and sum. */
 function partsAt(plan, x, y) {
-  const { down, across, padded, columns } = page.result, { kernel } = plan;
+  const { result } = page, { planes } = result, { kernel } = plan;
   const area = kernel.rows * kernel.columns;
-  const inputs = kernel.isBank ? padded.map((_, i) => i) : [page.channel];
+  const inputs = kernel.isBank ? planes.map((_, i) => i) : [page.channel];
   return inputs.map((input, i) => {
     const at = kernel.isBank ? (page.map * inputs.length + i) * area : 0;
-    const weights = kernel.weights.slice(at, at + area), patch = [];
-    for (let j = 0; j < area; j++) {
-      const row = y * down.stride + Math.floor(j / kernel.columns) * down.dilation;
-      const column = x * across.stride + (j % kernel.columns) * across.dilation;
-      patch.push(padded[input][row * columns.length + column]);
-    }
+    const weights = kernel.weights.slice(at, at + area);
+    const patch = patchAt(result, input, x, y);
     const products = patch.map((value, j) => value * weights[j]);
     const whole = plan.form ? plan.form.integers.slice(at, at + area) : weights;
     const exact = patch.reduce((sum, value, j) => sum + value * whole[j], 0);
-    const name = !kernel.isBank ? "" : padded.length === 3
+    const name = !kernel.isBank ? "" : planes.length === 3
       ? `input channel ${input}, ${COLOURS[input]}` : `input channel ${input}`;
     return { name, patch, weights, products, exact, sum: exact / plan.divisor };
   });
@@ -123,22 +119,16 @@ function showChain(answers) {
   const line = words.join(" → ");
   const value = element("b", "", `pixel ${pixel}`);
   $("chain").replaceChildren(`${line} → `, value);
-  if (isNearHalf(raw)) {
-    $("chain").append(element("span", "note", "So near to a half that apply, which adds these " +
-      "weights up in 32-bit floats, may round it to the other side."));
+  if (isNearTie(result, shown, index)) {
+    const who = result.isExact ? "apply, where numba compiles it,"
+      : "apply, which adds these weights up in 32-bit floats,";
+    $("chain").append(element("span", "note",
+      `So near to a half that ${who} may round it to the other side.`));
   }
   clearTimeout(page.speaking);
   page.speaking = setTimeout(() => {
     $("spoken").textContent = `Output x ${at.x}, y ${at.y}: ${line}, pixel ${pixel}.`;
   }, 150);
-}
-
-/** Whether the pixel of a raw value of inexact weights may be rounded to either side. */
-function isNearHalf(raw) {
-  const { isExact, slack, rule } = page.result;
-  // A shift comes after rounding.
-  const level = Math.abs(rule.range === "shift" ? raw : levelOf(raw, rule));
-  return !isExact && Math.abs(level - Math.floor(level) - 0.5) <= slack;
 }
 
 // ------------------------------------------------------------------ size and command
@@ -168,7 +158,7 @@ function showCommand() {
   const add = (name, value, usual) => { if (value !== usual) words.push(`--${name} ${value}`); };
   add("stride", $("stride").value.trim(), "1");
   add("padding", $("padding").value.trim(), "same");
-  add("border", settings.border, "zero");
+  add("border", quote($("border").value), "zero");
   add("dilation", $("dilation").value.trim(), "1");
   add("bias", settings.bias, 0);
   add("range", settings.range, "auto");

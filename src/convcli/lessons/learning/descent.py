@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from convcli.errors import ConvcliError
-from convcli.lessons.learning.equations import Samples, Solution, Spectrum, Values
+from convcli.lessons.learning import Samples, Solution, Spectrum, Values
 from convcli.values import Record
 
 _CROP = 64
@@ -29,23 +29,16 @@ _POINTS = 200
 def gradient(patches: Values, errors: Values) -> Values:
     """Return the gradient of half the mean squared error with respect to the weights.
 
-    `patches`, shape (I·kh·kw, n), holds the pixels that each of n windows sees; `errors`,
-    shape (O, n), is the output minus the target.
-
-    It is the "valid" correlation of the input with the error map: ∂L/∂w[i,j] is the mean over
-    all y, x of e[y, x]·in[y+i, x+j]. So backpropagation through a convolution is a
-    convolution again. Here it is a product with the patches, which the forward step has made
-    already: to plan a new kernel for each step took 100 times as long.
+    `patches` (I·kh·kw, n) are the pixels that n windows see, `errors` (O, n) the output minus
+    the target. It is the "valid" correlation of the input with the error map; as a product
+    with the patches, which are there already, it takes a hundredth of the time.
     """
     slope: Values = (errors @ patches.T) / patches.shape[1]
     return slope
 
 
 class Schedule(Record, kw_only=True):
-    """The settings of a descent: its steps, and the seed for the random choice of crops.
-
-    `tick` is called after each step.
-    """
+    """The steps of a descent, the seed of its crops, and what is called after each step."""
 
     steps: int = 4000
     seed: int = 0
@@ -55,12 +48,10 @@ class Schedule(Record, kw_only=True):
 def descend(
     group: Sequence[Samples], spectrum: Spectrum, schedule: Schedule
 ) -> tuple[Solution, list[tuple[int, float]]]:
-    """Learn the weights of a group by stochastic gradient descent with momentum.
+    """Learn by stochastic gradient descent with momentum, on values of mean 0 and deviation 1.
 
-    The values are scaled to mean 0 and deviation 1 first, with the means and deviations of
-    `spectrum`. At the end the weights are scaled back. The second part of the result has the
-    mean squared error over a crop, for some of the steps. A descent that diverges at every rate
-    is a `ConvcliError`.
+    The second part of the result has the mean squared error over a crop, for some of the
+    steps. A descent that diverges at every rate is a `ConvcliError`.
     """
     for halvings in range(_TRIES):
         descent = _Descent(group, spectrum, 2.0**-halvings)
@@ -125,9 +116,8 @@ def _crop(samples: Samples, chance: np.random.Generator) -> tuple[Values, Values
     rows, columns = min(_CROP, height), min(_CROP, width)
     known = np.zeros(0, bool)
     while not known.any():
-        y = int(chance.integers(height - rows + 1))
-        x = int(chance.integers(width - columns + 1))
-        known = samples.known[y : y + rows, x : x + columns].reshape(-1)
+        y, x = (int(chance.integers(n + 1)) for n in (height - rows, width - columns))
+        crop = (..., slice(y, y + rows), slice(x, x + columns))
+        known = samples.known[crop].reshape(-1)
     patches = samples.patches((y, x), (rows, columns))
-    targets = samples.targets[:, y : y + rows, x : x + columns]
-    return patches[:, known], targets.reshape(len(targets), -1)[:, known]
+    return patches[:, known], samples.targets[crop].reshape(-1, known.size)[:, known]

@@ -3,6 +3,7 @@
 import contextlib
 import math
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -12,19 +13,18 @@ from convcli.engine.correlate import correlate
 from convcli.errors import SpecError
 from convcli.kernels.catalogue.entry import CATALOGUE, Entry
 from convcli.kernels.kernel import Kernel
-from convcli.lessons.learning.descent import Schedule, descend
-from convcli.lessons.learning.equations import (
-    Limits,
+from convcli.lessons.learning import (
     Samples,
     Solution,
+    Spectrum,
     Task,
     Values,
-    limits_for,
     solve_exactly,
     spectrum_of,
 )
+from convcli.lessons.learning.descent import Schedule, descend
 from convcli.threads import many_threaded_blas
-from convcli.values import Record, fields_of, plain_json
+from convcli.values import Record, asdict, plain_json
 
 _STRIP_WINDOWS = 2**20
 """Windows whose errors are computed together."""
@@ -37,8 +37,7 @@ largest. The catalogue's own kernels of fixed weights differ by at least as much
 class Nearest(Record):
     """The kernel of the catalogue whose weights are nearest to those of another kernel.
 
-    `difference` is the largest difference of two weights; `near` says whether it is small
-    enough for them to share the name.
+    `difference` is the largest of two weights; where it is `near`, they share the name.
     """
 
     kernel: str
@@ -47,30 +46,29 @@ class Nearest(Record):
 
 
 def nearest_named(grid: Values) -> Nearest:
-    """Return the nearest kernel of the catalogue.
-
-    Kernels with parameters are tried with their defaults, and with those that fit into the
-    grid. Kernels smaller than the grid are placed in its middle.
+    """Return the nearest kernel of the catalogue, of those that fit into the grid.
 
     >>> nearest_named(np.array([[-1.0, 0, 1], [-2, 0, 2], [-1, 0, 1.01]])).kernel
     'sobel-x'
     """
     gaps = [
-        (float(np.abs(_placed(kernel.weights, grid.shape) - grid).max()), kernel)
-        for kernel in _candidates(grid.shape)
+        (float(np.abs(placed - grid).max()), kernel)
+        for kernel, placed in _candidates(grid.shape)
     ]
     # The first of equals: robinson-e is sobel-x by another name.
     gap, kernel = min(gaps, key=lambda pair: pair[0])
     return Nearest(kernel.name, gap, gap <= _NEAR * float(np.abs(kernel.weights).max()))
 
 
-def _candidates(shape: tuple[int, ...]) -> Iterator[Kernel]:
+def _candidates(shape: tuple[int, ...]) -> Iterator[tuple[Kernel, Values]]:
+    """Yield kernels that fit into a grid, and their weights in its middle."""
     for entry in CATALOGUE.values():
         for settings in _settings(entry, shape):
             with contextlib.suppress(SpecError):  # a parameter may be out of its range
                 kernel = entry.kernel(settings)
-                if kernel.weights.any() and _fits(kernel.size, shape):
-                    yield kernel
+                room = np.subtract(shape, kernel.size).tolist()
+                if kernel.weights.any() and all(gap >= 0 and gap % 2 == 0 for gap in room):
+                    yield kernel, np.pad(kernel.weights, [(gap // 2, gap // 2) for gap in room])
 
 
 def _settings(entry: Entry, shape: tuple[int, ...]) -> list[dict[str, float]]:
@@ -88,48 +86,38 @@ def _settings(entry: Entry, shape: tuple[int, ...]) -> list[dict[str, float]]:
     return settings
 
 
-def _fits(size: tuple[int, ...], shape: tuple[int, ...]) -> bool:
-    return all(a <= b and (b - a) % 2 == 0 for a, b in zip(size, shape, strict=True))
-
-
-def _placed(weights: Values, shape: tuple[int, ...]) -> Values:
-    rows, columns = ((b - a) // 2 for a, b in zip(weights.shape, shape, strict=True))
-    return np.pad(weights, ((rows, rows), (columns, columns)))
-
-
 class Learnt(Record, kw_only=True):
     """A kernel that was learnt, and how well the pictures determine it.
 
     `residual` is the root mean square of the output minus the target, in the target's units;
-    `unexplained` its square as part of the target's variance, 0 to 1. `left_out` is the part of
-    the target's values that were left out, because they are 0 or white. `nearest` has the
-    nearest kernel of the catalogue for each 2-D kernel, and `warnings` are sentences that say
-    what limits the answer. `history` has steps and mean squared errors of gradient descent.
+    `unexplained` its square as part of the target's variance, 0 to 1. `condition` is that of
+    the normal equations, infinite where some directions of the weights are `undetermined`, and
+    `rounding_error` the standard error of the least certain weight, from rounding to whole
+    numbers. `left_out` is the part of the target's values that were left out, because they are
+    0 or white, and `converged` says whether the weights are as good as the exact ones.
+    `nearest` has the nearest kernel of the catalogue for each 2-D kernel, and `warnings` are
+    sentences that say what limits the answer. `history` has steps and mean squared errors of
+    gradient descent.
     """
 
     kernel: Kernel
     residual: float
     unexplained: float
-    limits: Limits
+    condition: float
+    undetermined: int
+    rounding_error: float
     left_out: float
+    converged: bool
     nearest: tuple[Nearest, ...]
     warnings: tuple[str, ...]
     history: tuple[tuple[int, float], ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the result as plain JSON values."""
-        limits = self.limits
-        return {
-            "kernel": kernel_document(self.kernel),
-            **fields_of(self, "residual", "unexplained"),
-            "condition": plain_json(limits.condition),
-            "undetermined": limits.undetermined,
-            "rounding_error": limits.error,
-            "left_out": self.left_out,
-            "converged": limits.arrived,
-            "nearest": plain_json(self.nearest),
-            "warnings": list(self.warnings),
-        }
+        """Return the result, without the history, as plain JSON values."""
+        document = {**asdict(self), "kernel": kernel_document(self.kernel)}
+        del document["history"]
+        plain: dict[str, Any] = plain_json(document)
+        return plain
 
 
 def kernel_document(kernel: Kernel) -> dict[str, Any]:
@@ -144,61 +132,140 @@ def kernel_document(kernel: Kernel) -> dict[str, Any]:
 
 
 def learn_task(
-    task: Task,
-    method: LearningMethod = LearningMethod.LSTSQ,
-    schedule: Schedule | None = None,
+    task: Task, method: LearningMethod = LearningMethod.LSTSQ, schedule: Schedule | None = None
 ) -> Learnt:
     """Learn the kernel of a task of `task_for`: see `convcli.learn`."""
     with many_threaded_blas():
         spectra = [spectrum_of(group) for group in task.groups]
         exact = [solve_exactly(spectrum) for spectrum in spectra]
         if method is not LearningMethod.SGD:
-            return _judged(task, exact, limits_for(task, spectra, exact, exact))
+            return _judged(task, spectra, exact, exact)
         descents = [
             descend(group, spectrum, schedule or Schedule())
             for group, spectrum in zip(task.groups, spectra, strict=True)
         ]
-        solutions = [solution for solution, _ in descents]
-        limits = limits_for(task, spectra, solutions, exact)
-        return _judged(task, solutions, limits, _mean_history([h for _, h in descents]))
+        history = tuple(
+            (points[0][0], sum(loss for _, loss in points) / len(points))
+            for points in zip(*(losses for _, losses in descents), strict=True)
+        )
+        return _judged(task, spectra, exact, [solution for solution, _ in descents], history)
 
 
-def _mean_history(
-    histories: Sequence[Sequence[tuple[int, float]]],
-) -> tuple[tuple[int, float], ...]:
-    return tuple(
-        (points[0][0], sum(loss for _, loss in points) / len(points))
-        for points in zip(*histories, strict=True)
-    )
+_BEHIND, _OFF = 1e-4, 0.01
+"""A descent has converged where it explains all of the target's variance but for this part
+(1 % of its deviation) that the best kernel explains too, and no weight is further off than
+this part of the largest. Its kernel then has the name and the looks of the exact one."""
+
+_ROUNDING = 1 / 12
+"""Variance of the errors of rounding to whole numbers: they are spread evenly over 1."""
 
 
 def _judged(
     task: Task,
+    spectra: Sequence[Spectrum],
+    exact: Sequence[Solution],
     solutions: Sequence[Solution],
-    limits: Limits,
     history: tuple[tuple[int, float], ...] = (),
 ) -> Learnt:
-    residual, kernel = _residual(task, solutions), _kernel(task, solutions)
-    unexplained = min(residual**2 / limits.variance, 1.0) if limits.variance > 0 else 0.0
+    """Say how well the solutions are determined, and how far they are from the exact ones."""
+    residual, size = _residual(task, solutions), task.groups[0][0].size
+    # Where all targets are one value, nothing of them is left to explain.
+    variance = sum(spectrum.variance for spectrum in spectra) / len(spectra) or math.inf
+    rounding = _ROUNDING if task.rounded else 0.0
+    undetermined = sum(int((~spectrum.determined).sum()) for spectrum in spectra)
+    groups = list(zip(spectra, solutions, exact, strict=True))
+    excess = sum(spectrum.excess(tried, best) for spectrum, tried, best in groups)
+    behind = excess / len(groups) / variance
+    off = 0.0 if undetermined else max(_distance(tried, best) for _, tried, best in groups)
+    condition = max(spectrum.condition for spectrum in spectra)
+    error = max(spectrum.weight_error(rounding) for spectrum in spectra)
+    left = residual**2 / variance
+    least = left - behind - min(rounding / variance, 1.0)
+    grids = [] if task.sharing is Sharing.MIX else [s.weights.reshape(size) for s in solutions]
     return Learnt(
-        kernel=kernel,
+        kernel=_kernel(task, solutions),
         residual=residual,
-        unexplained=unexplained,
-        limits=limits,
+        unexplained=min(left, 1.0),
+        condition=condition,
+        undetermined=undetermined,
+        rounding_error=error,
         left_out=task.left_out,
-        nearest=tuple(nearest_named(grid) for grid in _grids(kernel, task.sharing)),
-        warnings=limits.warnings(residual),
+        converged=behind <= _BEHIND and off <= _OFF,
+        nearest=tuple(map(nearest_named, grids)),
+        warnings=(
+            *_of_the_pictures(undetermined, error, condition),
+            *_of_the_descent(behind, off),
+            *_of_the_target(least),
+        ),
         history=history,
     )
+
+
+def _distance(tried: Solution, best: Solution) -> float:
+    """Return the largest error of a weight, as part of the largest weight."""
+    largest = np.abs(best.weights).max() or 1.0
+    return float(np.abs(tried.weights - best.weights).max() / largest)
+
+
+_ILL = 1e8
+"""Condition number above which small errors of the pictures become large ones."""
+
+_ROUGH = 0.01
+"""Standard error of a weight above which there is a warning about rounding."""
+
+_UNEXPLAINED = 0.02
+"""Part of the target's variance that no kernel explains, above which there is a warning."""
+
+
+def _of_the_pictures(undetermined: int, error: float, condition: float) -> Iterator[str]:
+    """Warn of what the pictures do not tell, with the remedy."""
+    if undetermined:
+        yield (
+            f"the pictures cannot tell {undetermined} of the weights apart: the smallest that "
+            "fit were taken; use a picture with more texture, or a smaller kernel"
+        )
+    elif error > _ROUGH:
+        yield (
+            f"rounding to whole numbers leaves a weight uncertain by ±{error:.2g}: learn from "
+            "floats (apply to a .npy), or a larger picture"
+        )
+    elif condition > _ILL:
+        yield (
+            f"ill-conditioned ({condition:.1e}): small errors of the pictures become large "
+            "ones of the weights; use a picture with more texture"
+        )
+
+
+def _of_the_descent(behind: float, off: float) -> Iterator[str]:
+    """Warn of a descent that has not arrived at the exact solution."""
+    if off > _OFF:
+        distance = f"a weight is off by {100 * off:.1f} % of the largest"
+    elif behind > _BEHIND:
+        distance = f"{100 * behind:.2g} % of the target are left that a kernel can explain"
+    else:
+        return
+    yield (
+        f"the descent has not converged: {distance}; give it more --steps, or use "
+        "--method lstsq"
+    )
+
+
+def _of_the_target(least: float) -> Iterator[str]:
+    """Warn of a part of the target's variance that no kernel explains."""
+    if least > _UNEXPLAINED:
+        yield (
+            f"no kernel of this size explains {100 * least:.0f} % of the target: was it made "
+            "with --range abs or another step that is not linear? Use a larger --k, or a .npy "
+            "target"
+        )
 
 
 def _residual(task: Task, solutions: Sequence[Solution]) -> float:
     total, count = 0.0, 0
     for group, solution in zip(task.groups, solutions, strict=True):
-        for samples in group:
-            for errors in _errors(samples, solution):
-                total += float((errors**2).sum())
-                count += errors.size
+        for errors in chain.from_iterable(_errors(each, solution) for each in group):
+            total += float((errors**2).sum())
+            count += errors.size
     return math.sqrt(total / max(count, 1))
 
 
@@ -213,24 +280,12 @@ def _errors(samples: Samples, solution: Solution) -> Iterator[Values]:
 
 
 def _kernel(task: Task, solutions: Sequence[Solution]) -> Kernel:
-    size = task.groups[0][0].size
-    description = f"learnt, {task.sharing.value}"
-    if task.sharing is Sharing.MIX:
-        weights = solutions[0].weights.reshape(len(solutions[0].bias), -1, *size)
-        return Kernel(weights, solutions[0].bias, "learnt", description)
-    grids = [solution.weights.reshape(size) for solution in solutions]
-    biases = np.array([float(solution.bias[0]) for solution in solutions])
-    if len(grids) == 1:
-        return Kernel(grids[0], float(biases[0]), "learnt", description)
-    bank = np.zeros((len(grids), len(grids), *size))
-    for channel, grid in enumerate(grids):
-        bank[channel, channel] = grid
-    return Kernel(bank, biases, "learnt", description)
-
-
-def _grids(kernel: Kernel, sharing: Sharing) -> list[Values]:
-    if not kernel.is_bank:
-        return [kernel.weights]
-    if sharing is Sharing.CHANNEL:
-        return [kernel.weights[c, c] for c in range(kernel.filters)]
-    return []
+    count, size = len(solutions), task.groups[0][0].size
+    bias = np.concatenate([solution.bias for solution in solutions])
+    grids = [solution.weights.reshape(len(solution.bias), -1, *size) for solution in solutions]
+    weights = grids[0] if task.sharing is Sharing.MIX else grids[0][0, 0]
+    if count > 1:
+        weights = np.zeros((count, count, *size))
+        weights[range(count), range(count)] = [grid[0, 0] for grid in grids]
+    name = f"learnt, {task.sharing.value}"
+    return Kernel(weights, bias if weights.ndim > 2 else float(bias[0]), "learnt", name)  # noqa: PLR2004 - a bank

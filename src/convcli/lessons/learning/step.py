@@ -92,7 +92,7 @@ def learn_step(
         raise GeometryError(
             "learn: one step is shown of a 2-D kernel and grey pixels: use those"
         )
-    w, b = start.weights, sum(start.bias) + bias
+    w, b = start.weights, float(sum(start.bias) + bias)
     slide = window(start.size, stride, padding, dilation)
     settings: Any = {"stride": stride, "padding": padding, "dilation": dilation}
     y = correlate(x, w, bias=b, **settings)
@@ -107,22 +107,23 @@ def learn_step(
     kernel_gradient = correlate(x, e, **turned)[: w.shape[0], : w.shape[1]]
     left = [axis.unseen(size).total for axis, size in zip(slide.axes, x.shape, strict=True)]
     image_gradient = correlate_transposed(e, w, output_padding=left, **settings)
-    new_kernel, new_bias = w - rate * kernel_gradient, b - rate * float(e.sum())
+    slope = float(e.sum())
+    new_kernel, new_bias = w - rate * kernel_gradient, b - rate * slope
     after = correlate(x, new_kernel, bias=new_bias, **settings) - t
     return LearningStep(
         image=x,
         target=t,
         kernel=w,
-        bias=float(b),
+        bias=b,
         rate=rate,
         output=y,
         error=e,
         loss=float((e**2).sum() / 2),
         kernel_gradient=kernel_gradient,
-        bias_gradient=float(e.sum()),
+        bias_gradient=slope,
         image_gradient=image_gradient,
         new_kernel=new_kernel,
-        new_bias=float(new_bias),
+        new_bias=new_bias,
         new_loss=float((after**2).sum() / 2),
     )
 
@@ -136,11 +137,10 @@ def step_on_crop(
     at: Pair | None,
     cells: int,
 ) -> LearningStep:
-    """Take a step on a square of two grey pictures of one size, with pixels of 0 to 1.
+    """Take a step on a square of `cells` rows of two grey pictures, with pixels of 0 to 1.
 
-    `start` is the kernel, or the size of the mean that stands for it. The middle of the square
-    of `cells` rows is `at` (row, column), or that of the picture. The target is what lies under
-    the middle of each window.
+    `start` is the kernel, or the size of the mean that stands for it. The target is what lies
+    under the middle of each window.
     """
     if before.shape != after.shape:
         raise GeometryError(
@@ -151,14 +151,11 @@ def step_on_crop(
     axes = window(kernel.size).axes
     square = square_around(before.shape, at, cells)
     image = _values(before, before)[square]
-    inner = [axis.output_size(size) for axis, size in zip(axes, image.shape, strict=True)]
-    starts = [
-        part.start + (axis.kernel - 1) // 2 for part, axis in zip(square, axes, strict=True)
-    ]
-    target = _values(after, before)[
-        tuple(slice(s, s + n) for s, n in zip(starts, inner, strict=True))
-    ]
-    return learn_step(image, target, kernel, rate=rate)
+    inner = []
+    for axis, size, part in zip(axes, image.shape, square, strict=True):
+        first = part.start + axis.centre(0)
+        inner.append(slice(first, first + axis.output_size(size)))
+    return learn_step(image, _values(after, before)[tuple(inner)], kernel, rate=rate)
 
 
 def _values(frame: Frame, source: Frame) -> Grid:

@@ -3,7 +3,7 @@
 import math
 import re
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -11,13 +11,8 @@ from numpy.typing import NDArray
 
 from convcli.errors import GeometryError
 from convcli.geometry.window import Pair
-from convcli.images.drawing import ACCENT, Canvas, Colour, enlarged
-from convcli.images.figures import below, beside, figure, fitted, text_block
-from convcli.images.picture import Frame
-from convcli.lessons.stacks.gradients import input_gradient
-from convcli.lessons.stacks.run import Running
-from convcli.lessons.stacks.spec import LayerSpec
-from convcli.lessons.stacks.stack import Stack, stack
+from convcli.lessons.stacks import Stack, stack
+from convcli.lessons.stacks.run import input_gradient
 from convcli.lessons.stacks.weights import RandomWeights, WeightFiles
 from convcli.text import times
 from convcli.values import Record
@@ -113,13 +108,13 @@ def unit_from(text: str, counted: Stack) -> Unit:
     layer, chosen, x, y = (0 if part == "*" else int(part) for part in found.groups())
     if not 1 <= layer <= len(counted.rows):
         raise GeometryError(f"unit: expected layer 1 to {len(counted.rows)}, got {layer}")
-    volume = counted.rows[layer - 1].reached.volume
+    volume = counted.rows[layer - 1].volume
     limits = (("map", volume.channels, chosen), ("x", volume.width, x), ("y", volume.height, y))
     for name, count, value in limits:
         if value >= count:
             raise GeometryError(
-                f"unit: layer {layer} is {volume.height} × {volume.width} × "
-                f"{volume.channels}: expected {name} of at most {count - 1}, got {value}"
+                f"unit: layer {layer} is {volume}: expected {name} of at most {count - 1}, "
+                f"got {value}"
             )
     return Unit(layer, None if found[2] == "*" else chosen, x, y)
 
@@ -153,7 +148,7 @@ def receptive_field(
 
 def field_of(counted: Stack, unit: Unit) -> Field:
     """Go back from a unit, layer by layer, to the places of the input that it sees."""
-    volumes = [counted.source, *(row.reached.volume for row in counted.rows)]
+    volumes = [counted.source, *(row.volume for row in counted.rows)]
     seen: dict[int, _Spans] = {unit.layer: [(unit.y, unit.y), (unit.x, unit.x)]}
     channel = unit.map
     for number in range(unit.layer, 0, -1):
@@ -164,7 +159,11 @@ def field_of(counted: Stack, unit: Unit) -> Field:
             channel, place = divmod(channel, volume.height * volume.width)
             spans = [(at, at) for at in divmod(place, volume.width)]
         else:
-            spans = _through(row.spec, (volume.height, volume.width), spans)
+            sides = enumerate(zip((volume.height, volume.width), spans, strict=True))
+            spans = [
+                (row.spec.seen(axis, size, first)[0], row.spec.seen(axis, size, last)[1])
+                for axis, (size, (first, last)) in sides
+            ]
             channel = None if row.spec.layer_type in _MIXING else channel
         for source in row.sources:
             pairs = zip(spans, seen.get(source, spans), strict=True)
@@ -175,25 +174,6 @@ def field_of(counted: Stack, unit: Unit) -> Field:
 
 _MIXING = ("conv", "fc", "softmax")
 """Layers whose answers see all channels of their input."""
-
-
-def _through(spec: LayerSpec, sides: Pair, spans: _Spans) -> _Spans:
-    """Return what a layer sees of its input of a size for some places of its answer."""
-    if spec.layer_type in ("conv", "pool", "avgpool"):
-        return [
-            (
-                first * axis.stride - axis.before,
-                last * axis.stride - axis.before + axis.extent - 1,
-            )
-            for (first, last), axis in zip(spans, spec.window.axes, strict=True)
-        ]
-    if spec.layer_type in ("adaptive", "gap"):
-        return [
-            (max(first, 0) * size // count, -(-min(last + 1, count) * size // count) - 1)
-            for (first, last), size, count in zip(spans, sides, spec.kernel, strict=True)
-        ]
-    sees_all = spec.layer_type in ("fc", "flatten")
-    return [(0, size - 1) for size in sides] if sees_all else spans
 
 
 # ------------------------------------------------------------------ the effective field
@@ -294,9 +274,9 @@ def effective_field(
     counted = stack(layers, size if image is None else np.shape(image))
     chosen = unit_from(unit, counted) if isinstance(unit, str) else _middle_unit(counted, unit)
     rows, place = counted.rows[: chosen.layer], (chosen.y, chosen.x)
-    maps, volume = rows[-1].reached.volume.channels, counted.source
+    maps, volume = rows[-1].volume.channels, counted.source
     shape = (volume.height, volume.width, volume.channels)
-    energy = np.zeros(shape[:2])
+    energy, specs = np.zeros(shape[:2]), [row.spec for row in counted.rows]
     for seed in range(seeds):
         chance = np.random.default_rng(seed)
         values = chance.standard_normal(shape, np.float32)
@@ -305,8 +285,9 @@ def effective_field(
             mix = np.asarray(np.arange(maps) == chosen.map, np.float32)
         if image is not None:
             values = np.ascontiguousarray(image, np.float32)
-        with _weights(weights, seed, counted) as source:
-            gradient = input_gradient(rows, Running(source, jobs), values, place, mix)
+        random = nullcontext(RandomWeights(seed))
+        with random if weights is None else WeightFiles(weights, specs) as source:
+            gradient = input_gradient(rows, source, values, place, mix, jobs=jobs)
         energy += np.square(gradient, dtype=np.float64).sum(axis=2)
     total = energy.sum()
     if not 0 < total < np.inf:
@@ -317,80 +298,12 @@ def effective_field(
     return EffectiveField(energy / total, field_of(counted, chosen), seeds)
 
 
-def _weights(
-    path: str | None, seed: int, counted: Stack
-) -> AbstractContextManager[RandomWeights | WeightFiles]:
-    """Return the weights of a file, or random ones."""
-    if path is None:
-        return nullcontext(RandomWeights(seed))
-    return WeightFiles(path, [row.spec for row in counted.rows])
-
-
 def _middle_unit(counted: Stack, layer: int | None) -> Unit:
     """Return the middle of a layer, by default of the last one with more than one place."""
-    sizes = [row.reached.volume for row in counted.rows]
+    sizes = [row.volume for row in counted.rows]
     if layer is not None and not 1 <= layer <= len(sizes):
         raise GeometryError(f"layer: expected 1 to {len(sizes)}, got {layer}")
     maps = [number for number, size in enumerate(sizes, 1) if size.height * size.width > 1]
     number = layer or (maps or [len(sizes)])[-1]
     volume = sizes[number - 1]
     return Unit(number, None, (volume.width - 1) // 2, (volume.height - 1) // 2)
-
-
-# ------------------------------------------------------------------ drawings
-
-_SIDE, _SHADE = 420, 0.4
-_REACH: Colour = (60, 170, 255)
-_AROUND = 1.5
-"""The part of a field's sides that is drawn, in sides."""
-
-
-def draw_field(field: Field, frame: Frame) -> Frame:
-    """Draw a picture, cut to the input, with the field of a unit framed and the rest darker."""
-    pixels, seen = fitted(frame, *field.source), field.middle()
-    shown = (pixels * _SHADE).astype(np.uint8)
-    shown[seen] = pixels[seen]
-    return _page(_framed(shown, (0, 0), {ACCENT: seen}), field.facts())
-
-
-def draw_effective(found: EffectiveField) -> Frame:
-    """Draw what a unit can see, and beside it what moves it: brighter where it moves it more.
-
-    An orange frame is around what it can see, a blue one around 95 % of the energy.
-    """
-    field, energy = found.field, found.energy
-    view = field.middle(_AROUND)
-    corner, inside = (view[0].start, view[1].start), field.middle()
-    seen, moved = np.zeros(energy.shape), np.sqrt(energy / energy.max())
-    seen[inside], both = 1, {ACCENT: inside, _REACH: found.reach()}
-    panels = [
-        below([_framed(levels[view] * 255, corner, frames), text_block([("", title)], _SIDE)])
-        for title, levels, frames in (
-            ("what it can see (orange frame)", seen, {ACCENT: inside}),
-            ("what moves it (blue frame: 95 %)", moved, both),
-        )
-    ]
-    return _page(beside(panels), found.facts())
-
-
-def _framed(
-    levels: NDArray[Any], corner: Pair, frames: dict[Colour, tuple[slice, slice]]
-) -> Canvas:
-    """Draw enlarged pixels of 0 to 255, the first at a corner, with frames around parts."""
-    scale = max(-(-_SIDE // max(levels.shape[:2])), 1)
-    large = enlarged(np.rint(levels).astype(np.uint8), scale)
-    picture = Canvas(large.width, large.height)
-    picture.image.paste(large, (0, 0))
-    for colour, (rows, columns) in frames.items():
-        if rows.start < rows.stop and columns.start < columns.stop:
-            ends = [columns.start, rows.start, columns.stop, rows.stop]
-            left, top, right, bottom = (
-                scale * (end - first) for end, first in zip(ends, 2 * corner[::-1], strict=True)
-            )
-            picture.pen.rectangle((left, top, right - 1, bottom - 1), outline=colour, width=3)
-    return picture
-
-
-def _page(picture: Canvas, facts: str) -> Frame:
-    lines = [("", line) for line in facts.splitlines()]
-    return figure([picture, text_block(lines, picture.width)])

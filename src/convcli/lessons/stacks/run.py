@@ -1,29 +1,28 @@
-"""A stack, run: what each layer makes of a picture, forward, through the engine."""
+"""A stack, run: what each layer makes of a picture, and the gradient of a unit back to it."""
 
-import base64
-import html
-import re
 import time
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from convcli.engine.correlate import correlate
 from convcli.engine.pooling import Pooling, Reduction, pooled
-from convcli.images.figures import contact_sheet, enlarged_frame, fitted, png_bytes
+from convcli.engine.transposed import correlate_transposed
+from convcli.geometry.window import Pair
+from convcli.images.figures import fitted
 from convcli.images.picture import Frame
 from convcli.kernels.kernel import Kernel
+from convcli.lessons.stacks import Stack, StackRow, stack
 from convcli.lessons.stacks.spec import LayerSpec
-from convcli.lessons.stacks.stack import Stack, StackRow, stack
 from convcli.lessons.stacks.weights import RandomWeights, WeightFiles
-from convcli.storage.atomic import replacing
 from convcli.threads import many_threaded_blas
 from convcli.values import Record
 
 Maps = NDArray[np.float32]
+Matrix = NDArray[np.float64]
 
 _EPSILON = 1e-5
 """What torch adds to a variance."""
@@ -63,6 +62,17 @@ class Activation(Record, kw_only=True):
         """Return the numbers of the maps with the most energy, the mean square, first."""
         energy = np.square(self.values, dtype=np.float64).mean(axis=(0, 1))
         return [int(index) for index in np.argsort(-energy, kind="stable")[:count]]
+
+    def top_classes(self, count: int = 5) -> list[tuple[int, float]]:
+        """Return the largest of single values with their numbers: parts of 1, by a softmax."""
+        if self.values.shape[:2] != (1, 1):
+            return []
+        values = self.values.ravel().astype(np.float64)
+        if self.row.spec.layer_type != "softmax":
+            powers = np.exp(values - values.max())
+            values = powers / powers.sum()
+        largest = np.argsort(-values, kind="stable")[:count]
+        return [(int(index), float(values[index])) for index in largest]
 
 
 def network_input(frame: Frame, counted: Stack, *, imagenet: bool) -> Maps:
@@ -119,92 +129,163 @@ def run_stack(
     maps = np.ascontiguousarray(values, dtype=np.float32)
     rows = stack(layers, maps.shape).rows
     with WeightFiles(weights, [row.spec for row in rows]) as files:
-        yield from activations(rows, Running(files, jobs), maps)
+        for answer, _ in _forward(rows, files, maps, jobs):
+            yield answer
 
 
-class Running:
-    """The weights of a network that runs, and its threads."""
+def input_gradient(
+    rows: Sequence[StackRow],
+    weights: WeightFiles | RandomWeights,
+    values: Maps,
+    place: Pair,
+    mix: Maps,
+    *,
+    jobs: int | None = None,
+) -> Maps:
+    """Return the gradient of a sum of units with respect to the input, shape (H, W, C).
 
-    def __init__(self, weights: WeightFiles | RandomWeights, jobs: int | None = None) -> None:
-        self._weights, self.jobs = weights, jobs
+    The units are all maps of the last row at one place (row, column), and `mix` has the factor
+    of each map. The answers of all layers are kept until the way back.
+    """
+    passed = []
+    for answer, layer in _forward(rows, weights, values, jobs):
+        passed.append((layer, values, answer.values))
+        values = answer.values
+    start: Maps = np.zeros(values.shape, np.float32)
+    start[place] = mix
+    gradients = {len(rows): start}
+    with many_threaded_blas():
+        for number in range(len(rows), 0, -1):
+            layer, entry, reached = passed.pop()
+            if number in gradients:  # no way leads from the unit to some layers of a block
+                back = _LAYERS[layer.spec.layer_type].back
+                gradient = back(gradients.pop(number), layer, entry, reached)
+                for source in rows[number - 1].sources:
+                    known = gradients.get(source)
+                    gradients[source] = gradient if known is None else known + gradient
+    return gradients[0]
 
-    def vector(self, number: int, part: str, length: int) -> Maps:
-        """Return the biases of a layer, or a tensor like them."""
-        vector: Maps = self._weights.tensor(number, part, (length,), slice(None))
-        return vector
 
-    def bank(self, number: int, spec: LayerSpec, channels: int) -> Maps:
+class _Layer(Record):
+    """One layer of a network that runs: its number from 0, and where its weights are."""
+
+    weights: WeightFiles | RandomWeights
+    jobs: int | None
+    number: int
+    spec: LayerSpec
+
+    def vector(self, part: str, length: int) -> Maps:
+        """Return the biases of the layer, or a tensor like them."""
+        return self.weights.tensor(self.number, part, (length,), slice(None))
+
+    def bank(self, channels: int) -> Maps:
         """Return the weights of a convolution."""
-        shape = (spec.units, channels // spec.groups, *spec.kernel)
-        bank: Maps = self._weights.tensor(number, "weight", shape, slice(None))
-        return bank
+        shape = (self.spec.units, channels // self.spec.groups, *self.spec.kernel)
+        return self.weights.tensor(self.number, "weight", shape, slice(None))
 
-    def connections(
-        self, number: int, spec: LayerSpec, inputs: int
-    ) -> Iterator[tuple[slice, Maps]]:
+    def connections(self, inputs: int) -> Iterator[tuple[slice, Maps]]:
         """Yield the weights of a fully connected layer in parts of some outputs."""
-        at_once = max(_MOST_WEIGHTS // inputs, 1)
-        for start in range(0, spec.units, at_once):
-            outputs = slice(start, min(start + at_once, spec.units))
-            yield outputs, self._weights.tensor(number, "weight", (spec.units, inputs), outputs)
+        units, at_once = self.spec.units, max(_MOST_WEIGHTS // inputs, 1)
+        for start in range(0, units, at_once):
+            outputs = slice(start, min(start + at_once, units))
+            yield outputs, self.weights.tensor(self.number, "weight", (units, inputs), outputs)
 
-    def normal_factor(self, number: int, maps: int) -> Maps:
+    def normal_factor(self, maps: int) -> Maps:
         """Return by what a batch norm multiplies each map."""
-        scale, variance = (self.vector(number, n, maps) for n in ("weight", "running_var"))
+        scale, variance = (self.vector(name, maps) for name in ("weight", "running_var"))
         factor: Maps = scale / np.sqrt(variance + np.float32(_EPSILON))
         return factor
 
 
-def activations(
-    rows: Sequence[StackRow], running: Running, values: Maps
-) -> Iterator[Activation]:
+def _forward(
+    rows: Sequence[StackRow],
+    weights: WeightFiles | RandomWeights,
+    values: Maps,
+    jobs: int | None,
+) -> Iterator[tuple[Activation, _Layer]]:
     """Yield what each layer of a counted stack answers."""
     kept = {0: values}
     last_uses = {source: n for n, row in enumerate(rows, 1) for source in row.sources}
     with many_threaded_blas():
         for number, row in enumerate(rows, 1):
             started = time.perf_counter()
+            layer = _Layer(weights, jobs, number - 1, row.spec)
             came = [kept[source] for source in row.sources]
-            values = _FORWARD[row.spec.layer_type](running, number - 1, row.spec, *came)
+            values = _LAYERS[row.spec.layer_type].forward(layer, *came)
             seconds = time.perf_counter() - started
             kept[number] = values
             kept = {n: maps for n, maps in kept.items() if last_uses.get(n, 0) > number}
-            yield Activation(number=number, row=row, values=values, seconds=seconds)
+            yield Activation(number=number, row=row, values=values, seconds=seconds), layer
 
 
-def _convolved(running: Running, number: int, spec: LayerSpec, maps: Maps) -> Maps:
-    bank = running.bank(number, spec, maps.shape[2])
-    bias = running.vector(number, "bias", spec.units) if spec.bias else None
+# ------------------------------------------------------------------ the layers, there and back
+
+
+class _Way(NamedTuple):
+    """What a layer answers; and from the gradient of that, the gradient of what came to it."""
+
+    forward: Callable[..., Maps]
+    back: Callable[..., Maps] = lambda gradient, *_: gradient
+
+
+def _convolved(layer: _Layer, maps: Maps) -> Maps:
+    spec, bank = layer.spec, layer.bank(maps.shape[2])
     return correlate(
         maps,
-        Kernel(bank, bias),
+        Kernel(bank, layer.vector("bias", spec.units) if spec.bias else None),
         stride=spec.stride,
         padding=spec.padding,
         dilation=spec.dilation,
         groups=spec.groups,
-        jobs=running.jobs,
+        jobs=layer.jobs,
     )
 
 
-def _pooled(_running: Running, _number: int, spec: LayerSpec, maps: Maps) -> Maps:
-    reduction = Reduction.MAX if spec.layer_type == "pool" else Reduction.AVERAGE
-    return pooled(maps, Pooling(reduction, spec.window)).astype(np.float32, copy=False)
+def _of_convolution(gradient: Maps, layer: _Layer, entry: Maps, _answer: Maps) -> Maps:
+    spec = layer.spec
+    return correlate_transposed(
+        gradient,
+        layer.bank(entry.shape[2]),
+        stride=spec.stride,
+        padding=spec.window.padding,
+        output_padding=[side.total for side in spec.window.unseen(entry.shape[:2])],
+        dilation=spec.dilation,
+        groups=spec.groups,
+        jobs=layer.jobs,
+    )
 
 
-def averaging(size: int, count: int) -> NDArray[np.float64]:
-    """Return the matrix (count, size) that averages over windows from ⌊iW/n⌋ to ⌈(i+1)W/n⌉.
-
-    >>> averaging(3, 2).tolist()
-    [[0.5, 0.5, 0.0], [0.0, 0.5, 0.5]]
-    """
-    means = np.zeros((count, size))
-    for i in range(count):
-        seen = slice(i * size // count, -(-(i + 1) * size // count))
-        means[i, seen] = 1 / (seen.stop - seen.start)
-    return means
+def _pooled(layer: _Layer, maps: Maps) -> Maps:
+    reduction = Reduction.MAX if layer.spec.layer_type == "pool" else Reduction.AVERAGE
+    return pooled(maps, Pooling(reduction, layer.spec.window)).astype(np.float32, copy=False)
 
 
-def along_axes(values: Maps, matrices: Sequence[NDArray[np.float64]]) -> Maps:
+def _of_largest(gradient: Maps, layer: _Layer, entry: Maps, answer: Maps) -> Maps:
+    """Give the gradient of each window to the first of its largest values."""
+    down, across = layer.spec.window.axes
+    padded = np.pad(entry, (*layer.spec.window.padding, (0, 0)), constant_values=-np.inf)
+    seen = sliding_window_view(padded, (down.extent, across.extent), (0, 1))
+    seen = seen[:: down.stride, :: across.stride, :, :: down.dilation, :: across.dilation]
+    winners = seen.reshape(*answer.shape, -1).argmax(-1)
+    y, x, maps = np.ix_(*map(np.arange, answer.shape))
+    rows = y * down.stride - down.before + winners // across.kernel * down.dilation
+    columns = x * across.stride - across.before + winners % across.kernel * across.dilation
+    spread = np.zeros(entry.shape, np.float32)
+    np.add.at(spread, (rows, columns, maps), gradient)
+    return spread
+
+
+def _averaging(spec: LayerSpec, entry: Sequence[int], answer: Sequence[int]) -> list[Matrix]:
+    """Return the matrices that average over windows along rows and columns."""
+    matrices = [np.zeros(sides) for sides in zip(answer[:2], entry[:2], strict=True)]
+    for axis, means in enumerate(matrices):
+        for place, line in enumerate(means):
+            first, last = spec.seen(axis, line.size, place)
+            line[max(first, 0) : last + 1] = 1 / (last + 1 - first)
+    return matrices
+
+
+def _along_axes(values: Maps, matrices: Sequence[Matrix]) -> Maps:
     """Multiply rows and then columns by a matrix each."""
     rows, columns = matrices
     along_rows = np.tensordot(rows, values, (1, 0))
@@ -212,152 +293,76 @@ def along_axes(values: Maps, matrices: Sequence[NDArray[np.float64]]) -> Maps:
     return np.ascontiguousarray(multiplied, dtype=np.float32)
 
 
-def _averaged(_running: Running, _number: int, spec: LayerSpec, maps: Maps) -> Maps:
-    sides = zip(maps.shape[:2], spec.kernel, strict=True)
-    return along_axes(maps, [averaging(*side) for side in sides])
+def _averaged(layer: _Layer, maps: Maps) -> Maps:
+    return _along_axes(maps, _averaging(layer.spec, maps.shape, layer.spec.kernel))
 
 
-def _flattened(_running: Running, _number: int, _spec: LayerSpec, maps: Maps) -> Maps:
+def _of_averages(gradient: Maps, layer: _Layer, entry: Maps, answer: Maps) -> Maps:
+    matrices = _averaging(layer.spec, entry.shape, answer.shape)
+    return _along_axes(gradient, [matrix.T for matrix in matrices])
+
+
+def _flattened(_layer: _Layer, maps: Maps) -> Maps:
     """Return all values as channels, in torch's order: map by map."""
     return maps.transpose(2, 0, 1).reshape(1, 1, -1)
 
 
-def _connected(running: Running, number: int, spec: LayerSpec, maps: Maps) -> Maps:
-    values = _flattened(running, number, spec, maps).ravel()
-    parts = running.connections(number, spec, values.size)
-    answer = np.concatenate([weights @ values for _, weights in parts])
-    if spec.bias:
-        answer = answer + running.vector(number, "bias", spec.units)
+def _of_flattening(gradient: Maps, _layer: _Layer, entry: Maps, _answer: Maps) -> Maps:
+    height, width, maps = entry.shape
+    return gradient.reshape(maps, height, width).transpose(1, 2, 0)
+
+
+def _connected(layer: _Layer, maps: Maps) -> Maps:
+    values = _flattened(layer, maps).ravel()
+    answer = np.concatenate([part @ values for _, part in layer.connections(values.size)])
+    if layer.spec.bias:
+        answer = answer + layer.vector("bias", layer.spec.units)
     return np.reshape(answer, (1, 1, -1))
 
 
-def _normalised(running: Running, number: int, _spec: LayerSpec, maps: Maps) -> Maps:
-    shift, mean = (running.vector(number, n, maps.shape[2]) for n in ("bias", "running_mean"))
-    factor = running.normal_factor(number, maps.shape[2])
+def _of_connections(gradient: Maps, layer: _Layer, entry: Maps, answer: Maps) -> Maps:
+    values, total = gradient.ravel(), np.zeros(entry.size, np.float32)
+    for outputs, part in layer.connections(entry.size):
+        total += values[outputs] @ part
+    return _of_flattening(total, layer, entry, answer)
+
+
+def _normalised(layer: _Layer, maps: Maps) -> Maps:
+    shift, mean = (layer.vector(name, maps.shape[2]) for name in ("bias", "running_mean"))
+    factor = layer.normal_factor(maps.shape[2])
     answer: Maps = maps * factor + (shift - mean * factor)
     return answer
 
 
-def _softmax(_running: Running, _number: int, _spec: LayerSpec, maps: Maps) -> Maps:
+def _softmax(_layer: _Layer, maps: Maps) -> Maps:
     powers = np.exp(maps - maps.max(axis=2, keepdims=True))
     answer: Maps = powers / powers.sum(axis=2, keepdims=True)
     return answer
 
 
-def _same(_running: Running, _number: int, _spec: LayerSpec, maps: Maps) -> Maps:
-    return maps
+def _of_softmax(gradient: Maps, _layer: _Layer, _entry: Maps, answer: Maps) -> Maps:
+    back: Maps = answer * (gradient - (gradient * answer).sum(axis=2, keepdims=True))
+    return back
 
 
-_FORWARD: dict[str, Callable[..., Maps]] = {
-    "conv": _convolved,
-    "pool": _pooled,
-    "avgpool": _pooled,
-    "adaptive": _averaged,
-    "gap": _averaged,
-    "flatten": _flattened,
-    "fc": _connected,
-    "bn": _normalised,
-    "relu": lambda _running, _number, _spec, maps: np.maximum(maps, np.float32(0)),
-    "dropout": _same,
-    "softmax": _softmax,
-    "residual": _same,
-    "shortcut": _same,
-    "add": lambda _running, _number, _spec, main, shortcut: main + shortcut,
+_SAME = _Way(lambda _layer, maps: maps)
+_LAYERS = {
+    "conv": _Way(_convolved, _of_convolution),
+    "pool": _Way(_pooled, _of_largest),
+    "avgpool": _Way(_pooled, _of_averages),
+    "adaptive": _Way(_averaged, _of_averages),
+    "gap": _Way(_averaged, _of_averages),
+    "flatten": _Way(_flattened, _of_flattening),
+    "fc": _Way(_connected, _of_connections),
+    "bn": _Way(
+        _normalised,
+        lambda gradient, layer, entry, _: gradient * layer.normal_factor(entry.shape[2]),
+    ),
+    "relu": _Way(
+        lambda _layer, maps: np.maximum(maps, np.float32(0)),
+        lambda gradient, _layer, _entry, answer: gradient * (answer > 0),
+    ),
+    "softmax": _Way(_softmax, _of_softmax),
+    "add": _Way(lambda _layer, main, shortcut: main + shortcut),
+    **dict.fromkeys(("dropout", "residual", "shortcut"), _SAME),
 }
-
-
-# ------------------------------------------------------------------ maps as pictures
-
-_SMALLEST, _SQUARE, _ACROSS = 96, 12, 64
-"""Pixels that a map has at least on a sheet; those of a single value, and how many a row."""
-
-_STYLE = (
-    "body{font:16px sans-serif;margin:2em;max-width:70em}img{max-width:100%;"
-    "image-rendering:pixelated}@media(prefers-color-scheme:dark){body{background:#181818;"
-    "color:#eee}}"
-)
-
-
-def sheet_of(layer: Activation, top: int | None) -> Frame:
-    """Draw the maps of a layer, the strongest first; each is stretched from black to white.
-
-    A layer of single values becomes squares, row by row.
-    """
-    if layer.values.shape[:2] == (1, 1):
-        values = layer.values.ravel()
-        width = min(values.size, _ACROSS)
-        filled = np.pad(values, (0, -values.size % width), mode="minimum")
-        return enlarged_frame(_stretched(filled.reshape(-1, width)), _SQUARE)
-    chosen = layer.strongest(top or layer.values.shape[2])
-    maps = [_large_enough(_stretched(layer.values[..., index])) for index in chosen]
-    return contact_sheet(maps, [str(index) for index in chosen])
-
-
-def _stretched(values: Maps) -> Frame:
-    low, high = float(values.min()), float(values.max())
-    levels = (values - low) * (255 / (high - low or 1.0))
-    return Frame(np.rint(levels).astype(np.uint8)[..., np.newaxis])
-
-
-def _large_enough(frame: Frame) -> Frame:
-    return enlarged_frame(frame, max(-(-_SMALLEST // max(frame.shape)), 1))
-
-
-class MapsFolder:
-    """Writes the sheets of layers, one by one, and at the end the page that shows all.
-
-    `source` is the picture as the network takes it.
-    """
-
-    def __init__(self, folder: str, source: Frame, top: int | None) -> None:
-        self._folder, self._top = Path(folder), top
-        self._folder.mkdir(parents=True, exist_ok=True)
-        self._parts = [self._part("input", "", png_bytes(_large_enough(source)))]
-
-    def add(self, layer: Activation) -> None:
-        """Write a layer's sheet."""
-        name = f"{layer.number:02}-{re.sub('[^a-z0-9]+', '-', layer.row.spec.layer_type)}.png"
-        data = png_bytes(sheet_of(layer, self._top))
-        with replacing(self._folder / name) as file:
-            file.write(data)
-        rows, columns, maps = layer.values.shape
-        facts = (
-            f"{rows} × {columns} × {maps}, {layer.values.min():.4g} to {layer.values.max():.4g}"
-        )
-        self._parts.append(self._part(f"{layer.number} {layer.row.spec.text}", facts, data))
-
-    def finish(self, classes: Sequence[tuple[int, float]]) -> None:
-        """Write the page; it ends with the top classes, if there are any."""
-        lines = [f"<li>class {number}: {100 * part:.2f} %" for number, part in classes]
-        last = ["<h2>Top classes, counted from 0</h2><ol>", *lines, "</ol>"] if lines else []
-        body = "\n".join([*self._parts, *last])
-        page = (
-            f'<!doctype html><html lang="en"><meta charset="utf-8"><title>Maps</title>'
-            f"<style>{_STYLE}</style><h1>What each layer answers</h1>\n"
-            "<p>Maps with the most energy come first. Each is black at its lowest value and "
-            f"white at its highest; the number below counts maps from 0.</p>\n{body}</html>\n"
-        )
-        with replacing(self._folder / "index.html") as file:
-            file.write(page.encode())
-
-    @staticmethod
-    def _part(title: str, facts: str, data: bytes) -> str:
-        image = base64.b64encode(data).decode()
-        safe = html.escape(title)
-        return (
-            f"<section><h2>{safe}</h2><p>{html.escape(facts)}</p>"
-            f'<img alt="maps of {safe}" src="data:image/png;base64,{image}"></section>'
-        )
-
-
-def top_classes(layer: Activation, count: int = 5) -> Iterator[tuple[int, float]]:
-    """Yield the largest values of the last layer with their numbers, as parts of 1.
-
-    Values that are not a softmax's get one.
-    """
-    values = layer.values.ravel().astype(np.float64)
-    if layer.row.spec.layer_type != "softmax":
-        powers = np.exp(values - values.max())
-        values = powers / powers.sum()
-    for index in np.argsort(-values, kind="stable")[:count]:
-        yield int(index), float(values[index])

@@ -11,23 +11,20 @@ from convcli.geometry.layers import Volume
 from convcli.geometry.window import Padding, Pair, Window, window
 from convcli.values import Record, replace
 
-_FIRST = {
-    "conv": "filters",
-    "pool": "kernel",
-    "avgpool": "kernel",
-    "adaptive": "size",
-    "fc": "units",
+_SETTINGS = {
+    "conv": ("filters", "kspdg"),
+    "pool": ("kernel", "kspd"),
+    "avgpool": ("kernel", "ksp"),
+    "adaptive": ("size", ""),
+    "fc": ("units", ""),
 }
-"""The meaning of the number after the colon, for the layers that need one."""
+"""What the number after the colon means, and the letters of the settings: kernel, stride,
+padding, dilation, groups."""
 
 _PLAIN = ("relu", "bn", "dropout", "flatten", "softmax", "gap", "residual", "shortcut", "add")
 """Layers without settings."""
 
-_ALIASES = {"maxpool": "pool", "linear": "fc", "dense": "fc", "batchnorm": "bn"}
-
-_SETTINGS = {"conv": "kspdg", "pool": "kspd", "avgpool": "ksp", "adaptive": "", "fc": ""}
-"""The letters that a layer takes: kernel, stride, padding, dilation, groups."""
-
+_ALIASES = {"maxpool": "pool", "max": "pool", "linear": "fc", "dense": "fc", "batchnorm": "bn"}
 _POOLS, _WITH_BIAS = ("pool", "avgpool"), ("conv", "fc")
 _LARGEST, _MOST_DIGITS = 10**7, 100
 
@@ -35,12 +32,9 @@ _LARGEST, _MOST_DIGITS = 10**7, 100
 class LayerSpec(Record, kw_only=True):
     """One layer of a stack, as a person writes it in `text`.
 
-    `layer_type` is ``conv``, ``pool`` (maximum), ``avgpool``, ``adaptive``, ``gap``, ``fc``,
-    ``bn``, ``relu``, ``dropout``, ``flatten``, ``softmax``, or a part of a residual block:
-    ``residual``, ``shortcut``, ``add``. `units` are the filters of a convolution, or the units
-    of a fully connected layer. The kernel of ``adaptive`` is the size of its output. `padding`
-    is what `convcli.geometry.window.window` takes. `weights` says where a file of weights has
-    them: ``file::name``, or a name.
+    `layer_type` is a key of `_SETTINGS`, or one of `_PLAIN`. `units` are filters, or the units
+    of a fully connected layer; the kernel of ``adaptive`` is the size of its output. `weights`
+    says where a file of weights has them: ``file::name``, or a name.
     """
 
     text: str
@@ -59,16 +53,27 @@ class LayerSpec(Record, kw_only=True):
         """How its kernel slides."""
         return window(self.kernel, self.stride, self.padding, self.dilation)
 
+    def seen(self, axis: int, size: int, place: int) -> Pair:
+        """Return the first and the last place of its input, on an axis, that an output sees.
+
+        Window i of n of an adaptive pool goes from ⌊i·size/n⌋ to ⌈(i+1)·size/n⌉.
+        """
+        if self.layer_type in {"conv", "pool", "avgpool"}:
+            first = self.window.axes[axis].source(place)
+            return first, first + self.window.axes[axis].extent - 1
+        if self.layer_type in {"adaptive", "gap"}:
+            count = self.kernel[axis]
+            return max(place, 0) * size // count, -(-min(place + 1, count) * size // count) - 1
+        return (0, size - 1) if self.layer_type in {"fc", "flatten"} else (place, place)
+
 
 def layer_from(text: str) -> LayerSpec:
     """Parse one layer: its name, a colon, its number, and settings by their letters.
 
-    Examples are ``conv:64,k3,s2,p1,d1,g1,nobias``, ``pool:3,s2``, ``avgpool:2``,
-    ``adaptive:7``, ``fc:1000`` and ``relu``. The stride of a pool is its kernel unless it is
-    given, as in torch. Other text is a `GeometryError`.
+    The stride of a pool is its kernel unless it is given, as in torch.
 
-    >>> layer_from("pool:3,s2").stride
-    (2, 2)
+    >>> layer_from("pool:3,s2").stride, layer_from("conv:64,k3,p1,nobias").bias
+    ((2, 2), False)
     """
     name, colon, rest = text.strip().partition(":")
     layer_type = _ALIASES.get(name.lower(), name.lower())
@@ -76,81 +81,80 @@ def layer_from(text: str) -> LayerSpec:
         if colon:
             _refuse(text, f"{layer_type} takes no settings", f"write '{layer_type}'")
         return LayerSpec(text=layer_type, layer_type=layer_type)
-    if layer_type not in _FIRST:
-        near = difflib.get_close_matches(layer_type, [*_FIRST, *_PLAIN], n=1, cutoff=0.5)
-        hint = f"did you mean {near[0]}?" if near else f"use {', '.join([*_FIRST, *_PLAIN])}"
+    known = [*_SETTINGS, *_PLAIN]
+    if layer_type not in _SETTINGS:
+        near = difflib.get_close_matches(layer_type, known, n=1, cutoff=0.5)
+        hint = f"did you mean {near[0]}?" if near else f"use {', '.join(known)}"
         _refuse(text, "no such layer", hint)
-    parts = [part.strip() for part in rest.lower().split(",")] if rest.strip() else []
-    return _with_settings(text.strip(), layer_type, parts)
+    text = text.strip()
+    return _layer(text, layer_type, _settings(text, layer_type, rest.strip().lower()))
 
 
-def _with_settings(text: str, layer_type: str, parts: list[str]) -> LayerSpec:
+def _settings(text: str, layer_type: str, rest: str) -> dict[str, Any]:
+    """Return the settings by their letters; the first number has none."""
     settings: dict[str, Any] = {}
-    bias = True
-    for part in parts:
+    first, letters = _SETTINGS[layer_type]
+    for part in (part.strip() for part in rest.split(",") if rest):
+        letter = part[:1] if part[:1].isalpha() else ""
         if part == "nobias" and layer_type in _WITH_BIAS:
-            bias = False
+            settings["bias"] = False
             continue
         if not part:
             _refuse(text, "nothing stands beside a comma", "leave the comma out")
-        letter = part[:1] if part[:1].isalpha() else ""
-        if letter and letter not in _SETTINGS[layer_type]:
-            letters = [f"{each}N" for each in _SETTINGS[layer_type]]
-            letters += ["nobias"] * (layer_type in _WITH_BIAS)
-            known = ", ".join([f"a number of {_FIRST[layer_type]}", *letters])
-            _refuse(text, f"no setting '{part}'", f"{layer_type} takes {known}")
+        if letter and letter not in letters:
+            takes = [f"a number of {first}", *(f"{each}N" for each in letters)]
+            takes += ["nobias"] * (layer_type in _WITH_BIAS)
+            _refuse(text, f"no setting '{part}'", f"{layer_type} takes {', '.join(takes)}")
         if letter in settings:
-            _refuse(text, f"'{letter or _FIRST[layer_type]}' is given twice", "give it once")
+            _refuse(text, f"'{letter or first}' is given twice", "give it once")
         settings[letter] = _value(text, letter, part.removeprefix(letter))
-    if layer_type in _POOLS and "" in settings:
-        if "k" in settings:
-            _refuse(text, "the kernel is given twice", "give it once")
-        settings["k"] = settings.pop("")
-    return _layer(text, layer_type, settings, bias=bias)
+    return settings
 
 
-def _layer(text: str, layer_type: str, settings: dict[str, Any], *, bias: bool) -> LayerSpec:
-    if ("k" if layer_type in _POOLS else "") not in settings:
-        what = "number of " * (layer_type in _WITH_BIAS) + _FIRST[layer_type]
+def _layer(text: str, layer_type: str, settings: dict[str, Any]) -> LayerSpec:
+    is_pool, has_bias = layer_type in _POOLS, layer_type in _WITH_BIAS
+    if is_pool and settings.keys() >= {"", "k"}:
+        _refuse(text, "the kernel is given twice", "give it once")
+    number = settings.get("", settings.get("k") if is_pool else None)
+    if number is None:
+        what = "number of " * has_bias + _SETTINGS[layer_type][0]
         _refuse(text, f"its {what} is missing", f"write {layer_type}:N, N a number")
     if layer_type == "conv" and "k" not in settings:
         _refuse(text, "its kernel size is missing", f"write {text},k3")
-    first = settings.get("", (1, 1))
-    kernel = first if layer_type == "adaptive" else settings.get("k", (1, 1))
-    if layer_type in _WITH_BIAS and first[0] != first[1]:
-        _refuse(text, f"expected one number of {_FIRST[layer_type]}, got two", "give one")
+    if has_bias and number[0] != number[1]:
+        what = _SETTINGS[layer_type][0]
+        _refuse(text, f"expected one number of {what}, got two", "give one")
+    kernel = settings.get("k", (1, 1) if has_bias else number)
     layer = LayerSpec(
         text=text,
         layer_type=layer_type,
-        units=first[0],
+        units=settings.get("", (1, 1))[0] if not is_pool else 1,
         kernel=kernel,
-        stride=settings.get("s", kernel if layer_type in _POOLS else (1, 1)),
+        stride=settings.get("s", kernel if is_pool else (1, 1)),
         padding=settings.get("p", (0, 0)),
         dilation=settings.get("d", (1, 1)),
         groups=settings.get("g", (1, 1))[0],
-        bias=bias,
+        bias=settings.get("bias", True),
     )
-    axes = layer.window.axes if layer_type in _POOLS else ()
-    if any(axis.before > axis.kernel // 2 for axis in axes):  # as in torch
-        _refuse(text, "the padding is wider than half of the kernel", "pad less")
+    if is_pool and any(axis.before > axis.kernel // 2 for axis in layer.window.axes):
+        _refuse(text, "the padding is wider than half of the kernel", "pad less")  # as torch
     return layer
 
 
 def _value(text: str, letter: str, value: str) -> Pair | str:
     """Return rows and columns, or the word of a padding."""
-    if letter == "p" and value in ("same", "valid"):
+    if letter == "p" and value in {"same", "valid"}:
         return value
-    numbers = value.lower().replace("×", "x").split("x")
-    most = 1 if letter == "g" else 2
-    if len(numbers) > most or not all(map(_is_whole, numbers)):
-        two = f", or {letter}3x5 (rows x columns)" if letter in ("k", "s", "p", "d") else ""
+    sides = value.replace("×", "x").split("x")
+    if len(sides) > (1 if letter == "g" else 2) or not all(map(_is_whole, sides)):
+        two = f", or {letter}3x5 (rows x columns)" if letter in set("kspd") else ""
         _refuse(text, f"expected a whole number in '{letter}{value}'", f"write {letter}3{two}")
-    if not all(map(_is_in_range, numbers)):
+    if not all(map(_is_in_range, sides)):
         _refuse(text, f"expected at most {_LARGEST:,} in '{letter}{value}'", "use less")
-    pair = (int(numbers[0]), int(numbers[-1]))
-    if letter != "p" and min(pair) < 1:
+    rows, columns = int(sides[0]), int(sides[-1])
+    if letter != "p" and min(rows, columns) < 1:
         _refuse(text, f"expected at least 1 in '{letter}{value}'", "use a larger number")
-    return pair
+    return rows, columns
 
 
 def _is_whole(text: str) -> bool:
@@ -174,7 +178,7 @@ def volume_from(text: str) -> Volume:
     """
     parts = text.strip().lower().replace("×", "x").split("x")
     numbers = [int(part) for part in parts if _is_whole(part) and _is_in_range(part)]
-    if len(numbers) != len(parts) or len(parts) not in (2, 3) or 0 in numbers:
+    if len(numbers) != len(parts) or len(parts) not in {2, 3} or 0 in numbers:
         raise GeometryError(
             "in: expected rows x columns x channels, each at least 1, as 224x224x3; got "
             f"'{text}'"
@@ -184,11 +188,7 @@ def volume_from(text: str) -> Volume:
 
 
 def layers_from(words: Sequence[str]) -> list[LayerSpec]:
-    """Parse layers; a word may hold several, with spaces between them.
-
-    >>> [layer.layer_type for layer in layers_from(["conv:8,k3 relu", "pool:2"])]
-    ['conv', 'relu', 'pool']
-    """
+    """Parse layers; a word may hold several, with spaces between them."""
     return [layer_from(part) for word in words for part in word.split()]
 
 
@@ -201,8 +201,7 @@ _LAYER_KEYS = ("layer", "filters", "units", "size", "k", "s", "p", "d", "g", "bi
 def layers_of(words: Sequence[str]) -> tuple[Volume | None, list[LayerSpec]]:
     """Return the layers that some words mean, and the input's size where they give it.
 
-    One word can be the name of a network or a ``.json`` file; others are layers. A layer or a
-    file that cannot be read is a `GeometryError`.
+    One word can be the name of a network or a ``.json`` file; others are layers.
 
     >>> size, layers = layers_of(["lenet"])
     >>> size, layers[0].text
@@ -218,7 +217,13 @@ def layers_of(words: Sequence[str]) -> tuple[Volume | None, list[LayerSpec]]:
 
 def _layers_in_file(path: str) -> tuple[Volume | None, list[LayerSpec]]:
     """Read a list of layers, as texts or objects, or ``{"in": "224x224x3", "layers": […]}``."""
-    document = _read(path)
+    try:
+        document: object = json.loads(Path(path).read_text("utf-8-sig"))
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise GeometryError(f"{path}: cannot be read: {reason}: check the path") from None
+    except (ValueError, RecursionError) as error:
+        raise GeometryError(f"{path}: expected JSON: {error}: mend it there") from None
     given: dict[str, object] = document if isinstance(document, dict) else {"layers": document}
     _check_keys(path, given, _KEYS)
     layers = given.get("layers")
@@ -238,17 +243,6 @@ def _weights(entry: object, folder: Path) -> str:
         _refuse(str(entry), "expected weights as text", 'as "model.safetensors::conv1"')
     file, colons, name = place.rpartition("::")
     return f"{folder / file}::{name}" if colons else place
-
-
-def _read(path: str) -> object:
-    try:
-        document: object = json.loads(Path(path).read_text("utf-8-sig"))
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise GeometryError(f"{path}: cannot be read: {reason}: check the path") from None
-    except (ValueError, RecursionError) as error:
-        raise GeometryError(f"{path}: expected JSON: {error}: mend it there") from None
-    return document
 
 
 def _check_keys(where: str, given: dict[str, object], known: Sequence[str]) -> None:

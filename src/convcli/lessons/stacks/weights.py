@@ -1,10 +1,12 @@
 """The weights of a stack's layers: which tensors of which file they are."""
 
 import contextlib
+import functools
 import math
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,34 +15,27 @@ from convcli.errors import KernelError
 from convcli.kernels.formats.arrays import opened_tensors, tensor_of
 from convcli.lessons.stacks.spec import LayerSpec
 
-Array = NDArray[Any]
+Array = NDArray[np.float32]
 
 _WITH_WEIGHTS = ("conv", "fc", "bn")
 
 
-class WeightFiles:
+class WeightFiles(contextlib.ExitStack):
     """The tensors of a stack: each is found at once, and read when its layer is computed."""
 
     def __init__(self, path: str, specs: Sequence[LayerSpec]) -> None:
-        self._path, self._specs = path, specs
-        self._files: dict[str, Any] = {}
-        self._closing = contextlib.ExitStack()
-
-    def __enter__(self) -> Self:
+        super().__init__()
+        self._path, self._files = path, dict[str, Any]()
         with contextlib.ExitStack() as closing:
-            self._closing = closing
-            self._names = self._matched(self._specs)
-            for number, (path, name) in self._names.items():
-                if f"{name}.weight" not in set(self._file(path).keys()):
+            closing.push(self)
+            self._names = self._matched(specs)
+            for number, (file, name) in self._names.items():
+                if f"{name}.weight" not in set(self._file(file).keys()):
                     raise KernelError(
-                        f"{path}: no {name}.weight for layer {number + 1} "
-                        f"'{self._specs[number].text}': check its 'weights'"
+                        f"{file}: no {name}.weight for layer {number + 1} "
+                        f"'{specs[number].text}': check its 'weights'"
                     )
-            self._closing = closing.pop_all()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._closing.close()
+            closing.pop_all()
 
     def tensor(self, number: int, part: str, shape: tuple[int, ...], rows: slice) -> Array:
         """Return rows of a layer's tensor as float32; a wrong shape is a `KernelError`."""
@@ -63,7 +58,7 @@ class WeightFiles:
             if not Path(path).is_file():
                 raise KernelError(f"{path}: no such file of weights: check the path")
             try:
-                self._files[path] = self._closing.enter_context(opened_tensors(Path(path)))
+                self._files[path] = self.enter_context(opened_tensors(Path(path)))
             except KernelError as error:
                 raise KernelError(f"{path}: {error}") from None
         return self._files[path]
@@ -79,9 +74,9 @@ class WeightFiles:
         for names in (scheme(specs) for scheme in _SCHEMES):
             if all(f"{names[n]}.weight" in known for n in missing):
                 return {n: own.get(n, (self._path, names[n])) for n in numbers}
-        examples = ", ".join(sorted(known)[:4])
         raise KernelError(
-            f"{self._path}: its names are not those of this stack (it holds {examples} …): "
+            f"{self._path}: its names are not those of this stack (it holds "
+            f"{', '.join(sorted(known)[:4])} …): "
             f"give layer {missing[0] + 1} '{specs[missing[0]].text}' and the others their "
             '"weights": "file::name" in a .json'
         )
@@ -96,9 +91,7 @@ class RandomWeights:
     def __init__(self, seed: int) -> None:
         self._seed = seed
 
-    def tensor(
-        self, number: int, part: str, shape: tuple[int, ...], rows: slice
-    ) -> NDArray[np.float32]:
+    def tensor(self, number: int, part: str, shape: tuple[int, ...], rows: slice) -> Array:
         """Return rows of a layer's tensor."""
         if len(shape) == 1:
             return np.full(shape, part in {"weight", "running_var"}, np.float32)
@@ -123,43 +116,35 @@ def in_two_parts(specs: Sequence[LayerSpec]) -> dict[int, str]:
     }
 
 
-def counted_names(specs: Sequence[LayerSpec]) -> dict[int, str]:
-    """Return ``conv1``, ``conv2``, ``fc1``: each type counted from 1."""
-    counts: dict[str, int] = {}
-    names = {}
-    for number, spec in enumerate(specs):
-        counts[spec.layer_type] = counts.get(spec.layer_type, 0) + 1
-        names[number] = f"{spec.layer_type}{counts[spec.layer_type]}"
-    return names
+def counted_names(specs: Sequence[LayerSpec], *, blocks: bool = False) -> dict[int, str]:
+    """Return ``conv1``, ``conv2``, ``fc1``; with blocks the names of a ResNet.
 
-
-def residual_names(specs: Sequence[LayerSpec]) -> dict[int, str]:
-    """Return torchvision's names of a ResNet: ``layer2.0.conv1``, ``layer2.0.downsample.1``.
-
-    A layer of blocks begins where the filters of a block's first convolution change.
+    These are ``layer2.0.conv1``, ``layer2.0.downsample.1``, ``fc`` in torchvision. A layer of
+    blocks begins where the filters of a block's first convolution change.
     """
     names, prefix, shortcut = {}, "", False
-    counts: dict[str, int] = {}
+    counts = Counter[str]()
     group, block, filters = 0, 0, -1
     for number, spec in enumerate(specs):
-        if spec.layer_type == "residual":
+        kind = spec.layer_type
+        if blocks and kind in {"residual", "shortcut", "add"}:
+            counts, shortcut = Counter(), kind == "shortcut"
+            prefix = "" if kind == "add" else prefix
+        if blocks and kind == "residual":
             units = next((s.units for s in specs[number:] if s.layer_type == "conv"), 0)
             group, block = (group, block + 1) if units == filters else (group + 1, 0)
-            filters, prefix, shortcut, counts = units, f"layer{group}.{block}.", False, {}
-        elif spec.layer_type == "shortcut":
-            shortcut, counts = True, {}
-        elif spec.layer_type == "add":
-            prefix, shortcut, counts = "", False, {}
-        kind = "downsample" if shortcut else spec.layer_type
-        if spec.layer_type in _WITH_WEIGHTS:
-            counts[kind] = counts.get(kind, 0) + 1
-            tail = f"downsample.{counts[kind] - 1}" if shortcut else f"{kind}{counts[kind]}"
-            names[number] = "fc" if kind == "fc" else prefix + tail
+            filters, prefix = units, f"layer{group}.{block}."
+        if kind in _WITH_WEIGHTS:
+            counts["" if shortcut else kind] += 1
+            tail = f"downsample.{counts[''] - 1}" if shortcut else f"{kind}{counts[kind]}"
+            names[number] = "fc" if blocks and kind == "fc" else prefix + tail
     return names
 
 
 _SCHEMES: tuple[Callable[[Sequence[LayerSpec]], dict[int, str]], ...] = (
-    *(in_two_parts, residual_names, counted_names),
+    in_two_parts,
+    functools.partial(counted_names, blocks=True),
+    counted_names,
     lambda specs: {number: str(number) for number in range(len(specs))},
 )
 """How networks name their tensors, by the number of the layer; a ``Sequential`` at the end."""

@@ -20,50 +20,39 @@ from convcli.engine.store import StoreRule, integer_limits
 from convcli.engine.strategies import base as costs
 from convcli.engine.strategies.base import OutputRows, Strategy, even_tile
 
-_TOGETHER = 4
-"""Output rows of one product: the fewest with which it runs at full speed."""
-
+_TOGETHER = 4  # output rows of one product: the fewest with which it runs at full speed
 _ROWS = 32
-_VALUES = 4096
-"""Values of a row of a tile."""
-
+_VALUES = 4096  # values of a row of a tile
 _SHIFTED_BYTES = 700_000
 """The shifted rows of a block: with its input and output they fill a common L2 cache."""
 
 _MOST_BYTES = 2**22
 """Shifted rows of the narrowest block above which the strategy refuses a kernel."""
 
-_UNIT = 32
-"""The columns of a block are a multiple of it."""
-
-_WIDEST = 832
-"""Columns of a block at the most."""
+_UNIT = 32  # the columns of a block are a multiple of it
+_WIDEST = 832  # columns of a block at the most
 
 
 class Band(Strategy):
-    """R output rows are one product: band (R × K) by shifted rows (K × width).
+    """Dense kernels: products of a band matrix of the weights and shifted rows of the tile.
 
-    Each input row is copied once for each kernel column, shifted to where the column reads.
-    R output rows then need R + kh - 1 neighbouring input rows, each kw times: K contiguous
-    rows, which BLAS reads without another copy. The rows of the next product overlap them;
-    that costs nothing.
+    R output rows are one product: band (R × K) by shifted rows (K × width). Each input row is
+    copied once for each kernel column, shifted to where the column reads. R output rows then
+    need R + kh - 1 neighbouring input rows, each kw times: K contiguous rows, which BLAS reads
+    without another copy. The rows of the next product overlap them; that costs nothing.
     """
 
     name = "band"
     method = Method.GEMM
 
     @classmethod
-    def refusal(cls, problem: Problem) -> str:
-        """Serve 2-D kernels at stride 1 whose shifted rows fit into a cache."""
+    def cost(cls, problem: Problem) -> float | str:
+        """Estimate a copy for each kernel column, and R + kh - 1 rows of products."""
         if problem.dense_refusal:
             return problem.dense_refusal
-        shifted = _shifted_rows(problem, _ROWS) * 2 * _UNIT * problem.natural_working.itemsize
-        return "a kernel too large for a band" if shifted > _MOST_BYTES else ""
-
-    @classmethod
-    def cost(cls, problem: Problem) -> float:
-        """Estimate a copy for each kernel column, and R + kh - 1 rows of products."""
         working = problem.natural_working
+        if _shifted_rows(problem, _ROWS) * 2 * _UNIT * working.itemsize > _MOST_BYTES:
+            return "a kernel too large for a band"
         height, width, channels = problem.result_shape
         rows = even_tile(height, _ROWS, _TOGETHER)
         across = problem.window.columns.kernel
@@ -104,8 +93,11 @@ class Band(Strategy):
         width = pitch(self._width, self.working)
         total = scratch.take("band.total", (self.rows, width), self.working)
         moved, windows = shifted[..., : self._block], self._windows(shifted)
+        # A block of the tile, once for each kernel column.
+        size = (len(tile), self._across, self._block)
+        jump = self.problem.window.columns.dilation * self.channels
         starts = range(0, self._width, self._block)
-        blocks = [(x, self._shifts(tile, x)) for x in starts]
+        blocks = [(x, strided(tile, x, size, (tile.shape[1], jump, 1))) for x in starts]
         kept = total[:, : self.columns * self.channels]
 
         def direct(target: Values) -> None:
@@ -116,12 +108,6 @@ class Band(Strategy):
                 np.matmul(self._band, windows[..., : out.shape[2]], out=out)
 
         return [OutputRows.directly(0, kept, direct, total.reshape(-1))]
-
-    def _shifts(self, tile: Values, x: int) -> Values:
-        """Return a block of the tile, once for each kernel column."""
-        height, step = tile.shape
-        jump = self.problem.window.columns.dilation * self.channels
-        return strided(tile, x, (height, self._across, self._block), (step, jump, 1))
 
     def _windows(self, shifted: Values) -> Values:
         """Return the rows that each R output rows need; those of two products overlap."""
@@ -144,14 +130,9 @@ def _block(problem: Problem, rows: int) -> int:
     return max(most // _UNIT * _UNIT, 2 * _UNIT)
 
 
-_HEIGHTS = (5, 7)
-"""Taps of a column: shorter ones are filled up with weights of 0."""
-
-_TILE_VALUES, _ROW_VALUES = 2**18, 2**13
-"""Values of a tile, and of its rows."""
-
-_TAP, _COLUMN, _REST = 0.025, 0.05, 0.2
-"""Nanoseconds of a tap, a column of taps, and all else."""
+_HEIGHTS = (5, 7)  # taps of a column: shorter ones are filled up with weights of 0
+_TILE_VALUES, _ROW_VALUES = 2**18, 2**13  # values of a tile, and of its rows
+_TAP, _COLUMN, _REST = 0.025, 0.05, 0.2  # nanoseconds of a tap, a column of taps, and all else
 
 
 class Dense(Strategy):
@@ -165,8 +146,8 @@ class Dense(Strategy):
     takes_parts = True
 
     @classmethod
-    def refusal(cls, problem: Problem) -> str:
-        """Serve 2-D kernels of few rows and columns at stride 1, in floats of 32 bits."""
+    def cost(cls, problem: Problem) -> float | str:
+        """Estimate the taps of few rows and columns, and the transfer of bytes."""
         if problem.dense_refusal:
             return problem.dense_refusal
         if problem.natural_working != np.float32:
@@ -176,11 +157,6 @@ class Dense(Strategy):
         down, across = problem.window.axes
         if down.dilation > 1 or (across.extent - 1) * problem.shape[2] > BLOCK_PITCH // 4:
             return "taps too far apart"
-        return ""
-
-    @classmethod
-    def cost(cls, problem: Problem) -> float:
-        """Estimate the taps, and the transfer of bytes."""
         column = _height(problem) * _TAP + _COLUMN
         return problem.kernel.size[1] * column + _REST + problem.result.itemsize * costs.BYTE
 
