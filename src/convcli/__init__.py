@@ -104,9 +104,9 @@ def __dir__() -> list[str]:
 def __getattr__(name: str) -> object:
     # Commands that need no arrays start without NumPy.
     if name == "__version__":
-        from importlib.metadata import version
+        from convcli.errors import own_version
 
-        return version("convcli")
+        return own_version()
     if name in _HOMES:
         return getattr(importlib.import_module(_HOMES[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -105,3 +105,18 @@ def install(extra: str) -> str:
     "pip install '.[cluster]'"
     """
     return f"pip install '.[{extra}]'"
+
+
+def installed_version(package: str) -> str | None:
+    """Return the version of an installed package; None where it is not installed."""
+    import importlib.metadata
+
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def own_version() -> str:
+    """Return the version of convcli, also where it runs without being installed."""
+    return installed_version("convcli") or "0+unknown"

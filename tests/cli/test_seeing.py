@@ -168,10 +168,18 @@ def test_compare_has_both_pictures_as_they_are(tmp_path: Path) -> None:
     assert places[1][1] - places[0][1] >= 90
 
 
+def test_a_matrix_is_compared_whether_or_not_an_output_is_named(tmp_path: Path) -> None:
+    matrix, pages = "[[0,1,0],[1,0,0.5]]", [tmp_path / "one.png", tmp_path / "two.png"]
+    done("apply", "box:3", matrix, tmp_path / "out.npy", "--compare", pages[0], "-q")
+    assert done("apply", "box:3", matrix, "--compare", pages[1], "-q") == ""
+    assert np.array_equal(*(np.asarray(Image.open(page)) for page in pages))
+
+
 @pytest.mark.parametrize(
     "words",
     [
         ("apply", "box", "-", "out.png", "--show"),
+        ("apply", "box", "-", "--compare", "page.png"),
         ("apply", "box", "in.png", "-", "--compare", "page.png"),
         ("apply", "box", "in.png", "--out-dir", "out", "--show"),
         ("apply", "box", "in.png", "{map}.png", "--show"),

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from convcli.errors import ImageError
+from convcli.images.codecs import tiff
 from convcli.images.formats import format_for
-from convcli.images.picture import Frame
+from convcli.images.picture import Frame, Metadata
 from convcli.images.read import read_frame
 from convcli.images.write import Saving, pipe_format, write_frame
 
@@ -213,3 +214,20 @@ def test_pixels_of_any_layout_are_written(tmp_path: Path) -> None:
 def test_settings_out_of_their_range_are_refused(setting: dict[str, Any]) -> None:
     with pytest.raises(ImageError, match=r"expected \d+ to \d+, got"):
         Saving(**setting)
+
+
+@pytest.mark.parametrize(("side", "header"), [(8, b"II*\0"), (40, b"II+\0")])
+def test_only_many_pixels_make_a_bigtiff(
+    side: int, header: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Three pages have 192 bytes of pixels, or 4800: as many as are there count, though a strip
+    # has room for more rows.
+    monkeypatch.setattr(tiff, "_LARGEST_PLAIN", 1000)
+    pages = [Frame(np.full((side, side, 1), page, np.uint8)) for page in range(3)]
+    data = bytes(tiff.tiff_bytes(pages, Metadata(), 4))
+    assert data[:4] == header
+    with Image.open(io.BytesIO(data)) as image:
+        for page in range(3):
+            image.seek(page)
+            assert image.size == (side, side)
+            assert image.getextrema() == (page, page)

@@ -212,6 +212,7 @@ def test_numbers_of_the_output_are_those_of_apply(
     assert written.read_text() == expected.read_text()
 
 
+@pytest.mark.slow
 def test_standard_output_gets_a_moving_picture() -> None:
     words = [sys.executable, "-m", "convcli", "animate", "sobel-x", NINE, "-"]
     ended = subprocess.run([*words, "--format", "webp"], capture_output=True, check=True)

@@ -5,6 +5,7 @@ all ways give the same bits as `convcli.apply`.
 """
 
 import itertools
+import json
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 import convcli
-from support.commands import done
+from support.commands import done, script
 
 RNG = np.random.default_rng(23)
 SIZE = (20, 34)
@@ -36,6 +37,7 @@ PHOTOS = {
     "frames": noise("u1", 3),
 }
 FRAMES = [noise("u1", 3) for _ in range(2)]
+MASK = RNG.integers(0, 256, SIZE, np.uint8)
 
 OPTIONS: dict[str, dict[str, Any]] = {
     "amount": {"amount": 1.75},
@@ -54,23 +56,59 @@ OPTIONS: dict[str, dict[str, Any]] = {
 }
 
 
+CASES = sorted(
+    {
+        *itertools.product(PHOTOS, ("mask", "luma")),
+        *itertools.product(("8 bits", "floats"), OPTIONS),
+    }
+)
+
+BATCHES = """\
+import json, os, sys
+from convcli.cli.app import main
+for folder, words in json.loads(sys.argv[1]):
+    os.chdir(folder)
+    main(words, standalone_mode=False)
+"""
+"""Runs one batch after another. No other thread lives there, so each batch can be forked."""
+
+
+@pytest.fixture(scope="module")
+def batches(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Filter each picture in a batch with each option; return the folder of their folders."""
+    folder, runs = tmp_path_factory.mktemp("batches"), []
+    for kind in PHOTOS:
+        (folder / kind).mkdir()
+        save(folder / kind, kind)
+    for kind, option in CASES:
+        words = ["apply", "gaussian:1", "in.tif", "--out-dir", option, "-q"]
+        runs.append((str(folder / kind), words + words_of(OPTIONS[option])))
+    script(BATCHES, json.dumps(runs)).check_returncode()
+    return folder
+
+
 @pytest.fixture(autouse=True)
-def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def inside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    tifffile.imwrite("mask.tif", RNG.integers(0, 256, SIZE, np.uint8), tile=(16, 16))
 
 
-def saved(kind: str) -> str:
-    """Write a picture as a TIFF; return its name."""
+def save(folder: Path, kind: str) -> None:
+    """Write a picture and a mask as TIFFs."""
+    tifffile.imwrite(folder / "mask.tif", MASK, tile=(16, 16))
     photo = PHOTOS[kind]
     if kind == "frames":
         first, second = map(Image.fromarray, FRAMES)
-        first.save("in.tif", save_all=True, append_images=[second])
-        return "in.tif"
+        first.save(folder / "in.tif", save_all=True, append_images=[second])
+        return
     settings: dict[str, Any] = {} if photo.ndim == 2 else {"photometric": "rgb"}
     if kind == "opacity":
         settings["extrasamples"] = ["unassalpha"]
-    tifffile.imwrite("in.tif", photo, tile=(16, 16), **settings)
+    tifffile.imwrite(folder / "in.tif", photo, tile=(16, 16), **settings)
+
+
+def saved(kind: str) -> str:
+    """Write a picture into the working folder; return its name."""
+    save(Path(), kind)
     return "in.tif"
 
 
@@ -83,20 +121,18 @@ def words_of(options: dict[str, Any]) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize(
-    ("kind", "option"),
-    [
-        *itertools.product(PHOTOS, ("mask", "luma")),
-        *itertools.product(("8 bits", "floats"), OPTIONS),
-    ],
-)
-def test_all_ways_give_the_same_bits(kind: str, option: str) -> None:
+@pytest.mark.parametrize(("kind", "option"), CASES)
+def test_all_ways_give_the_same_bits(kind: str, option: str, batches: Path) -> None:
     name, options = saved(kind), OPTIONS[option]
     words = words_of(options)
     expected = convcli.apply("gaussian:1", name, **options).arrays
-    ways = ["one.tif", "many/in.tif", "piped.tif", "again.tif"]
+    ways: list[Path | str] = [
+        "one.tif",
+        batches / kind / option / "in.tif",
+        "piped.tif",
+        "again.tif",
+    ]
     done("apply", "gaussian:1", name, "one.tif", "-q", "--save-recipe", "r.toml", *words)
-    done("apply", "gaussian:1", name, "--out-dir", "many", "-q", *words)
     piped = Path("in.tif").read_bytes()
     done("apply", "gaussian:1", "-", "piped.tif", "-q", *words, stdin=piped)
     done("apply", "--recipe", "r.toml", name, "again.tif", "-q")
@@ -106,7 +142,7 @@ def test_all_ways_give_the_same_bits(kind: str, option: str) -> None:
     for way in ways:
         ours = [frame.array for frame in convcli.open(way).frames]
         for one, other in zip(ours, expected, strict=True):
-            np.testing.assert_array_equal(one, other, err_msg=way)
+            np.testing.assert_array_equal(one, other, err_msg=str(way))
     again = convcli.apply(name, recipe="r.toml").arrays
     np.testing.assert_array_equal(again[0], expected[0])
 

@@ -22,9 +22,9 @@ pytest.importorskip("distributed", reason="--cluster needs the extra cluster")
 
 HASTY = """\
 import sys
-from convcli.scale import admission
+from convcli.scale import cluster
 from convcli.cli.app import main
-setattr(admission, sys.argv.pop(1), 1.0)
+setattr(cluster, sys.argv.pop(1), 1.0)
 main(sys.argv[1:])
 """
 
@@ -37,7 +37,7 @@ main(sys.argv[1:])
 
 LISTENING = """\
 import logging, sys
-from convcli.scale.admission import connected
+from convcli.scale.cluster import connected
 with connected(sys.argv[1], 0):
     names = [name for name in logging.root.manager.loggerDict if name.startswith("distributed")]
     print(len(names), [n for n in names if logging.getLogger(n).isEnabledFor(logging.ERROR)])

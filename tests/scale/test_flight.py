@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from convcli.batch.job import FileJob
-from convcli.scale.admission import admission, connected
-from convcli.scale.flight import Ended, Flight
+from convcli.scale.admission import shown_places
+from convcli.scale.cluster import connected
+from convcli.scale.flight import flight_of
 from support.dask_cluster import Cluster
 
 pytestmark = [pytest.mark.servers, pytest.mark.slow]
@@ -24,10 +25,12 @@ Task = Callable[[Any, Any], Any]
 def flown(cluster: Cluster, folder: Path, task: Task, shared: Any, *groups: list[Any]) -> Any:
     """Send groups of items; return what came back, in parts, and the flight."""
     job = FileJob(str(folder / "in.png"), str(folder / "out.png"))
-    with connected(cluster.address, 0) as client, admission(client, job) as admitted:
-        flight = Flight(
+    with (
+        connected(cluster.address, 0) as client,
+        shown_places(job) as (shown, _),
+        flight_of(
             client,
-            admitted,
+            shown,
             task,
             shared,
             address=cluster.address,
@@ -35,12 +38,10 @@ def flown(cluster: Cluster, folder: Path, task: Task, shared: Any, *groups: list
             timeout=0.5,
             noun="files",
             remedy="go on",
-        )
-        parts: list[Ended] = []
-        for items in groups:
-            flight.send(items)
-        while not flight.is_empty:
-            parts += flight.next_ended()
+        ) as flight,
+    ):
+        waiting = list(groups)
+        parts = list(flight.run(lambda: waiting.pop(0) if waiting else []))
         return parts, flight
 
 
@@ -53,21 +54,17 @@ def test_a_group_that_takes_long_comes_back_in_parts(cluster: Cluster, tmp_path:
         return shared, item
 
     parts, flight = flown(cluster, tmp_path, sleep, "x", seconds)
-    assert [item for ended in parts for item in ended.items] == seconds
-    assert [result for ended in parts for result in ended.results] == [
-        ("x", item) for item in seconds
-    ]
-    assert len(parts) > 1
-    assert flight.left_aside == 0
+    assert [ended.item for ended in parts] == seconds
+    assert [ended.result for ended in parts] == [("x", item) for item in seconds]
+    assert flight.counts["left_aside"] == 0
 
 
 @pytest.mark.parametrize("size", [10, 200_000])
 def test_what_all_share_reaches_each_item(size: int, cluster: Cluster, tmp_path: Path) -> None:
-    """It goes with each task where it is small, and once to a worker where it is large."""
     parts, _ = flown(
         cluster, tmp_path, lambda shared, item: shared[item], bytes(range(10)) * size, [3, 18]
     )
-    assert [ended.results for ended in parts] == [[3, 8]]
+    assert [ended.result for ended in parts] == [3, 8]
 
 
 def test_a_worker_that_hangs_at_a_large_group_is_left_aside(
@@ -86,6 +83,6 @@ def test_a_worker_that_hangs_at_a_large_group_is_left_aside(
         parts, flight = flown(lonely, tmp_path, stop_first, first, group, group)
     finally:
         os.kill(first, signal.SIGCONT)
-    assert [result for ended in parts for result in ended.results] == [second] * 2000
-    assert flight.left_aside == 1
+    assert [ended.result for ended in parts] == [second] * 2000
+    assert flight.counts["left_aside"] == 1
     assert "end one of its files within 0 s" in flight.notices[0]

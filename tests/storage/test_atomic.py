@@ -14,6 +14,7 @@ import pytest
 from convcli.errors import ConvcliError, ImageError
 from convcli.images.picture import Frame
 from convcli.images.write import write_frame
+from convcli.scale.tiled.journal import Journal
 from convcli.storage.atomic import remove_abandoned, replacing
 
 PICTURE = Frame(np.full((2, 3, 1), 7, np.uint8))
@@ -163,7 +164,8 @@ def test_what_a_killed_process_left_is_removed_and_what_a_living_one_writes_stay
 ) -> None:
     code = (
         "import sys; from convcli.storage.atomic import replacing\n"
-        "with replacing(sys.argv[1], is_large=True) as file:\n"
+        "from convcli.scale.tiled.journal import Journal\n"
+        "with replacing(sys.argv[1], Journal('', '', {})) as file:\n"
         "    file.write(b'half'); file.flush(); print(flush=True); sys.stdin.read()"
     )
     words = [sys.executable, "-c", code, str(tmp_path / "out.tif")]
@@ -180,7 +182,7 @@ def test_what_a_killed_process_left_is_removed_and_what_a_living_one_writes_stay
         assert len(list(tmp_path.iterdir())) == 2
         foreign = tmp_path / ".convcli-00000000-1-1-0123456789abcdef.tmp"
         foreign.touch()
-        with replacing(tmp_path / "other.tif", is_large=True) as file:
+        with replacing(tmp_path / "other.tif", Journal("", "", {})) as file:
             file.write(b"whole")
         left = {path.name for path in tmp_path.iterdir()} - {"other.tif", foreign.name}
         assert [f"-{alive.pid}-" in name for name in left] == [True]

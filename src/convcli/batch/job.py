@@ -54,7 +54,7 @@ class Outcome(Record, kw_only=True):
     `megapixels` are those of the input, all its frames together, and the `seconds` include
     reading and writing. Where a checksum was asked for, `size` and `checksum` (``sha256:…``)
     are those of the output, or of the first of several, as it was read back. `worker` is the
-    address of the worker of a cluster.
+    address of the worker of a cluster, which tells the size always.
     """
 
     job: FileJob

@@ -87,8 +87,7 @@ def command(
       convcli animate layer.npy photo.jpg steps.png --format strip --frames 12
       convcli animate box:3 photo.jpg up.gif --transposed --stride 2 --cells 3
     """
-    from convcli.images.animation import animation_form, moving_bytes
-    from convcli.images.formats import is_matrix_name
+    from convcli.images.animation import animation_form, is_numbers
     from convcli.lessons.animate import animation_of
     from convcli.pipeline.files import read_first_frame
 
@@ -97,13 +96,13 @@ def command(
     target = target or output
     if target is None:
         raise click.UsageError("Missing argument 'OUTPUT'")
-    numbers = form is None and is_matrix_name(target)
+    numbers = is_numbers(target, form)
     form = None if numbers else animation_form(target, form)
     refuse_terminals(image, target)
     frame = read_first_frame(image, reading)
     made = animation_of(frame, kernel, options, at=at, cells=cells, delay=delay, frames=frames)
     if target == STANDARD:
-        click.echo(moving_bytes(made.drawings, made.durations, str(form)), nl=False)
+        click.echo(made.encoded(str(form)), nl=False)
         return
     written = made.save(target, form)
     count, (width, height) = len(made.drawings), made.drawings[0].image.size

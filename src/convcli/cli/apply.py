@@ -116,7 +116,9 @@ def command(**given: Any) -> None:
         from convcli.cli.batch import run_many
 
         run_many(call)
-    elif not previews and shows_matrices(call.names, call.placing.output):
+    elif not (previews or call.placing.compare) and shows_matrices(
+        call.names, call.placing.output
+    ):
         from convcli.cli.matrix import show_applied
 
         show_applied(
@@ -192,10 +194,11 @@ def _filter_one(call: ApplyCall) -> None:
     if in_blocks and (STANDARD in words or "" in words):
         raise click.UsageError("a picture is filtered block by block from a file to a file")
     depth = call.options.depth
+    has_floats = (depth and depth.value == "float") or shows_matrices(call.names, None)
     names = located_names(
         call.names,
         placing,
-        scratch=".npy" if depth and depth.value == "float" else ".png",
+        scratch=".npy" if has_floats else ".png",
         remedy="add --out-dir DIR to filter many pictures",
         writes=call.dry_run or not call.plan_only,
     )
@@ -242,18 +245,17 @@ def _show_plan(call: ApplyCall, source: str, target: str, *, in_blocks: bool) ->
 
 def tiling_of(call: ApplyCall, source: str, target: str) -> "Tiling":
     """Return how a picture would be filtered block by block."""
-    from convcli.scale.tiled.run import client_for, plan_large
+    from convcli.scale.tiled.run import plan_large
 
-    with client_for(source, target, call.many.cluster, call.many.retries) as (client, located):
-        return plan_large(
-            call.kernels,
-            *located,
-            call.options,
-            frame=call.reading.frame,
-            memory=call.many.memory,
-            client=client,
-            planes=call.planes,
-        )
+    return plan_large(
+        call.kernels,
+        source,
+        target,
+        call.options,
+        frame=call.reading.frame,
+        planes=call.planes,
+        **fields_of(call.many, "memory", "cluster", "retries"),
+    )
 
 
 def _filter_in_blocks(call: ApplyCall, source: str, target: str) -> "Report":
@@ -261,13 +263,12 @@ def _filter_in_blocks(call: ApplyCall, source: str, target: str) -> "Report":
     from convcli.batch.report import Summary
     from convcli.cli.ending import only_one_interrupt
     from convcli.cli.render.batch import progress_shown
-    from convcli.scale.tiled.run import client_for, filter_large
+    from convcli.scale.tiled.run import filter_large
 
     many, placing, started = call.many, call.placing, time.monotonic()
     with (
         # Running blocks are written to the end before the output is removed.
         only_one_interrupt(),
-        client_for(source, target, many.cluster, many.retries) as (client, located),
         progress_shown(many.progress, "blocks", silent=placing.is_silent) as show,
     ):
 
@@ -276,18 +277,16 @@ def _filter_in_blocks(call: ApplyCall, source: str, target: str) -> "Report":
 
         return filter_large(
             call.kernels,
-            *located,
+            source,
+            target,
             call.options,
             frame=call.reading.frame,
             max_pixels=call.reading.max_pixels,
             saving=call.saving,
             file_format=placing.kind,
-            memory=many.memory,
-            client=client,
-            retries=many.retries,
-            timeout=many.timeout,
             overwrite=placing.rule("") == "overwrite",
             resume=call.resume,
             progress=progress,
             planes=call.planes,
+            **fields_of(many, "memory", "cluster", "retries", "timeout"),
         )

@@ -217,7 +217,7 @@ def check_use(chosen: str, takes: dict[str, set[str]]) -> None:
     """
     forms = flags()
     known = {*takes}.union(*takes.values()) - {"", chosen}
-    for name in typed(*(known - takes[chosen])):
+    for name in typed(*sorted(known - takes[chosen])):
         if chosen:
             raise click.UsageError(
                 f"{forms[name]}: {forms[chosen]} has no use for it: drop one of them"

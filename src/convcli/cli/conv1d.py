@@ -148,9 +148,7 @@ def _document(
     if reading == "digits":
         document["carries"] = carried(result)[1]
     if reading == "dice":
-        document["distribution"] = {
-            str(total): str(value) for total, value in enumerate(result, start=2)
-        }
+        document["distribution"] = {f"{n}": f"{value}" for n, value in enumerate(result, 2)}
     return document
 
 

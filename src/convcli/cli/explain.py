@@ -6,7 +6,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -94,10 +94,11 @@ def command(
     from convcli.lessons.explain.explain import Explainer, first_channels
     from convcli.pipeline.files import read_first_frame
 
-    numbers = target if target is not None and is_matrix_name(target) else None
-    png = png or (target if numbers is None else None)
-    has_other = as_json or show or png is not None or numbers is not None
-    _check_place(at, step=step, has_other=has_other)
+    _check_place(at, step=step, has_other=as_json or show or bool(png or target))
+    numbers = target is not None and is_matrix_name(target)
+    if png and target and not numbers:
+        raise click.UsageError(f"OUTPUT is given twice ({target}, {png}): leave one out")
+    png = png or (None if numbers else target)
     drawn = scratch_file("explained.png") if show and png is None else png
     if drawn is not None:
         check_canvas_target(drawn)
@@ -108,15 +109,16 @@ def command(
     found = explainer.at(place, channels)
     if step:
         found = _step(explainer, picture, found, kernel.name)
+    document: dict[str, Any] = {"kernel": kernel.name, "image": image, "png": png}
+    document["channels"] = [one.as_dict() for one in found]
+    if target is not None and numbers:
+        _write_numbers(found, document, target)
     if drawn is not None:
         write_canvas(draw_explanations(found), drawn)
         if show:
             show_file(drawn)
-    document = {"kernel": kernel.name, "image": image, "png": png}
-    if numbers is not None:
-        _write_numbers(found, document, numbers)
     if as_json:
-        show_json(document | {"channels": [one.as_dict() for one in found]})
+        show_json(document)
         return
     from convcli.cli.render.grids import show_explanation
 
@@ -124,9 +126,7 @@ def command(
         show_explanation(one, kernel.name)
 
 
-def _write_numbers(
-    found: "list[Explanation]", document: "dict[str, str | None]", target: str
-) -> None:
+def _write_numbers(found: "list[Explanation]", document: dict[str, Any], target: str) -> None:
     """Write all of an explanation as .json; its only grid of products as .csv or .txt."""
     from convcli.images.formats import format_for
     from convcli.images.picture import Frame
@@ -134,7 +134,7 @@ def _write_numbers(
     from convcli.lessons.pictures import write_json
 
     if target.lower().endswith(".json"):
-        write_json(document | {"channels": [one.as_dict() for one in found]}, target)
+        write_json(document, target)
         return
     planes = [plane for one in found for part in one.parts for plane in part.planes]
     if len(planes) != 1:

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from convcli.cli.command import subcommand
+from convcli.errors import installed_version, own_version
 
 
 @subcommand("help", short_help="Show the help page of a command.")
@@ -53,12 +54,12 @@ def versions() -> dict[str, Any]:
 
     blas = np.show_config(mode="dicts")["Build Dependencies"]["blas"]
     return {
-        "convcli": importlib.metadata.version("convcli"),
+        "convcli": own_version(),
         "python": platform.python_version(),
         "platform": platform.platform(),
         "numpy": np.__version__,
         "blas": {"name": blas.get("name"), "version": blas.get("version")},
-        "pillow": importlib.metadata.version("pillow"),
+        "pillow": installed_version("pillow"),
         "decoders": decoders(),
         "extras": _extras(),
     }
@@ -67,19 +68,11 @@ def versions() -> dict[str, Any]:
 def _extras() -> dict[str, dict[str, str | None]]:
     """Return the version of each package of each extra; None where it is not installed."""
     found: dict[str, dict[str, str | None]] = {}
-    for match in filter(
-        None, map(_REQUIRED.match, importlib.metadata.requires("convcli") or ())
-    ):
+    needs = importlib.metadata.requires("convcli") if installed_version("convcli") else ()
+    for match in filter(None, map(_REQUIRED.match, needs or ())):
         if match[2] not in _FOR_DEVELOPERS:
-            found.setdefault(match[2], {})[match[1]] = _version(match[1])
+            found.setdefault(match[2], {})[match[1]] = installed_version(match[1])
     return found
-
-
-def _version(package: str) -> str | None:
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return None
 
 
 def _lines(found: dict[str, Any]) -> list[str]:

@@ -238,7 +238,7 @@ def _format_words() -> list[str]:
 
 def _cluster_from(address: str) -> str:
     """Begin to start workers of this machine, where there will be some, while all is read."""
-    from convcli.scale.admission import local_workers, start_forking
+    from convcli.scale.cluster import local_workers, start_forking
 
     if local_workers(address) is not None:
         start_forking()

@@ -127,12 +127,11 @@ def command(
 
 def _question(questions: dict[str, bool]) -> str:
     """Return which question is asked; refuse options that it has no use for."""
-    chosen = [name for name, asked in questions.items() if asked]
+    chosen = [name for name, asked in questions.items() if asked] or [""]
     if len(chosen) > 1:
         raise click.UsageError(f"--{chosen[0]} and --{chosen[1]} exclude each other: drop one")
-    question = chosen[0] if chosen else ""
-    check_use(question, _TAKEN)
-    return question
+    check_use(chosen[0], _TAKEN)
+    return chosen[0]
 
 
 # ------------------------------------------------------------------ one axis

@@ -10,12 +10,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from convcli.errors import ImageError
 from convcli.images.drawing import Canvas, write_canvas
 from convcli.images.figures import figure, in_rows
+from convcli.images.formats import format_for, is_matrix_name
+from convcli.images.picture import Frame
 from convcli.images.write import write_frame
 from convcli.storage.atomic import replacing
+from convcli.values import Record
 
 _SUFFIXES = {
     ".gif": "gif", ".png": "apng", ".apng": "apng", ".webp": "webp", ".mp4": "mp4"
@@ -47,20 +51,70 @@ def animation_form(target: str | Path, form: str | None = None) -> str:
     return found
 
 
-def write_animation(
-    frames: Sequence[Canvas], durations: Sequence[int], target: str | Path, form: str
-) -> list[str]:
-    """Write drawings of one size in one of `FORMS`; return the names of the files."""
-    if form == "frames":
-        return _write_numbered(frames, Path(target))
-    if form == "strip":
-        write_frame(_sheet(frames), target, "PNG")
-    elif form == "mp4":
-        _write_mp4(frames, durations, target)
-    else:
-        with replacing(target) as file:
-            file.write(moving_bytes(frames, durations, form))
-    return [str(target)]
+class Animation(Record, kw_only=True):
+    """Drawings of one size that follow each other; a notebook shows them as they move.
+
+    `durations` are in milliseconds, and `output` (rows, columns, maps) the raw numbers that
+    fill. Moving pictures repeat forever.
+    """
+
+    drawings: tuple[Canvas, ...]
+    durations: tuple[int, ...]
+    output: NDArray[np.float64]
+
+    @property
+    def frames(self) -> list[NDArray[np.uint8]]:
+        """The drawings as pixels in RGB, shape (H, W, 3)."""
+        return [np.asarray(drawing.image) for drawing in self.drawings]
+
+    def save(self, target: str | Path, format: str | None = None) -> list[str]:  # noqa: A002 - as the option
+        """Write it as the suffix says, or in a form of ``--format``; return the files' names.
+
+        A .csv, .txt or .json gets the raw numbers instead. What cannot be written is an
+        `ImageError`.
+        """
+        form = "" if is_numbers(target, format) else animation_form(target, format)
+        if form == "frames":
+            return _write_numbered(self.drawings, Path(target))
+        if form == "":
+            write_frame(Frame(self.output), target, format_for(target))
+        elif form == "strip":
+            write_frame(_sheet(self.drawings), target, "PNG")
+        elif form == "mp4":
+            _write_mp4(self.encoded("apng"), target)
+        else:
+            with replacing(target) as file:
+                file.write(self.encoded(form))
+        return [str(target)]
+
+    def encoded(self, form: str) -> bytes:
+        """Return the bytes of a ``gif``, ``apng`` or ``webp``."""
+        images, file = [drawing.image for drawing in self.drawings], io.BytesIO()
+        settings: dict[str, Any] = {"save_all": True, "duration": [*self.durations], "loop": 0}
+        if form == "gif":
+            from convcli.images.codecs.gif import with_shared_palette
+
+            images = with_shared_palette(self.frames)
+            settings |= {"optimize": False, "disposal": 1}
+        if form == "webp":
+            settings["lossless"] = True
+        # Not `write_picture`, which writes each frame whole: Pillow writes what changes, in
+        # half of the bytes and a third of the time.
+        name = "PNG" if form == "apng" else form.upper()
+        images[0].save(file, name, append_images=images[1:], **settings)
+        return file.getvalue()
+
+    def __repr__(self) -> str:
+        return f"Animation of {len(self.drawings)} frames: save(path) writes it"
+
+    def _repr_png_(self) -> bytes:
+        """Return an animated PNG, as notebooks show it."""
+        return self.encoded("apng")
+
+
+def is_numbers(target: str | Path, form: str | None) -> bool:
+    """Tell whether a file gets raw numbers: its name ends in .csv, .txt or .json."""
+    return form is None and is_matrix_name(str(target))
 
 
 def _write_numbered(frames: Sequence[Canvas], target: Path) -> list[str]:
@@ -85,34 +139,16 @@ def _sheet(frames: Sequence[Canvas]) -> Any:
     return figure([in_rows(frames, across)])
 
 
-def moving_bytes(frames: Sequence[Canvas], durations: Sequence[int], form: str) -> bytes:
-    """Return drawings as the bytes of a ``gif``, ``apng`` or ``webp``."""
-    images, file = [frame.image for frame in frames], io.BytesIO()
-    settings: dict[str, Any] = {"save_all": True, "duration": list(durations), "loop": 0}
-    if form == "gif":
-        from convcli.images.codecs.gif import with_shared_palette
-
-        images = with_shared_palette([np.asarray(image) for image in images])
-        settings |= {"optimize": False, "disposal": 1}
-    if form == "webp":
-        settings["lossless"] = True
-    # Not `write_picture`, which writes each frame whole: Pillow writes what changes, in
-    # half of the bytes and a third of the time.
-    name = "PNG" if form == "apng" else form.upper()
-    images[0].save(file, name, append_images=images[1:], **settings)
-    return file.getvalue()
-
-
 _RATE = 25
 """Pictures a second of a video."""
 
 
-def _write_mp4(frames: Sequence[Canvas], durations: Sequence[int], target: str | Path) -> None:
+def _write_mp4(apng: bytes, target: str | Path) -> None:
     """Let ffmpeg make a video of an animated PNG."""
     even = "pad=ceil(iw/2)*2:ceil(ih/2)*2:color=white"
     with tempfile.TemporaryDirectory(prefix="convcli-") as folder:
         steps, video = Path(folder, "steps.apng"), Path(folder, "video.mp4")
-        steps.write_bytes(moving_bytes(frames, durations, "apng"))
+        steps.write_bytes(apng)
         words = ["ffmpeg", "-nostdin", "-v", "error", "-i", str(steps)]
         words += ["-vf", f"fps={_RATE},{even}", "-pix_fmt", "yuv420p"]
         words += ["-movflags", "+faststart", str(video)]

@@ -153,10 +153,9 @@ class Canvas:
         ]
         for left, top, cell in placed:
             self._cell(left, top, cell, side)
-        for left, top, cell in placed:
-            if cell.framed:
-                box = (left, top, left + side, top + side)
-                self.pen.rectangle(box, outline=ACCENT, width=_frame_width(side))
+        for left, top in [(left, top) for left, top, cell in placed if cell.framed]:
+            box = (left, top, left + side, top + side)
+            self.pen.rectangle(box, outline=ACCENT, width=_frame_width(side))
 
     def _cell(self, left: int, top: int, cell: Cell, side: int) -> None:
         box = (left, top, left + side, top + side)

@@ -1,7 +1,6 @@
 """A window that slides, or a stamp that is added up, drawn step by step."""
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,11 +11,9 @@ from convcli.engine.pooling import Pooling, pooled
 from convcli.engine.transposed import exchanged, stamp_window
 from convcli.errors import GeometryError
 from convcli.geometry.window import Pair, Window, pair, window
-from convcli.images.animation import animation_form, moving_bytes, write_animation
+from convcli.images.animation import Animation
 from convcli.images.drawing import QUIET, WHITE, Canvas, Cell
-from convcli.images.formats import format_for, is_matrix_name
 from convcli.images.picture import Frame
-from convcli.images.write import write_frame
 from convcli.kernels.kernel import Kernel
 from convcli.kernels.operator import Operator, Plain
 from convcli.lessons.explain.drawing import (
@@ -49,11 +46,10 @@ _LARGEST_SIDE, _SMALLEST_SIDE, _TITLE, _CAPTION = 56, 8, 30, 40
 class Scene(Record, kw_only=True):
     """A small frame, what slides over it, and the result.
 
-    `planes` (C, H, W) are the input channels with their padding; `outside` (H, W) says which
-    pixels are padding. `kernels` (O, C, kh, kw) are the filters as they slide, each with its
-    `bias`, or None where windows are pooled. `raw` and `output` (O, H', W') are the result
-    before the range step, of which `report` knows, and in pixels. `white` is what is drawn as
-    white, `depth_white` the largest pixel.
+    `planes` (C, H, W) are the input channels with their padding, which is `outside` (H, W).
+    `kernels` (O, C, kh, kw) are the filters as they slide, each with its `bias`, or None where
+    windows are pooled. `raw` and `output` (O, H', W') are the result before the range step, of
+    which `report` knows, and in pixels. `white` is drawn white; `depth_white` is the largest.
     """
 
     planes: Grid
@@ -179,8 +175,7 @@ class AnimationStep(Record, kw_only=True):
 def scene_of(frame: Frame, link: Link, options: Options, at: Pair | None, cells: int) -> Scene:
     """Cut a square of `cells` rows around `at` out of a frame, and filter or pool it.
 
-    It is grey, but for a bank that takes all colours. A `GeometryError` is raised where `at`
-    lies outside, the link is no kernel and no pooling, or cells would be too small to be seen.
+    It is grey, but for a bank of all colours. A `GeometryError` says what cannot be drawn.
     """
     if isinstance(link, Operator) or (isinstance(link, Plain) and link.kind not in REDUCTIONS):
         raise GeometryError(
@@ -287,40 +282,6 @@ def _planes(pixels: NDArray[np.generic]) -> Grid:
 def _title(name: str, slide: Window, padding: str) -> str:
     moves = f"stride {side_lengths(slide.stride)}, dilation {side_lengths(slide.dilation)}"
     return f"{name}: {moves}" + f", {padding} (green frames)" * any(map(any, slide.padding))
-
-
-class Animation(Record, kw_only=True):
-    """Drawings that follow each other, in milliseconds; a notebook shows them as they move.
-
-    `output` (rows, columns, maps) are the raw numbers that fill.
-    """
-
-    drawings: tuple[Canvas, ...]
-    durations: tuple[int, ...]
-    output: Grid
-
-    @property
-    def frames(self) -> list[NDArray[np.uint8]]:
-        """The drawings as pixels in RGB, shape (H, W, 3)."""
-        return [np.asarray(drawing.image) for drawing in self.drawings]
-
-    def save(self, target: str | Path, format: str | None = None) -> list[str]:  # noqa: A002 - as the option
-        """Write it as the suffix says, or in a form of ``--format``; return the files' names.
-
-        A .csv, .txt or .json gets the raw numbers of the output instead.
-        """
-        if is_matrix_name(str(target)) and format is None:
-            write_frame(Frame(self.output), target, format_for(target))
-            return [str(target)]
-        form = animation_form(target, format)
-        return write_animation(self.drawings, self.durations, target, form)
-
-    def __repr__(self) -> str:
-        return f"Animation of {len(self.drawings)} frames: save(path) writes it"
-
-    def _repr_png_(self) -> bytes:
-        """Return an animated PNG, as notebooks show it."""
-        return moving_bytes(self.drawings, self.durations, "apng")
 
 
 def animation_of(

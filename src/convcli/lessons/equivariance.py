@@ -110,9 +110,7 @@ def _filtered(pixels: Values, operand: Operand, options: Options) -> Values:
 
 
 def _shifted(values: Values, shift: Pair, border: AnyBorder, fill: Fill) -> Values:
-    rows, columns = (
-        np.arange(size) - by for size, by in zip(values.shape, shift, strict=False)
-    )
+    rows, columns = (np.arange(n) - by for n, by in zip(values.shape, shift, strict=False))
     constant = fill if len(fill) == values.shape[2] else fill[:1]
     return beyond(values, border, rows, columns, constant)
 

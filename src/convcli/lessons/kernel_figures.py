@@ -53,7 +53,7 @@ def _figure(name: str, drawn: Canvas, facts: list[tuple[str, str]]) -> Frame:
 def operator_figure(operator: Operator) -> Frame:
     """Draw an operator: the grids of its kernels, and how their answers are combined."""
     blocks = [
-        below([text_block([("", kernel.name)], _CELLS // 2), _grid(kernel, _CELLS // 2)])
+        _named(kernel.name, _CELLS // 2, _grid(kernel.weights, _CELLS // 2))
         for kernel in operator.kernels
     ]
     return _figure(operator.name, in_rows(blocks, 4), operator_facts(operator))
@@ -65,15 +65,19 @@ def draw_kernel(operand: Kernel | Operator, target: str | Path) -> None:
     write_frame(draw(operand), target, format_for(target))
 
 
-def _grid(kernel: Kernel, room: int) -> Canvas:
-    side = max(min(room // max(kernel.size), _LARGEST_CELL), _SMALLEST_CELL)
-    return cell_block(cell_colors(kernel.weights), _labels(kernel.weights), side)
+def _grid(weights: NDArray[np.float64], room: int, largest: int = _LARGEST_CELL) -> Canvas:
+    side = max(min(room // max(weights.shape), largest), _SMALLEST_CELL)
+    return cell_block(cell_colors(weights), _labels(weights), side)
+
+
+def _named(name: str, width: int, grid: Canvas) -> Canvas:
+    return below([text_block([("", name)], width), grid])
 
 
 def _grid_and_response(kernel: Kernel) -> Canvas:
     caption = "frequencies: 0 in the middle, ½ cycle a pixel at the rim"
     response = picture_block(response_pixels(kernel), _RESPONSE_SCALE, caption)
-    return beside([_grid(kernel, _CELLS), response])
+    return beside([_grid(kernel.weights, _CELLS), response])
 
 
 def _labels(weights: NDArray[np.float64]) -> list[list[str]]:
@@ -91,11 +95,9 @@ def _slices(kernel: Kernel) -> Canvas:
     slices = kernel.weights.reshape(-1, *kernel.size)[:_SLICES]
     most = kernel.channels if 1 < kernel.channels <= 8 else 8  # noqa: PLR2004 - a row's width
     across = min(most, len(slices))
-    side = max(_CELLS // (2 * max(kernel.size) * across), _SMALLEST_CELL)
     blocks = []
     for number, grid in enumerate(slices):
         filters, channel = divmod(number, kernel.channels)
         label = f"filter {filters}" + f", channel {channel}" * (kernel.channels > 1)
-        drawn = cell_block(cell_colors(grid), _labels(grid), side)
-        blocks.append(below([text_block([("", label)], _LABEL), drawn]))
+        blocks.append(_named(label, _LABEL, _grid(grid, _CELLS // (2 * across), _CELLS)))
     return in_rows(blocks, across)

@@ -37,12 +37,6 @@ _FEW = 6
 _FLAT = 100
 
 
-def _sums(kernel: Kernel) -> str:
-    """Return the sum of each filter, the first few of many."""
-    sums = [short(value) for value in kernel.sums.tolist()]
-    return ", ".join(sums[:_FEW]) + (f" … ({len(sums)} filters)" if len(sums) > _FEW else "")
-
-
 def kernel_facts(kernel: Kernel) -> list[tuple[str, str]]:
     """Return the properties of a kernel, as (name, text).
 
@@ -52,7 +46,9 @@ def kernel_facts(kernel: Kernel) -> list[tuple[str, str]]:
     facts = [("what", kernel.description)] if kernel.description else []
     facts += _from_catalogue(kernel)
     facts.append(("size", times(kernel.weights.shape)))
-    facts.append(("sum", f"{_sums(kernel)}: {_MEANINGS[kernel.effect]}"))
+    sums = [short(value) for value in kernel.sums.tolist()]
+    rest = f" … ({len(sums)} filters)" * (len(sums) > _FEW)
+    facts.append(("sum", f"{', '.join(sums[:_FEW])}{rest}: {_MEANINGS[kernel.effect]}"))
     if kernel.bias:
         more = " …" * (len(kernel.bias) > _LONGEST_FACTOR)
         facts.append(("bias", ", ".join(map(short, kernel.bias[:_LONGEST_FACTOR])) + more))

@@ -93,10 +93,8 @@ def convolution_matrix(
         raise GeometryError(
             f"matrix: expected at most {_MOST:,} entries, got {size:,}: use a smaller picture"
         )
-    rows, columns = (
-        _seen(axis, length, out, options)
-        for axis, length, out in zip(slide.axes, shape, output, strict=True)
-    )
+    sides = zip(slide.axes, shape, output, strict=True)
+    rows, columns = (_seen(axis, length, out, options) for axis, length, out in sides)
     grid = (kernel.flipped() if options.flip else kernel).weights
     weights = np.zeros((output[0] * output[1], shape[0] * shape[1]))
     taps = np.full(weights.shape, -1)

@@ -135,9 +135,9 @@ def cheaper_by_fft() -> tuple[tuple[int, int | None], ...]:
     >>> cheaper_by_fft()
     ((128, 128), (191, 256), (284, None))
     """
-    cheaper = [n for n in range(1, 4097) if (c := operations(n, n)).fft < c.direct]
-    firsts = [n for n in cheaper if n - 1 not in cheaper]
-    lasts = [n for n in cheaper if n + 1 not in cheaper]
+    cheaper = {n for n in range(1, 4097) if (c := operations(n, n)).fft < c.direct}
+    firsts = sorted(n for n in cheaper if n - 1 not in cheaper)
+    lasts = sorted(n for n in cheaper if n + 1 not in cheaper)
     return tuple(zip(firsts, [*lasts[:-1], None], strict=True))
 
 
@@ -157,10 +157,10 @@ _DIRECT_LIMIT = 4 * 10**8
 
 def convolve_direct(a: Sequence[Number], b: Sequence[Number]) -> list[Number]:
     """Convolve two sequences by summing the diagonals: m·n products."""
-    if len(a) * len(b) > _DIRECT_LIMIT:
+    if (products := len(a) * len(b)) > _DIRECT_LIMIT:
         raise SequenceError(
             f"expected at most {_DIRECT_LIMIT:,} products for the direct way, got "
-            f"{len(a) * len(b):,}: use --method fft"
+            f"{products:,}: use --method fft"
         )
     result: list[Number] = [0] * (len(a) + len(b) - 1)
     for i, left in enumerate(a):

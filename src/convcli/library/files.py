@@ -244,25 +244,24 @@ def apply_tiled(
     (1, 2, 1)
     [[2.0, 4.0]]
     """
-    from convcli.scale.tiled.run import client_for, filter_large
+    from convcli.scale.tiled.run import filter_large
 
-    names = (os.fspath(source), os.fspath(target))
     planes = planes_from_words(axes=axes, select=select, pyramid=pyramid)
     run = run_of(kernel, then, times, options)
     recipe = str(run.recipe) if record else None
-    with client_for(*names, cluster, retries) as (client, located):
-        return filter_large(
-            run.steps,
-            *located,
-            run.options,
-            frame=frame,
-            max_pixels=MAX_PIXELS if max_pixels is None else max_pixels,
-            saving=Saving(compress_level=compress_level, strip=strip, recipe=recipe),
-            memory=None if memory is None else memory_size_from(memory),
-            client=client,
-            retries=retries,
-            timeout=timeout,
-            resume=resume,
-            progress=progress,
-            planes=planes,
-        )
+    return filter_large(
+        run.steps,
+        os.fspath(source),
+        os.fspath(target),
+        run.options,
+        frame=frame,
+        max_pixels=MAX_PIXELS if max_pixels is None else max_pixels,
+        saving=Saving(compress_level=compress_level, strip=strip, recipe=recipe),
+        memory=None if memory is None else memory_size_from(memory),
+        cluster=cluster,
+        retries=retries,
+        timeout=timeout,
+        resume=resume,
+        progress=progress,
+        planes=planes,
+    )

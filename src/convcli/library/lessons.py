@@ -8,7 +8,7 @@ from convcli.settings import with_short_names
 if TYPE_CHECKING:
     from convcli.geometry.layers import Layer
     from convcli.geometry.window import IntOrPair, Padding
-    from convcli.lessons.animate import Animation
+    from convcli.images.animation import Animation
     from convcli.lessons.explain import Explanation
     from convcli.lessons.explore import Explorer
     from convcli.lessons.learning.learn import Learnt

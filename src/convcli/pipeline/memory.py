@@ -76,10 +76,10 @@ def file_bytes(
         planned = plan_file(kernels, source, options, reading, Saving(), file_format)
         if planned is None:
             return _UNKNOWN * size_of(source)
+        # As if any pixel were translucent: none is read.
+        header, pipeline = planned[0], planned[1].for_translucent()
     except (ConvcliError, OSError):
         return 0
-    # As if any pixel were translucent: none is read.
-    header, pipeline = planned[0], planned[1].for_translucent()
     scratch = _scratch_bytes(pipeline, options.jobs or 1)
     encoded = _ENCODED + _ENCODER.get(file_format, 0)
     need = _need(pipeline, pipeline.output_shape[:2], _DECODED, encoded)

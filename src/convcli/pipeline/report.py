@@ -1,11 +1,10 @@
 """The report on a run: what was done, with which steps, and what came out."""
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
 from convcli.geometry.window import Window
-from convcli.values import Record, replace
+from convcli.values import Record, plain_json, replace
 
 
 class Swatch(Record):
@@ -120,8 +119,8 @@ class Report(Record, kw_only=True):
             "border": self.border,
             "rim_shows": self.rim,
             "range": self.range,
-            "raw": {"min": _number(self.low), "max": _number(self.high)},
-            "clipped_percent": _number(round(100 * self.clipped, 4)),
+            "raw": plain_json({"min": self.low, "max": self.high}),
+            "clipped_percent": plain_json(round(100 * self.clipped, 4)),
             "alpha": self.alpha,
             "alpha_way": self.alpha_policy,
             "depth": self.depth,
@@ -150,11 +149,6 @@ def combined_report(reports: Sequence[Report], mode: str, notes: Sequence[str] =
         mode=mode,
         frames=len(reports),
     )
-
-
-def _number(value: float) -> float | None:
-    """Return None for infinity and NaN, which JSON does not have."""
-    return value if math.isfinite(value) else None
 
 
 def _size(shape: tuple[int, int, int]) -> dict[str, int]:

@@ -1,35 +1,182 @@
-"""Run a batch on a Dask cluster: what this machine does, and what the workers do."""
+"""Connect to a Dask cluster, or start one here, and run a batch on it."""
 
 import contextlib
+import importlib.util
 import itertools
+import logging
 import math
+import multiprocessing
 import operator
+import re
 import signal
 import sys
 import time
+import warnings
 from collections.abc import Callable, Generator, Iterable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from convcli.batch.job import BatchJob, FileJob, Outcome, Status
+from convcli.batch.local import signals_blocked
 from convcli.batch.places import is_pipe, size_or_zero
 from convcli.batch.report import Executor
-from convcli.scale.admission import admission, connected, name_of
-from convcli.scale.flight import GONE, Ended, Flight, error_line
+from convcli.errors import BatchError, ClusterError, install
 from convcli.storage.urls import first_output, is_there, is_url
-from convcli.values import Record, replace
+from convcli.threads import available_cores
+from convcli.values import replace
+
+if TYPE_CHECKING:
+    from convcli.scale.flight import Ended, Flight
+
+_LOCAL = re.compile(r"local(?::([1-9][0-9]{0,3}))?")
+_REMOTE = re.compile(r"[a-z]+://.+:[0-9]+/?|wss?://.+")
+
+
+def local_workers(address: str) -> int | None:
+    """Return how many workers ``local:N`` starts here; None for ``tcp://HOST:PORT``."""
+    match = _LOCAL.fullmatch(address)
+    if match is not None:
+        return int(match[1]) if match[1] else available_cores()
+    if _REMOTE.fullmatch(address) is None:
+        raise BatchError(
+            f"expected tcp://HOST:PORT of a Dask scheduler, or local:N, got {address!r}"
+        )
+    return None
+
+
+_PATIENCE = 10.0
+"""Seconds to wait for the answer of a scheduler."""
+
+_WORKERS_PATIENCE = 10.0
+"""Seconds to wait for the first worker."""
+
+_LOGGERS = ("distributed", "distributed.client", "distributed.gc", "tornado.application")
+"""Dask gives each of its own a level; its other loggers inherit from the first."""
+
+
+@contextlib.contextmanager
+def connected(address: Any, retries: int, *places: str) -> Iterator[Any]:
+    """Connect to a cluster, or start one that ends with this context; yield its Dask client.
+
+    The address is ``tcp://HOST:PORT`` of a scheduler, or ``local:N``; a client that is ready
+    stays open. A cluster that is started here tries a task again `retries` times when its
+    worker died. A `ClusterError` is raised if there is no such cluster, or its workers cannot
+    be used, or do not see the `places` of files: no other process sees the memory of this one.
+    """
+    for place in places:
+        if place.startswith("memory://"):
+            raise ClusterError(
+                f"{place}: memory:// is seen by one process only: workers need paths, or URLs "
+                "of stores"
+            )
+    if not isinstance(address, str):
+        yield address
+        return
+    workers = local_workers(address)
+    try:
+        import dask
+
+        if workers is not None and start_forking():
+            # `distributed` reads this once, when it is imported.
+            dask.config.set({"distributed.worker.multiprocessing-method": "forkserver"})
+        import distributed
+    except ImportError:
+        remedy = install("cluster")
+        raise ClusterError(f"--cluster needs the package distributed: {remedy}") from None
+    # Dask's log would be printed into the middle of a table; what matters is raised.
+    for logger in _LOGGERS:
+        logging.getLogger(logger).setLevel(logging.CRITICAL)
+    settings = {
+        "distributed.comm.timeouts.connect": f"{_PATIENCE}s",
+        "distributed.scheduler.allowed-failures": retries,
+        # Nobody looks at the profile, and it costs workers 4 % of their time.
+        "distributed.worker.profile.enabled": False,
+    }
+    with dask.config.set(settings), _client(distributed, address, workers) as client:
+        try:
+            client.wait_for_workers(1, timeout=_WORKERS_PATIENCE)
+        except TimeoutError:
+            raise ClusterError(
+                f"{address}: the cluster has no workers: start some with `dask worker "
+                f"{address}`"
+            ) from None
+        yield client
+
+
+def _client(distributed: Any, address: str, workers: int | None) -> Any:
+    """Connect to a scheduler; with a number of workers start it, and them, on this machine."""
+    _check_encryption(distributed, address)
+    started: dict[str, Any] = {"address": address}
+    if workers is not None:
+        # With one thread each: Pillow's settings hold for a whole process.
+        started = {
+            "n_workers": workers,
+            "threads_per_worker": 1,
+            "processes": True,
+            "host": "127.0.0.1",
+            "dashboard_address": "127.0.0.1:0",
+            "worker_dashboard_address": "127.0.0.1:0",
+            "silence_logs": logging.CRITICAL,
+            "memory_limit": 0,
+            "preload": _PRELOADED[1:2],
+        }
+    try:
+        with warnings.catch_warnings():
+            # Workers of other versions get no work: each is named in one line.
+            warnings.simplefilter("ignore", distributed.versions.VersionMismatchWarning)
+            return distributed.Client(timeout=_PATIENCE, set_as_default=False, **started)
+    except (OSError, ValueError, TypeError, RuntimeError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise ClusterError(
+            f"{address}: no scheduler answers: {reason}: check the address, and that "
+            "`dask scheduler` runs there"
+        ) from None
+
+
+def _check_encryption(distributed: Any, address: str) -> None:
+    settings = distributed.Security().get_connection_args("client")
+    if address.startswith("tls:") and settings.get("ssl_context") is None:
+        raise ClusterError(
+            f"{address}: tls:// needs certificates: name them in Dask's configuration "
+            "(distributed.comm.tls)"
+        )
+
+
+# ------------------------------------------------------------------ a cluster of this machine
+
+_PRELOADED = ["distributed", "convcli.scale.cluster", "convcli.scale.flight"]
+
+
+def start_forking() -> bool:
+    """Start the process that workers are forked from, if they can be: tell whether they can.
+
+    It imports what all of them need while this process goes on, which saves a second at the
+    start of a cluster: call this early. A second call does nothing.
+    """
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return False
+    if importlib.util.find_spec(_PRELOADED[0]) is None:
+        return False
+    from multiprocessing import forkserver, resource_tracker
+
+    multiprocessing.get_context("forkserver").set_forkserver_preload(_PRELOADED)
+    # This comes first: when it ends it unblocks signals.
+    resource_tracker.ensure_running()
+    # The process and its forks ignore Ctrl-C of a terminal: the client alone acts on it.
+    with signals_blocked(signal.SIGINT):
+        forkserver.ensure_running()
+    return True
+
+
+# ------------------------------------------------------------------ a batch
 
 
 class DaskExecutor(Executor):
     """Runs jobs on a cluster, or on workers of this machine that a scheduler leads.
 
-    Each file is filtered on one thread: a worker takes as many at a time as it has threads. The
-    address is ``tcp://HOST:PORT`` of a scheduler, ``local:N`` to start one with N workers, or a
-    `distributed.Client` that is ready.
-    `retries` is how often a job is tried again whose worker died; a cluster that runs already
-    has its own number of tries for each task. A picture that needs more than `memory` bytes is
-    refused. A worker that takes longer than `timeout` seconds for a file is left aside: without
-    one, `default_timeout`. `on_connected` gets the address of Dask's dashboard. `notices` has a
-    line for each worker that is not used.
+    Each file is filtered on one thread: a worker takes as many at a time as it has threads.
+    `address` and `retries` are those of `connected`, `timeout` that of `Flight`. A picture that
+    needs more than `memory` bytes is refused. `on_connected` gets the address of Dask's
+    dashboard. `notices` has a line for each worker that is not used.
     """
 
     def __init__(
@@ -41,9 +188,8 @@ class DaskExecutor(Executor):
         on_connected: Callable[[str], object] = lambda _: None,
     ) -> None:
         super().__init__()
-        self._name, self._address = name_of(address), address
+        self._address = address
         self._retries, self._memory, self._timeout = retries, memory, timeout
-        self._sees_outputs = False
         self._blind_workers: set[str] = set()
         self.on_connected = on_connected
 
@@ -56,83 +202,69 @@ class DaskExecutor(Executor):
         if first is None:
             return
         start = time.perf_counter()
-        with (
-            connected(self._address, self._retries) as client,
-            admission(client, first.absolute()) as admitted,
-        ):
-            groups = Groups(itertools.chain([first], rest), total)
-            flight = Flight(
-                client,
-                admitted,
-                run_file,
-                batch_job.with_limits(1, self._memory),
-                address=self._name,
-                retries=self._retries,
-                timeout=self._timeout,
-                noun="files",
-                remedy="go on with --on-exists skip",
-            )
-            self.seconds_to_connect = time.perf_counter() - start
-            with contextlib.suppress(*GONE, ValueError, KeyError, TypeError):
-                self.on_connected(client.dashboard_link)
-            self._sees_outputs = admitted.sees_outputs
-            try:
-                yield from self._outcomes(groups, flight)
-            finally:
-                flight.cancel()
-                self.notices = flight.notices
-                self.counts = {"retries": flight.retried, "left_aside": flight.left_aside}
+        is_named = isinstance(self._address, str)
+        groups = Groups(itertools.chain([first], rest), total)
+        with connected(self._address, self._retries, first.source, first.target) as client:
+            # Here it is known how workers are started.
+            from convcli.scale.admission import shown_places
+            from convcli.scale.flight import GONE, flight_of
 
-    def _outcomes(self, groups: "Groups", flight: Flight) -> Iterator[Outcome]:
-        while True:
-            while not self.is_stopped and flight.has_room:
-                group = groups.next(max(1, flight.threads))
-                if not group:
-                    break
-                # The second has paths that mean the same on other machines.
-                flight.send([(job, job.absolute()) for job in group])
-            if flight.is_empty and (self.is_stopped or not flight.send_suspect()):
-                return
-            for ended in flight.next_ended():
-                for outcome in self._outcomes_of(ended):
-                    groups.learn(outcome)
-                    yield outcome
+            with (
+                shown_places(first.absolute()) as (shown, self._sees_outputs),
+                flight_of(
+                    client,
+                    shown,
+                    run_file,
+                    batch_job.with_limits(1, self._memory),
+                    address=self._address if is_named else client.scheduler.address,
+                    retries=self._retries,
+                    timeout=self._timeout,
+                    noun="files",
+                    remedy="go on with --on-exists skip",
+                ) as flight,
+            ):
+                self.seconds_to_connect = time.perf_counter() - start
+                with contextlib.suppress(*GONE, ValueError, KeyError, TypeError):
+                    self.on_connected(client.dashboard_link)
+                try:
+                    yield from self._outcomes(groups, flight)
+                finally:
+                    self.notices, self.counts = flight.notices, flight.counts
 
-    def _outcomes_of(self, ended: Ended) -> list[Outcome]:
-        """Return the outcomes with the names of files as they were given."""
-        if not ended.results:
-            error = ended.error
-            why = f"the worker could not do it: {error_line(error)}" if error else ended.fault
-            return [
-                Outcome(job=job, status=Status.FAILED, reason=why) for job, _ in ended.items
-            ]
-        pairs = zip(ended.results, ended.items, strict=True)
-        return [self._outcome_of(result, job) for result, (job, _) in pairs]
+    def _outcomes(self, groups: "Groups", flight: "Flight") -> Iterator[Outcome]:
+        def following() -> list[tuple[FileJob, FileJob]]:
+            jobs = [] if self.is_stopped else groups.next(max(1, flight.threads))
+            # The second has paths that mean the same on other machines.
+            return [(job, job.absolute()) for job in jobs]
 
-    def _outcome_of(self, result: "FileResult", job: FileJob) -> Outcome:
-        outcome = replace(result.outcome, job=job, worker=result.worker)
-        if result.is_unseen:
-            outcome = self._explained(outcome, result.worker)
-        return _looked_at(outcome, result.size) if self._sees_outputs else outcome
+        for ended in flight.run(following):
+            outcome = self._outcome_of(ended)
+            groups.learn(outcome)
+            yield outcome
 
-    def _explained(self, outcome: Outcome, worker: str) -> Outcome:
-        """Say that a worker does not see a file which exists here; say once how to help."""
-        if not is_there(outcome.job.source):
-            return outcome
-        reason = f"the worker {worker} does not see it, this machine does"
-        if worker not in self._blind_workers:
-            self._blind_workers.add(worker)
-            reason += ": share its folder with all workers, or use URLs (s3://…)"
-        return replace(outcome, reason=reason)
+    def _outcome_of(self, ended: "Ended") -> Outcome:
+        """Return the outcome with the names of files as they were given."""
+        job: FileJob = ended.item[0]
+        result: tuple[Outcome, bool] | None = ended.result
+        if result is None:
+            return Outcome(job=job, status=Status.FAILED, reason=ended.why)
+        outcome, is_seen = replace(result[0], job=job), result[1]
+        if outcome.status is Status.FAILED and not is_seen and is_there(job.source):
+            why = f"the worker {outcome.worker} does not see it, this machine does"
+            if outcome.worker not in self._blind_workers:  # How to help is said once.
+                self._blind_workers.add(outcome.worker)
+                why += ": share its folder with all workers, or use URLs (s3://…)"
+            return replace(outcome, reason=why)
+        return _looked_at(outcome) if self._sees_outputs else outcome
 
 
 _SHARING_SECONDS = 5.0
 """Seconds until all machines see what one of them wrote into a shared folder."""
 
 
-def _looked_at(outcome: Outcome, size: int) -> Outcome:
+def _looked_at(outcome: Outcome) -> Outcome:
     """Believe that a file is done where this machine sees what the worker wrote."""
-    target = first_output(outcome.job.target)
+    target, size = first_output(outcome.job.target), outcome.size
     if outcome.status is not Status.DONE or is_url(target) or not size:
         return outcome
     end = time.monotonic() + _SHARING_SECONDS
@@ -185,11 +317,7 @@ class Groups:
         return group
 
     def size(self, threads: int) -> int:
-        """Return how many jobs make a task that is long enough.
-
-        >>> Groups([]).size(threads=8)  # nothing is known yet
-        1
-        """
+        """Return how many jobs make a task that is long enough; 1 while nothing is known."""
         if not self._ended:
             return 1
         task_seconds = max(_LEAST_SECONDS, threads / _TASKS_A_SECOND)
@@ -202,37 +330,20 @@ class Groups:
 # ------------------------------------------------------------------ what runs on the workers
 
 
-class FileResult(Record):
-    """The answer of a worker for a file: its address, and the outcome.
+def run_file(batch_job: BatchJob, jobs: tuple[FileJob, FileJob]) -> tuple[Outcome, bool]:
+    """Do the second job, whose paths hold on other machines; tell whether its source is seen.
 
-    `is_unseen` says that the worker does not see the source, so the job failed. `size` are the
-    bytes of the output, as the worker sees it; 0 where that is not known.
+    The size of the output is that which the worker sees; 0 where it is not known.
     """
-
-    worker: str
-    outcome: Outcome
-    is_unseen: bool
-    size: int
-
-
-def run_file(batch_job: BatchJob, jobs: tuple[FileJob, FileJob]) -> FileResult:
-    """Do the second job, whose paths hold on other machines."""
     from distributed import get_worker
 
     outcome = batch_job.run(jobs[1])
-    is_unseen = outcome.status is Status.FAILED and _is_unseen(outcome.job.source)
-    return FileResult(
-        get_worker().address, outcome, is_unseen, _written_size(outcome.job.target)
-    )
-
-
-def _written_size(target: str) -> int:
-    target = first_output(target)
-    return 0 if is_url(target) or is_pipe(target) else size_or_zero(target)
-
-
-def _is_unseen(source: str) -> bool:
-    return not is_url(source) and not is_there(source)
+    source, target = jobs[1].source, first_output(jobs[1].target)
+    size = outcome.size
+    if not (size or is_url(target) or is_pipe(target)):
+        size = size_or_zero(target)
+    is_seen = is_url(source) or is_there(source)
+    return replace(outcome, worker=get_worker().address, size=size), is_seen
 
 
 def dask_setup(_: Any) -> None:

@@ -7,28 +7,26 @@ with its workers is divided, and an item is blamed only when it fails alone.
 import concurrent.futures
 import contextlib
 import itertools
-import secrets
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from distributed import KilledWorker, as_completed, get_worker, wait
+
 from convcli.errors import ClusterError
-from convcli.scale.admission import Admission
+from convcli.scale.admission import (
+    Place,
+    admitted,
+    events_of,
+    leave_aside,
+    look_at_workers,
+    on_scheduler,
+)
 from convcli.values import Record
 
-_LEAST_TIMEOUT = 60.0
-_TIMES_THE_SLOWEST = 20
-
-
-def default_timeout(slowest: float) -> float:
-    """Return the seconds that an item may take, where the slowest so far took `slowest`.
-
-    >>> default_timeout(0.5)
-    70.0
-    """
-    return _LEAST_TIMEOUT + _TIMES_THE_SLOWEST * slowest
-
+_LEAST_TIMEOUT, _TIMES_THE_SLOWEST = 60.0, 20
+"""The seconds that an item may take: so many, and so often what the slowest so far took."""
 
 _THREADS_A_SPARE_GROUP = 4
 """Threads for each spare group: one that waits at the scheduler, and starts as another ends."""
@@ -45,10 +43,6 @@ _GROUP_SECONDS = 5.0
 """A worker answers after so many seconds with what it has done of a group, so that one that
 hangs is known long before a whole group could have ended."""
 
-_MOST_INLINE = 2**16
-"""Bytes that are sent with each task. More is sent once, and workers copy it from each other,
-which waits where the one that holds it has stopped."""
-
 GONE = (OSError, concurrent.futures.CancelledError)
 """What Dask raises where the scheduler has gone away."""
 
@@ -64,15 +58,23 @@ class Answer(Record):
 
 
 class Ended(Record):
-    """Items that came back: a result each; otherwise the error of their task, or what was lost.
+    """An item that came back: its result; otherwise the error of its task, or what was lost.
 
-    `fault` says why they are given up, on one line, where neither results nor an error came.
+    `fault` says why it is given up, on one line, where neither a result nor an error came.
     """
 
-    items: Sequence[Any]
-    results: Sequence[Any] = ()
+    item: Any
+    result: Any = None
     error: BaseException | None = None
     fault: str = ""
+
+    @property
+    def why(self) -> str:
+        """Why there is no result, on one line."""
+        if self.error is None:
+            return self.fault
+        said = f"the worker could not do it: {type(self.error).__name__}: {self.error}"
+        return " ".join(said.split())
 
 
 class _SentGroup(Record):
@@ -92,30 +94,16 @@ class Flight:
     group for too long is left aside, and another gets the group; after a second time its items
     are suspects too.
 
-    Parameters
-    ----------
-    client : distributed.Client
-        The cluster.
-    admitted : Admission
-        Its workers that may be used.
-    task, shared
-        What is done to each item, and what all of them need.
-    address : str
-        The cluster's name in messages.
-    retries : int
-        How often an item is tried again whose worker died.
-    timeout : float, optional
-        Seconds that an item may take; `default_timeout` otherwise.
-    noun, remedy : str
-        What an item is, in the plural, and how a run goes on that was stopped.
+    `client` is connected to the cluster, whose workers are admitted to the work of this `name`.
+    `address` names the cluster in messages. `retries` is how often an item is tried again whose
+    worker died, `timeout` how many seconds it may take, if that is set. `noun` is what an item
+    is, in the plural, and `remedy` how a run goes on that was stopped.
     """
 
     def __init__(
         self,
         client: Any,
-        admitted: Admission,
-        task: Task,
-        shared: Any,
+        name: str,
         *,
         address: str,
         retries: int,
@@ -123,12 +111,9 @@ class Flight:
         noun: str,
         remedy: str,
     ) -> None:
-        from distributed import as_completed
-
-        self._client, self._admitted, self._task = client, admitted, task
+        self._client, self._name = client, name
         self._address, self._retries, self._timeout = address, retries, timeout
         self._noun, self._remedy = noun, remedy
-        self._name = f"convcli-{secrets.token_hex(8)}"
         self._numbers = itertools.count()
         self._sent: dict[Any, _SentGroup] = {}
         # Results travel with the completion: to ask for one later may wait for a hung worker.
@@ -140,94 +125,62 @@ class Flight:
         self._hung_twice: set[Any] = set()
         self._slowest = 0.0
         self._given_up: list[Ended] = []
-        self.retried = 0
-        self.threads = sum(threads for threads, _ in admitted.look().values())
-        self._what_is_shared, self._shared_key = shared, ""
-        self._shared = self._share(shared)
-
-    def _share(self, shared: Any) -> Any:
-        """Return what each task gets: what is shared, or a future of it if that is large."""
-        from distributed.protocol.pickle import dumps
-
-        if len(dumps(shared)) <= _MOST_INLINE:
-            return shared
-        future = self._client.submit(
-            unchanged,
-            shared,
-            key=f"{self._name}-shared-{next(self._numbers)}",
-            retries=self._retries,
-            resources=self._admitted.resources,
-        )
-        self._shared_key = future.key
-        try:
-            error = future.exception(timeout=_LOOK_SECONDS)
-        except TimeoutError:
-            return future  # The workers are busy with other clients: each asks for it later.
-        if error is not None:
-            raise ClusterError(f"{self._address}: no worker can do it: {error_line(error)}")
-        return future
+        self._retried = 0
+        self._look()
 
     @property
     def notices(self) -> list[str]:
         """A line for each worker that was refused, or left aside."""
         with contextlib.suppress(*GONE):
-            return [*self._admitted.refusals, *self._hung.values()]
+            refusals = on_scheduler(self._client, events_of, self._name)
+            return [*refusals, *self._hung.values()]
         return list(self._hung.values())
 
     @property
-    def left_aside(self) -> int:
-        """How many workers were left aside, for they did not end what they had."""
-        return len(self._hung)
+    def counts(self) -> dict[str, int]:
+        """How many items were sent again, and how many workers left aside."""
+        return {"retries": self._retried, "left_aside": len(self._hung)}
 
     @property
     def _limit(self) -> float:
         """The seconds that an item may take."""
-        return self._timeout or default_timeout(self._slowest)
+        return self._timeout or _LEAST_TIMEOUT + _TIMES_THE_SLOWEST * self._slowest
 
-    @property
-    def has_room(self) -> bool:
-        """Whether one more group may be sent: few wait in the scheduler, never a million."""
-        spare = max(self.threads // _THREADS_A_SPARE_GROUP, 2)
-        return len(self._sent) < self.threads + spare
+    def run(self, following: Callable[[], Sequence[Any]]) -> Iterator[Ended]:
+        """Send groups while there is room, and yield what comes back, until there are no more.
 
-    @property
-    def is_empty(self) -> bool:
-        """Whether all groups that were sent have come back."""
-        return not self._sent and not self._given_up
+        An empty group means that none is to be sent now. Few wait in the scheduler, never a
+        million. A `ClusterError` says that the cluster has gone away, or has had no workers for
+        long.
+        """
+        while True:
+            spare = max(self.threads // _THREADS_A_SPARE_GROUP, 2)
+            while len(self._sent) < self.threads + spare and (group := following()):
+                self._send(group)
+            if self._suspects and not self._sent:
+                item, deaths = self._suspects.popleft()
+                self._send([item], deaths, is_alone=True)
+            if not self._sent and not self._given_up:
+                return
+            yield from self._next_ended()
 
-    def send(self, items: Sequence[Any], deaths: int = 0, *, is_alone: bool = False) -> None:
-        """Send a group to the scheduler; a `ClusterError` says that it has gone away."""
+    def _send(self, items: Sequence[Any], deaths: int = 0, *, is_alone: bool = False) -> None:
         if self._client.status in ("closing", "closed"):
             raise self._scheduler_is_gone()
         future = self._client.submit(
             perform,
-            self._task,
-            self._shared,
+            self._name,
             items,
             min(self._limit, _GROUP_SECONDS),
             key=(self._name, next(self._numbers)),
             retries=self._retries,
-            resources=self._admitted.resources,
+            resources={self._name: 1e-9},
         )
         self._sent[future.key] = _SentGroup(future, items, deaths, is_alone)
         self._ended.add(future)
 
-    def send_suspect(self) -> bool:
-        """Send a suspect when no other item is in flight; return False if there is none."""
-        if not self._suspects:
-            return False
-        item, deaths = self._suspects.popleft()
-        self.send([item], deaths, is_alone=True)
-        return True
-
-    def next_ended(self) -> list[Ended]:
-        """Wait until groups come back, and return them; none if their items became suspects.
-
-        Raises
-        ------
-        ClusterError
-            If the cluster has gone away, or has had no workers for long.
-        """
+    def _next_ended(self) -> list[Ended]:
+        """Wait until groups come back, and return them; none if their items became suspects."""
         # If the connection to the scheduler breaks, Dask cancels what was sent.
         try:
             completed = self._completed()
@@ -242,10 +195,9 @@ class Flight:
                 ended += self._after_error(group, result[1])
             elif isinstance(result, Answer):
                 self._slowest = max(self._slowest, result.slowest)
-                count = len(result.results)
-                ended.append(Ended(group.items[:count], result.results))
-                if count < len(group.items):
-                    self.send(group.items[count:], group.deaths)
+                ended += map(Ended, group.items, result.results)
+                if rest := group.items[len(result.results) :]:
+                    self._send(rest, group.deaths)
             else:
                 raise self._scheduler_is_gone()
         return ended
@@ -255,10 +207,8 @@ class Flight:
             f"{self._address}: the scheduler went away: when it is there again, {self._remedy}"
         )
 
-    def cancel(self, patience: float = 0.0) -> None:
+    def cancel(self, patience: float) -> None:
         """Cancel what was sent; wait up to `patience` seconds for what is being done."""
-        from distributed import wait
-
         futures = [group.future for group in self._sent.values()]
         with contextlib.suppress(TimeoutError, *GONE):
             if patience and futures:
@@ -278,7 +228,8 @@ class Flight:
 
     def _look(self) -> None:
         """Count the workers, which may come and go; stop if all are lost for long."""
-        workers = self._admitted.look()
+        workers: dict[str, tuple[int, list[Any]]]
+        workers = on_scheduler(self._client, look_at_workers, self._name)
         if any(group.future.status == "cancelled" for group in self._sent.values()):
             raise ConnectionError  # It broke, and was made again: what was sent never ends.
         self._last_look = time.monotonic()
@@ -298,7 +249,7 @@ class Flight:
             key: address
             for address, (threads, keys) in workers.items()
             for key in keys[:threads]
-            if key in self._sent or key == self._shared_key
+            if key in self._sent
         }
         # A result that does not come lies on a worker that does not answer.
         at_work |= {
@@ -313,77 +264,73 @@ class Flight:
         }
         limit = self._limit
         for key, (address, since) in list(self._at_work_since.items()):
-            if key not in self._sent:
-                if now - since > limit:
-                    self._leave_aside(address, f"begin its {self._noun} within {limit:.0f} s")
-            elif now - since > limit + min(limit, _GROUP_SECONDS):
+            if now - since > limit + min(limit, _GROUP_SECONDS):
                 self._after_timeout(key, address, limit)
-
-    def _leave_aside(self, address: str, failed_to: str) -> None:
-        if address not in self._hung:
-            self._hung[address] = (
-                f"the worker {address} was left aside: it did not {failed_to} (--timeout): "
-                "look at it, and start it again"
-            )
-            self._admitted.leave_aside(address)
 
     def _after_timeout(self, key: Any, address: str, limit: float) -> None:
         group = self._sent[key]
-        self.retried += len(group.items)
-        if address:
-            self._leave_aside(address, f"end one of its {self._noun} within {limit:.0f} s")
+        self._retried += len(group.items)
+        if address and address not in self._hung:
+            self._hung[address] = (
+                f"the worker {address} was left aside: it did not end one of its {self._noun} "
+                f"within {limit:.0f} s (--timeout): look at it, and start it again"
+            )
+            on_scheduler(self._client, leave_aside, address)
         if address and key not in self._hung_twice and not group.is_alone:
             self._hung_twice.add(key)  # Dask gives it to another worker.
             return
         del self._sent[key]
         group.future.cancel(force=True)
         if not address:
-            self.send(group.items, group.deaths, is_alone=group.is_alone)
+            self._send(group.items, group.deaths, is_alone=group.is_alone)
         elif group.is_alone:
             fault = f"it was not ended within {limit:.0f} s: allow more by --timeout"
-            self._given_up.append(Ended(group.items, fault=fault))
+            self._given_up += [Ended(item, fault=fault) for item in group.items]
         else:
             self._suspects.extend((item, group.deaths) for item in group.items)
 
     def _after_error(self, group: _SentGroup, error: BaseException) -> list[Ended]:
         """Make the items suspects if workers died of them; otherwise return the error."""
-        from distributed import KilledWorker
-
         if not isinstance(error, KilledWorker):
-            return [Ended(group.items, error=error)]
-        if str(error.task).startswith(f"{self._name}-shared"):
-            # Its workers died too often while they copied what is shared: that is sent again.
-            if error.task == self._shared_key:
-                self._shared = self._share(self._what_is_shared)
-            self.retried += len(group.items)
-            self.send(group.items, group.deaths, is_alone=group.is_alone)
-            return []
+            return [Ended(item, error=error) for item in group.items]
         died = error.allowed_failures + 1
         # Among others an item may die of what another did, so only deaths alone count.
         deaths = group.deaths + died if group.is_alone else 0
         if self._retries == 0 or deaths > self._retries:
             fault = f"{deaths or died} workers died while they were at it"
-            return [Ended(group.items, fault=fault)]
-        self.retried += len(group.items)
+            return [Ended(item, fault=fault) for item in group.items]
+        self._retried += len(group.items)
         self._suspects.extend((item, deaths) for item in group.items)
         return []
 
 
-def error_line(error: BaseException) -> str:
-    """Return an error and its class as one line."""
-    return " ".join(f"{type(error).__name__}: {error}".split())
+@contextlib.contextmanager
+def flight_of(
+    client: Any,
+    shown: Sequence[Place],
+    task: Task,
+    shared: Any,
+    *,
+    patience: float = 0.0,
+    **settings: Any,
+) -> Iterator[Flight]:
+    """Admit the workers that see some places to a task, and yield the flight of its groups.
+
+    The task gets what is `shared` by all items, and an item. The `settings` are those of
+    `Flight`. At the end what is being done gets `patience` seconds.
+    """
+    with admitted(client, shown, (task, shared)) as name:
+        flight = Flight(client, name, **settings)
+        try:
+            yield flight
+        finally:
+            flight.cancel(patience)
 
 
-# ------------------------------------------------------------------ what runs on the workers
-
-
-def unchanged(shared: Any) -> Any:
-    """Return what is given: as the result of a task, Dask holds it and replaces lost copies."""
-    return shared
-
-
-def perform(task: Task, shared: Any, items: Sequence[Any], seconds: float) -> Answer:
-    """Do items of a group on a worker, until so many seconds are over."""
+def perform(name: str, items: Sequence[Any], seconds: float) -> Answer:
+    """Do items of a group on a worker that was admitted, until so many seconds are over."""
+    plugin: Any = get_worker().plugins[name]
+    task, shared = plugin.work
     results, slowest = [], 0.0
     start = before = time.perf_counter()
     for item in items:

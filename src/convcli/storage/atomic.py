@@ -200,25 +200,23 @@ def _opened_stream(path: str) -> Iterator[BinaryIO]:
 
 
 @contextlib.contextmanager
-def replacing(
-    target: "str | Path", *, is_large: bool = False, partial: Partial | None = None
-) -> Iterator[BinaryIO]:
+def replacing(target: "str | Path", partial: Partial | None = None) -> Iterator[BinaryIO]:
     """Open a file that becomes the target in one step, once all of it is written.
 
     A temporary file beside a path is renamed at the end; a link is followed, and the mode of an
-    existing file is kept. An object of a store is sent whole; one that `is_large` waits in a
-    temporary file on a disk. If anything fails, an existing target is as it was, and an
-    `ImageError` says why; a `partial` output may stay when the run is stopped. Only pipes and
-    devices are written directly: see `is_stream`.
+    existing file is kept. An object of a store is sent whole. If anything fails, an existing
+    target is as it was, and an `ImageError` says why. A `partial` output may be larger than
+    memory, and may stay when the run is stopped. Only pipes and devices are written directly:
+    see `is_stream`.
     """
     path = local_path(target)
     if path is not None:
-        if is_large:
+        if partial is not None:
             folder = os.path.dirname(os.path.realpath(path))
-            remove_abandoned(folder, with_journals=not _resumes(partial))
+            remove_abandoned(folder, with_journals=not partial.resumes)
         with _replacing_path(path, partial) as file:
             yield file
-    elif is_large:
+    elif partial is not None:
         with _spooled(str(target)) as file:
             yield file
             put_file(str(target), file)
@@ -297,10 +295,6 @@ def _removed_after(temporary: str, partial: Partial | None) -> Iterator[None]:
     _remove(temporary)
 
 
-def _resumes(partial: Partial | None) -> bool:
-    return partial is not None and partial.resumes
-
-
 def unwritable(target: str) -> str:
     """Say why a file cannot be written, as far as that shows before; empty where it can."""
     if is_url(target) or is_stream(target):
@@ -351,28 +345,35 @@ def _reason(error: OSError, final: "str | Path") -> str:
 _OTHER_THINGS = "it is a folder with other things in it: name a new one"
 
 
-@contextlib.contextmanager
 def replacing_folder(
-    target: "str | Path", is_output: "IsOutput", partial: Partial | None = None
-) -> "Iterator[Path]":
-    """Make a temporary folder beside the target, and rename it at the end.
+    target: str, heads: tuple[str, ...], is_output: "IsOutput", partial: Partial
+) -> contextlib.AbstractContextManager[str]:
+    """Make a folder, or objects below a URL, that take the target's place when complete.
 
-    If anything fails it is removed, and an existing target is as it was; a `partial` one may
-    stay when the run is stopped. `is_output` gets the names in an existing folder, and a
-    function that reads one of them; it tells whether the folder may be replaced. An
-    `ImageError` is raised if it may not, or nothing can be written.
+    Yielded is where they are made. If anything fails they are removed, and an existing target
+    is as it was; a `partial` one may stay when the run is stopped. `is_output` gets the names
+    at an existing target, and a function that reads one of them; it tells whether that may be
+    replaced. `heads` are the names that the object can have that says what the others mean:
+    first that of new outputs. An `ImageError` is raised if nothing may or can be written.
     """
+    if is_url(target):
+        return _replacing_prefix(target.rstrip("/"), heads, is_output, partial)
+    return _replacing_folder(target, is_output, partial)
+
+
+@contextlib.contextmanager
+def _replacing_folder(target: str, is_output: "IsOutput", partial: Partial) -> "Iterator[str]":
+    """Make a temporary folder beside the target, and rename it at the end."""
     from pathlib import Path
 
     final = Path(target).resolve()
-    remove_abandoned(str(final.parent), with_journals=not _resumes(partial))
-    place = partial.place if partial else ""
-    temporary = final.with_name(os.path.basename(place) or temporary_name())
+    remove_abandoned(str(final.parent), with_journals=not partial.resumes)
+    temporary = Path(partial.place)
     try:
-        with _removed_after(str(temporary), partial):
-            _check_folder(final, str(target), is_output)
-            temporary.mkdir(exist_ok=bool(place))
-            yield temporary
+        with _removed_after(partial.place, partial):
+            _check_folder(final, target, is_output)
+            temporary.mkdir(exist_ok=True)
+            yield partial.place
             _replace_folder(temporary, final)
     except OSError as error:
         raise ImageError(f"{target}: cannot be written: {_reason(error, final)}") from None
@@ -408,26 +409,28 @@ _MAGIC = "*?["
 
 
 @contextlib.contextmanager
-def replacing_prefix(url: str, heads: tuple[str, ...], is_output: "IsOutput") -> Iterator[str]:
-    """Make objects below a URL, of which one, the head, says what the others mean.
+def _replacing_prefix(
+    url: str, heads: tuple[str, ...], is_output: "IsOutput", partial: Partial
+) -> Iterator[str]:
+    """Make objects below a URL that is free, or below a temporary one, from which they go.
 
-    The caller makes the head last: objects without a head count as nothing. Yielded is the URL
-    to make them below: the one asked for, if that is free. Otherwise it is a temporary prefix
-    beside it, and the store copies them when all are there, the head last. If anything fails
-    they are removed. `heads` are the names that a head can have: the first is that of new
-    outputs. `is_output` is that of `replacing_folder`.
+    The caller makes the head last: objects without a head count as nothing. The store copies
+    them when all are there, the head last. The `partial` output gets the place.
     """
-    is_free = _check_prefix(url, is_output)
-    parent = url.rstrip("/").rpartition("/")[0]
-    place = url if is_free else f"{parent}/{temporary_name()}"
+    parent = url.rpartition("/")[0]
+    if not partial.place:
+        is_free = _check_prefix(url, is_output)
+        partial.place = url if is_free else f"{parent}/{temporary_name()}"
+    place = partial.place
     try:
         yield place
     except BaseException:
         # The error that is raised says more than one from removing would.
         with contextlib.suppress(ImageError):
-            _remove_prefix(place, heads)
+            if not partial.keeps():
+                remove_prefix(place, heads)
         raise
-    if not is_free:
+    if place != url:
         _replace_prefix(place, url, heads)
 
 
@@ -461,7 +464,7 @@ def _names_below(store: Any, path: str) -> frozenset[str]:
 def _replace_prefix(place: str, url: str, heads: tuple[str, ...]) -> None:
     """Remove the old objects, head first, and copy the new ones, head last."""
     try:
-        _remove_prefix(url, heads)
+        remove_prefix(url, heads)
         with opened_store(url, "written", NO_BUCKET) as (store, path):
             source = store_of(place)[1]
             names = sorted(store.find(source), key=lambda name: name == f"{source}/{heads[0]}")
@@ -470,10 +473,10 @@ def _replace_prefix(place: str, url: str, heads: tuple[str, ...]) -> None:
                 store.copy(group, [path + name[len(source) :] for name in group])
     except ImageError as error:
         raise ImageError(f"{error}; the new one is complete at {place}") from None
-    _remove_prefix(place, heads)
+    remove_prefix(place, heads)
 
 
-def _remove_prefix(url: str, heads: tuple[str, ...]) -> None:
+def remove_prefix(url: str, heads: tuple[str, ...] = ()) -> None:
     """Remove the objects below a URL, the head first."""
     with opened_store(url, "removed", NO_BUCKET) as (store, path):
         # Other processes have written there, and this one's list does not show it.

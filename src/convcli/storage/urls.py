@@ -438,7 +438,11 @@ def _opened(name: str) -> Iterator[BinaryIO]:
 
 
 def read_if_exists(url: str) -> bytes | None:
-    """Return all of what is at a URL; None if nothing is, or it may not be read."""
+    """Return what is at a path or a URL; None if nothing is, or it may not be read."""
+    if not is_url(url):
+        with contextlib.suppress(OSError), open(url, "rb") as file:
+            return file.read()
+        return None
     with opened_store(url, "read", ABSENT) as (store, path):
         try:
             data: bytes = store.cat_file(path)

@@ -14,7 +14,7 @@ from convcli.choices import Range
 from convcli.pipeline.options import Options
 from convcli.scale.tiled.run import filter_large
 from support.commands import process
-from support.held import Held
+from support.held import Held, wait_for
 from support.scenes import SMALL, operands, picture, read, whole, write_tiff, write_zarr
 
 pytestmark = pytest.mark.servers
@@ -24,7 +24,7 @@ distributed = pytest.importorskip("distributed", reason="needs the extra cluster
 
 @pytest.fixture(scope="module")
 def client() -> Iterator[Any]:
-    from convcli.scale.admission import connected
+    from convcli.scale.cluster import connected
 
     with connected("local:2", 3) as found:
         yield found
@@ -43,7 +43,7 @@ def test_blocks_of_a_cluster_are_equal_to_the_whole(
         str(tmp_path / target),
         options,
         memory=SMALL,
-        client=client,
+        cluster=client,
         progress=lambda *said: told.append(said),
     )
     expected = whole(values, ["sobel", "gaussian:1"], options)
@@ -64,7 +64,7 @@ def test_a_fault_on_a_worker_is_one_line_here(client: Any, tmp_path: Path) -> No
             str(tmp_path / "out.zarr"),
             Options(),
             memory=SMALL,
-            client=client,
+            cluster=client,
         )
     assert type(caught.value).__name__ == "ImageError"
     assert [path.name for path in tmp_path.iterdir()] == ["in.zarr"]
@@ -93,7 +93,7 @@ def test_workers_that_are_killed_cost_nothing(
             str(tmp_path / target),
             Options(),
             memory=SMALL,
-            client=client,
+            cluster=client,
         )
         killing.result()
     expected = whole(values, ["box:3"], Options()).values[..., 0]
@@ -113,21 +113,22 @@ def test_the_command_takes_a_cluster(tmp_path: Path) -> None:
 
 def test_a_block_is_not_blamed_for_workers_that_others_kill(tmp_path: Path) -> None:
     """Every worker is killed after each of the first blocks: more often than one may be."""
-    from convcli.scale.admission import connected
+    from convcli.scale.cluster import connected
 
     values = picture((400, 500))
     source = write_zarr(tmp_path / "in.zarr", values)
     with connected("local:2", 1) as doomed:
 
         def kill(done: int, *_: object) -> None:
-            for pid in (
-                list(doomed.run(os.getpid, on_error="ignore").values()) if done < 5 else ()
-            ):
+            pids = doomed.run(os.getpid, on_error="ignore") if done < 5 else {}
+            for pid in pids.values():
                 os.kill(pid, signal.SIGKILL)
+            # What is sent to a worker that is dead counts as if it had killed that.
+            wait_for(lambda: not pids.keys() & doomed.nthreads().keys())
 
         target = str(tmp_path / "out.zarr")
         settings: dict[str, Any] = {"memory": SMALL, "retries": 1, "progress": kill}
-        filter_large(operands(["box:3"]), source, target, Options(), client=doomed, **settings)
+        filter_large(operands(["box:3"]), source, target, Options(), cluster=doomed, **settings)
     expected = whole(values, ["box:3"], Options()).values[..., 0]
     np.testing.assert_array_equal(read(target), expected)
     assert not list(Path(target).rglob("*.partial"))

@@ -1,14 +1,17 @@
 """`convcli apply` on one picture that is filtered block by block."""
 
 import json
+import os
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+import convcli
 from convcli.pipeline.options import Options
 from support.commands import PHOTOS, command, done, environment, load, pixels, refusal, run
 from support.held import Held, wait_for
@@ -181,3 +184,25 @@ def test_a_second_interrupt_leaves_nothing_either(tmp_path: Path) -> None:
         _, said = process.communicate()
     assert (process.returncode, said.strip()) == (130, b"")
     assert [path.name for path in tmp_path.iterdir()] == ["in.zarr"]
+
+
+@pytest.mark.slow
+def test_convcli_need_not_be_installed(tmp_path: Path) -> None:
+    """It runs from a checkout, beside packages that are: no metadata say its version."""
+    packages, source = tmp_path / "packages", write_tiff(tmp_path / "in.tif", picture((90, 80)))
+    packages.mkdir()
+    for entry in Path(np.__file__).parents[1].iterdir():
+        if not entry.name.startswith("convcli-"):
+            (packages / entry.name).symlink_to(entry)
+    path = os.pathsep.join([str(Path(convcli.__file__).parents[1]), str(packages)])
+    for words, said in (
+        (("apply", "box:3", source, tmp_path / "out.tif", "--tiled", "-q"), ""),
+        (("--version",), "convcli 0+unknown"),
+    ):
+        line = [sys.executable, "-S", *command(*words)[1:]]
+        ended = subprocess.run(
+            line, capture_output=True, check=False, text=True, env=environment(PYTHONPATH=path)
+        )
+        assert (ended.returncode, ended.stderr) == (0, "")
+        assert ended.stdout.startswith(said)
+    assert read(str(tmp_path / "out.tif")).shape == (90, 80)

@@ -355,8 +355,8 @@ def test_no_block_touches_the_shard_of_another(tmp_path: Path) -> None:
         )
         seen = [
             tuple(range(part.start // unit, -(-part.stop // unit)))
-            for rows, columns, stack in tiling.blocks.all()
-            for part, unit in zip((*stack, rows, columns), shards, strict=True)
+            for region in tiling.blocks.all()
+            for part, unit in zip(region, shards, strict=True)
         ]
         blocks = [set(itertools.product(*seen[at : at + 3])) for at in range(0, len(seen), 3)]
         assert len(blocks) == tiling.blocks.count
@@ -542,12 +542,76 @@ def test_wrong_usage(
     assert sorted(path.name for path in folder.iterdir()) == before
 
 
-def test_maps_that_have_no_place(folder: Path) -> None:
-    options = Options(colormap=convcli.Colormap.MAGMA)
-    with pytest.raises(ConvcliError, match="expected 1 output map for each plane, got 3"):
-        filtered(folder / "four-05.zarr", folder / "out.zarr", options=options)
-    filtered(folder / "four-05.zarr", folder / "out.tif", "c=0,z=0", options=options)
+BANK = json.dumps([[[[0, 0, 0], [0, 1, 0], [0, 0, 0]]], [[[1 / 9] * 3] * 3]])
+"""Two maps of each plane: itself, and its means."""
+
+
+def test_maps_become_channels_beside_those_that_are_there(folder: Path) -> None:
+    source, target = folder / "four-05.zarr", folder / "out.zarr"
+    filtered(source, target, "c=1:,z=1:", kernels=[BANK])
+    before, after = arrays(source), arrays(target)
+    values = before[0][1:, 1:]
+    expected = np.stack([values, blurred(values)], axis=1).reshape(-1, *values.shape[1:])
+    assert after[0].chunks == before[0].chunks
+    for level in after:
+        np.testing.assert_array_equal(level[...], expected)
+        expected = means(expected, (1, 2, 2, 2))
+    old, new = (told(place)["omero"]["channels"] for place in (source, target))
+    names = [f"{each['label']} map {number}" for each in old[1:] for number in (0, 1)]
+    assert [each["label"] for each in new] == names
+    assert [each["color"] for each in new] == [each["color"] for each in old[1:] for _ in "01"]
+
+
+def test_colours_become_channels(folder: Path) -> None:
+    settings: Any = {"colormap": convcli.Colormap.MAGMA, "range": Range.CLIP}
+    options, source, target = Options(**settings), folder / "four-05.zarr", folder / "out.zarr"
+    filtered(source, target, options=options, pyramid=Pyramid.NONE)
+    made = arrays(target)[0][...]
+    plane = zarr.open_array(str(source / "s0"), mode="r")[1, 2]
+    expected = convcli.apply("box:3", plane, **settings).array
+    np.testing.assert_array_equal(np.moveaxis(made[3:6, 2], 0, -1), expected)
+    channels = told(target)["omero"]["channels"]
+    assert [each["label"] for each in channels[3:6]] == ["GFP red", "GFP green", "GFP blue"]
+    assert [each["color"] for each in channels[3:6]] == ["FF0000", "00FF00", "0000FF"]
+    assert {each["window"]["end"] for each in channels} == {np.iinfo(made.dtype).max}
+    filtered(source, folder / "out.tif", "c=0,z=0", options=options)
     assert tifffile.imread(folder / "out.tif").shape == (20, 32, 3)
+
+
+def test_maps_get_an_axis_where_there_are_no_channels(tmp_path: Path) -> None:
+    values = picture((4, 6, 8))
+    source = image(tmp_path / "in.zarr", values, (2, 3, 4))
+    filtered(source, tmp_path / "out.zarr", kernels=[BANK])
+    expected = np.stack([values, blurred(values)])
+    for level in arrays(tmp_path / "out.zarr"):
+        np.testing.assert_array_equal(level[...], expected)
+        expected = means(expected, (1, 2, 2, 2))
+    facts = told(tmp_path / "out.zarr")
+    multiscale = facts["multiscales"][0]
+    assert [axis["name"] for axis in multiscale["axes"]] == ["c", "z", "y", "x"]
+    assert multiscale["axes"][0]["type"] == "channel"
+    scales = [each["coordinateTransformations"][0]["scale"] for each in multiscale["datasets"]]
+    assert scales == [[1, 1, 1, 1], [1, 2, 2, 2]]
+    assert [each["label"] for each in facts["omero"]["channels"]] == ["map 0", "map 1"]
+    assert facts["omero"]["channels"][0]["window"] == {
+        "min": 0, "start": 0, "end": 255, "max": 255,
+    }  # fmt: skip
+    blurs = filtered(tmp_path / "out.zarr", tmp_path / "again.zarr")
+    assert blurs.frames == 8
+
+
+@pytest.mark.parametrize("version", [2, 3])
+def test_maps_of_an_array_whose_planes_are_times(version: int, tmp_path: Path) -> None:
+    values = picture((3, 9, 10))
+    named: dict[str, Any] = {"dimension_names": ("t", "y", "x")}
+    if version == 2:
+        named = {"attributes": {"_ARRAY_DIMENSIONS": ["t", "y", "x"]}}
+    plain(tmp_path / "in.zarr", values, chunks=(2, 4, 4), zarr_format=version, **named)
+    filtered(tmp_path / "in.zarr", tmp_path / "out.zarr", kernels=[BANK])
+    made = zarr.open_array(str(tmp_path / "out.zarr"), mode="r")
+    np.testing.assert_array_equal(made[...], np.stack([values, blurred(values)], axis=1))
+    assert made.chunks == (2, 1, 4, 4)
+    assert filtered(tmp_path / "out.zarr", tmp_path / "b.zarr", "t=1").frames == 2
 
 
 def test_what_else_is_in_an_image_stays(folder: Path) -> None:

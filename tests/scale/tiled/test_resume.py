@@ -15,6 +15,7 @@ import tifffile
 from support.commands import Words, command, done, environment, process, refusal, run
 from support.dask_cluster import Cluster
 from support.held import Held, contents, wait_for
+from support.s3_server import Bucket
 from support.scenes import picture, read, write_tiff, write_zarr
 
 SIZE = (700, 640)
@@ -196,3 +197,62 @@ def test_on_a_cluster(cluster: Cluster, suffix: str, source: Path, tmp_path: Pat
     done("apply", "gaussian:2", source, tmp_path / f"whole{suffix}", *WORDS)
     np.testing.assert_array_equal(read(str(target)), read(str(tmp_path / f"whole{suffix}")))
     assert left(target.parent) == []
+
+
+@pytest.mark.slow
+@pytest.mark.servers
+@pytest.mark.parametrize("replaces", [False, True])
+def test_in_a_store(replaces: bool, bucket: Bucket, source: Path, tmp_path: Path) -> None:  # noqa: FBT001 - a case
+    """The journal stands beside the output, and what was there before stays until the end."""
+    target, line = bucket.url("out.zarr"), ("apply", "gaussian:2", source)
+    if replaces:
+        small = Path(write_zarr(tmp_path / "small.zarr", picture((9, 9)), (9, 9)))
+        for part in ("zarr.json", "c/0/0"):
+            bucket.put(f"out.zarr/{part}", (small / part).read_bytes())
+    before = {key: bucket.get(key) for key in bucket.keys()}  # noqa: SIM118 - no dict
+    held = Held(source / "c" / "5" / "2")
+    env = environment(**bucket.settings)
+    words = command(*line, target, *WORDS, "--resume")
+    with subprocess.Popen(words, stdout=subprocess.DEVNULL, env=env) as running:
+        held.await_reader()
+        running.send_signal(signal.SIGINT)
+        held.release()
+    assert {key: bucket.get(key) for key in before} == before
+    written = bucket.get("out.zarr.journal").count(b"\n") - 1
+    assert written > 2
+    if replaces:
+        other = ("apply", "box:5", source, target, *WORDS, "--resume")
+        said = process(*other, **bucket.settings).stderr
+        assert b"the kernel is not that of the stopped run" in said
+    kept = {name: name.read_bytes() for name in (source / "c" / "0").iterdir()}
+    for name in kept:
+        name.write_bytes(b"no chunk")
+    resumed = process(*line, target, *WORDS, "--resume", **bucket.settings)
+    assert f"went on after {written} blocks".encode() in resumed.stderr
+    for name, data in kept.items():
+        name.write_bytes(data)
+    done(*line, tmp_path / "whole.zarr", *WORDS)
+    whole = [path for path in (tmp_path / "whole.zarr").rglob("*") if path.is_file()]
+    expected = {path.relative_to(tmp_path / "whole.zarr").as_posix(): path for path in whole}
+    assert set(bucket.keys()) == {f"out.zarr/{name}" for name in expected}
+    for key, path in expected.items():
+        assert bucket.get(f"out.zarr/{key}") == path.read_bytes()
+
+
+@pytest.mark.slow
+@pytest.mark.servers
+def test_what_is_left_in_a_store_goes_when_another_run_begins(
+    bucket: Bucket, source: Path
+) -> None:
+    target = bucket.url("out.zarr")
+    held = Held(source / "c" / "5" / "2")
+    words = command("apply", "gaussian:2", source, target, *WORDS, "--resume")
+    with subprocess.Popen(words, env=environment(**bucket.settings)) as running:
+        held.await_reader()
+        running.send_signal(signal.SIGINT)
+        held.release()
+    said = process("apply", "gaussian:2", source, target, *WORDS, **bucket.settings)
+    assert b"--resume would have kept them" in said.stderr
+    assert all(key.startswith("out.zarr/") for key in bucket.keys())  # noqa: SIM118 - no dict
+    tiff = process("apply", "box", source, bucket.url("o.tif"), "--resume", **bucket.settings)
+    assert b"--resume: expected an output on a disk, or a .zarr in a store" in tiff.stderr

@@ -129,7 +129,7 @@ def show_tiling(tiling: "Tiling", title: str) -> None:
     at_once = counted(min(tiling.jobs, blocks.count), "block")
     passes = "one pass" if tiling.passes == 1 else f"{tiling.passes} passes"
     rows = [
-        ("blocks", f"{blocks.count:,}", f"{_pixels(blocks.shape)} each, in {passes}"),
+        ("blocks", f"{blocks.count:,}", f"{_pixels(blocks.shape[-2:])} each, in {passes}"),
         ("halo", _pixels(blocks.halo), "more of the input for each block, at most"),
         ("tiles read", _pixels(tiling.source_chunk), "in the input's file"),
         ("tiles written", _pixels(tiling.chunk), "in the output's file"),
@@ -139,5 +139,5 @@ def show_tiling(tiling: "Tiling", title: str) -> None:
     show_plans(tiling.plans, 1)
 
 
-def _pixels(shape: tuple[int, int]) -> str:
+def _pixels(shape: "Sequence[int]") -> str:
     return f"{shape[1]:,} × {shape[0]:,} px"

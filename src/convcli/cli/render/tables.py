@@ -187,7 +187,7 @@ def show_table(
     not even that is enough, each row becomes a block of lines below its first `names` cells.
     `numbers` are the columns whose cells are aligned to the right.
     """
-    body = [tuple(row) for row in rows]
+    body = list(rows)
     texts = [tuple(map(str, row)) for row in body]
     layout = layout_for(headings, texts, width_of_output(to_stderr=to_stderr))
     heading = Text(title, style="bold")

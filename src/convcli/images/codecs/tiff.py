@@ -122,7 +122,9 @@ class PageLayout(Record, kw_only=True):
     @property
     def nbytes(self) -> int:
         """Bytes of the pixels of the page and its copies, where nothing is compressed."""
-        values = math.prod(self.grid) * math.prod(self.tile) * self.samples
+        # Tiles are filled up at the edges, strips are not.
+        pixels = self.size if self.striped else (*self.grid, *self.tile)
+        values = math.prod(pixels) * self.samples
         # Copies of half the size take a third together.
         return values * (4 if self.factors else 3) // 3 * self.depth.dtype.itemsize
 
@@ -243,7 +245,7 @@ class TiffWriter:
 
     def _head(self) -> bytes:
         """Return the header and all directories; copies follow their page, or lie within."""
-        head = _BIG_HEADER if self._is_big else _PLAIN_HEADER
+        head = bytearray(_BIG_HEADER if self._is_big else _PLAIN_HEADER)
         for page, layout in enumerate(self._pages):
             directories = [
                 self._directory(page, copy) for copy in range(1 + len(layout.factors))
@@ -262,7 +264,7 @@ class TiffWriter:
             for start, directory, after in zip(starts, directories, following, strict=False):
                 data = directory.tobytes(start)
                 head += _linked(data, after, len(directory), big=self._is_big)
-        return head
+        return bytes(head)
 
     def _directory(self, page: int, copy: int) -> TiffImagePlugin.ImageFileDirectory_v2:
         layout, metadata = self._copies[page][copy], self._metadata

@@ -228,8 +228,9 @@ def _rows(answer: Explanation) -> list[Row]:
     for part in answer.parts:
         kernel = part.kernel if answer.combine is not None else ""
         for number, plane in enumerate(part.planes[:_MOST]):
-            is_added = bool(rows) and (number > 0 or summed)
-            rows.append(_row(answer, plane, kernel, is_added=is_added))
+            rows.append(
+                _row(answer, plane, kernel, is_added=number > 0 or (summed and bool(rows)))
+            )
         if part.opacity is not None:
             rows.append(_row(answer, part.opacity, kernel))
     return rows

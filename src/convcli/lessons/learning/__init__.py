@@ -132,21 +132,18 @@ def _check_channels(source: int, target: int, size: Pair, sharing: Sharing) -> N
 
 def _known(values: NDArray[np.generic], weights: int) -> tuple[NDArray[np.bool_], float]:
     """Return which values were not cut off at a limit of their dtype, and the other part."""
-    known = np.ones(values.shape, bool)
-    if values.dtype.kind not in "iu":
-        return known, 0.0
-    limits = np.iinfo(str(values.dtype))
-    inner = (values != limits.min) & (values != limits.max)
-    if inner.all(axis=2).sum() < _FEWEST * weights:
-        return known, 0.0
-    return inner, 1 - float(inner.mean())
+    if values.dtype.kind in "iu":
+        limits = np.iinfo(str(values.dtype))
+        inner = (values != limits.min) & (values != limits.max)
+        if inner.all(axis=2).sum() >= _FEWEST * weights:
+            return inner, 1 - float(inner.mean())
+    return np.ones(values.shape, bool), 0.0
 
 
 # ------------------------------------------------------------------ the normal equations
 
 _STRIP_NUMBERS = 2**17
-"""Numbers of the design matrix that are in memory at once: 1 MiB of float64, which stays in
-the cache of a core."""
+"""Numbers of the design matrix in memory at once: 1 MiB, which stays in the cache of a core."""
 
 
 def sums_of_products(group: Sequence[Samples]) -> Values:
@@ -213,8 +210,6 @@ class Spectrum(Record):
     def weight_error(self, variance: float) -> float:
         """Return the standard error of the least certain weight, for targets of a variance."""
         kept = self.determined
-        if not kept.any():
-            return 0.0
         spread = (self.vectors[:, kept] ** 2 / self.values[kept]).sum(axis=1) / self.count
         return math.sqrt(variance * float(spread.max()))
 

@@ -116,9 +116,8 @@ def _crop(samples: Samples, chance: np.random.Generator) -> tuple[Values, Values
     rows, columns = min(_CROP, height), min(_CROP, width)
     known = np.zeros(0, bool)
     while not known.any():
-        y = int(chance.integers(height - rows + 1))
-        x = int(chance.integers(width - columns + 1))
-        known = samples.known[y : y + rows, x : x + columns].reshape(-1)
+        y, x = (int(chance.integers(n + 1)) for n in (height - rows, width - columns))
+        crop = (..., slice(y, y + rows), slice(x, x + columns))
+        known = samples.known[crop].reshape(-1)
     patches = samples.patches((y, x), (rows, columns))
-    targets = samples.targets[:, y : y + rows, x : x + columns]
-    return patches[:, known], targets.reshape(len(targets), -1)[:, known]
+    return patches[:, known], samples.targets[crop].reshape(-1, known.size)[:, known]

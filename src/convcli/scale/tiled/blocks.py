@@ -7,7 +7,7 @@ from typing import Any
 
 from convcli.engine.planner import Plan
 from convcli.pipeline.memory import block_need
-from convcli.scale.tiled.source import USUAL_TILE, TiledWork
+from convcli.scale.tiled.source import USUAL_TILE, TiledWork, cut
 from convcli.storage.urls import is_zarr
 from convcli.threads import available_cores
 from convcli.values import Record, replace
@@ -24,85 +24,58 @@ _CHUNKS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128)
 _SCAN_PIXELS = 2**22
 """About the pixels of a block that is only looked at."""
 
+_FLAT = 2
+"""Axes of what has one plane."""
+
+
+Sizes = tuple[int, ...]
+"""Planes along each further axis of an array, if it has any; then rows and columns."""
+
 
 class Blocks(Record, kw_only=True):
-    """The blocks of a result of `size` (rows, columns).
+    """The blocks of a result of some `size`.
 
-    `shape` is (rows, columns) of a block: whole chunks of the output. `halo` is the rows and
-    columns of the picture that a block reads in addition to those under it. `nbytes` estimates
-    the memory that a block takes while it is computed. `stack` is how many planes the result
-    has along each of its further axes, and `depth` how many of them a block has.
+    `shape` is that of a block: whole chunks of the output. `halo` is the rows and columns of
+    the picture that a block reads in addition to those under it. `nbytes` estimates the memory
+    that a block takes while it is computed.
     """
 
-    size: tuple[int, int]
-    shape: tuple[int, int]
+    size: Sizes
+    shape: Sizes
     halo: tuple[int, int] = (0, 0)
     nbytes: int = 0
-    stack: tuple[int, ...] = ()
-    depth: tuple[int, ...] = ()
-
-    @property
-    def grid(self) -> tuple[int, int]:
-        """Blocks down and across."""
-        return (-(-self.size[0] // self.shape[0]), -(-self.size[1] // self.shape[1]))
 
     @property
     def count(self) -> int:
         """How many blocks there are."""
-        groups = (-(-count // most) for count, most in zip(self.stack, self.depth, strict=True))
-        return self.grid[0] * self.grid[1] * math.prod(groups)
+        return math.prod(-(-n // step) for n, step in zip(self.size, self.shape, strict=True))
 
     @property
     def megapixels(self) -> float:
         """Of the result, all planes together."""
-        return math.prod((*self.size, *self.stack)) / 1e6
+        return math.prod(self.size) / 1e6
 
-    def all(self) -> Iterator[tuple[Any, ...]]:
-        """Yield the rows, the columns and, in a stack, the planes of each block in order."""
-        down, across = self.grid
-        groups = (
-            [slice(at, min(at + most, count)) for at in range(0, count, most)]
-            for count, most in zip(self.stack, self.depth, strict=True)
-        )
-        for planes in itertools.product(*groups):
-            for row, column in itertools.product(range(down), range(across)):
-                rectangle = self.at(row, column)
-                yield (*rectangle, planes) if planes else rectangle
-
-    def at(self, row: int, column: int) -> tuple[slice, slice]:
-        """Return the outputs of a block.
-
-        >>> Blocks(size=(10, 10), shape=(4, 16)).at(2, 0)
-        (slice(8, 10, None), slice(0, 10, None))
-        """
-        (height, width), (rows, columns) = self.size, self.shape
-        return (
-            slice(row * rows, min((row + 1) * rows, height)),
-            slice(column * columns, min((column + 1) * columns, width)),
-        )
+    def all(self) -> Iterator[tuple[slice, ...]]:
+        """Yield the region of each block in order: planes, rows and columns."""
+        return cut([slice(0, n) for n in self.size], self.shape)
 
 
-def blocks_for(
-    work: TiledWork,
-    chunk: tuple[int, ...],
-    jobs: int,
-    memory: int | None = None,
-    stack: tuple[int, ...] = (),
-) -> Blocks:
-    """Cut the result of some work into blocks of whole chunks (rows, columns) of the output.
+def blocks_for(work: TiledWork, chunk: Sizes, jobs: int, memory: int) -> Blocks:
+    """Cut the result of some work into blocks of whole chunks of the output.
 
-    A result that is a `stack` of planes has chunks (planes …, rows, columns): a block has the
-    planes of one. `jobs` blocks are computed at once, and may take `memory` bytes together; a
-    block of one chunk may need more. Of the blocks that fit, those are chosen that compute and
-    read the least twice.
+    A block has the planes of one chunk. `jobs` blocks are computed at once, and may take
+    `memory` bytes together; a block of one chunk may need more. Of the blocks that fit, those
+    are chosen that compute and read the least twice.
     """
     # No pixel is read here: any may be translucent, which takes more memory.
     work = replace(work, pipeline=work.pipeline.for_translucent())
-    most = ((memory or _MEMORY) - work.pipeline.options.mask_bytes) // jobs
-    down, across = (_lengths(work.shape[axis], chunk[axis - 2]) for axis in (0, 1))
-    depth = tuple(map(min, stack, chunk))
+    most = (memory - work.pipeline.options.mask_bytes) // jobs
+    stack = work.source.stack if len(chunk) > _FLAT else ()
+    depth = ([planes] for planes in map(min, stack, chunk))
+    sides = (_lengths(work.shape[axis], chunk[axis - 2]) for axis in (0, 1))
     candidates = [
-        _blocks(work, shape, stack, depth) for shape in itertools.product(down, across)
+        _blocks(work, (*stack, *work.shape), shape)
+        for shape in itertools.product(*depth, *sides)
     ]
     fitting = [blocks for blocks in candidates if blocks.nbytes <= most]
     if not fitting:
@@ -125,26 +98,21 @@ def _lengths(size: int, chunk: int) -> list[int]:
     return [*lengths, -(-size // chunk) * chunk]
 
 
-def _blocks(
-    work: TiledWork, shape: tuple[int, int], stack: tuple[int, ...], depth: tuple[int, ...]
-) -> Blocks:
-    size = work.shape
-    block = (min(shape[0], size[0]), min(shape[1], size[1]))
-    need = block_need(work.pipeline, block)
-    jumps = [
-        math.prod(step.window.stride[axis] for step in work.pipeline.steps) for axis in (0, 1)
+def _blocks(work: TiledWork, size: Sizes, shape: Sizes) -> Blocks:
+    pipeline, source = work.pipeline, work.source
+    *depth, rows, columns = map(min, shape, size)
+    need = block_need(pipeline, (rows, columns))
+    halo = [
+        need.read[axis] - side * math.prod(step.window.stride[axis] for step in pipeline.steps)
+        for axis, side in enumerate((rows, columns))
     ]
-    halo = [need.read[axis] - block[axis] * jumps[axis] for axis in (0, 1)]
-    written = math.prod(block) * work.pipeline.written_channels * work.pipeline.dtype.itemsize
-    read = math.prod(need.read) * work.source.shape[2] * work.source.dtype.itemsize
-    more = math.prod(depth) * (read + _STACKED * written)
+    nbytes = need.nbytes
+    if depth:
+        written = rows * columns * pipeline.written_channels * pipeline.dtype.itemsize
+        read = math.prod(need.read) * source.shape[2] * source.dtype.itemsize
+        nbytes += math.prod(depth) * (read + _STACKED * written)
     return Blocks(
-        size=size,
-        shape=shape,
-        halo=(max(halo[0], 0), max(halo[1], 0)),
-        nbytes=need.nbytes + (more if stack else 0),
-        stack=stack,
-        depth=depth,
+        size=size, shape=shape, halo=(max(halo[0], 0), max(halo[1], 0)), nbytes=nbytes
     )
 
 
@@ -153,8 +121,8 @@ def _waste(work: TiledWork, blocks: Blocks) -> float:
     last = work.pipeline.steps[-1]
     computed = read = 1.0
     for axis in (0, 1):
-        whole = blocks.size[axis]
-        length = min(blocks.shape[axis], whole)
+        whole = blocks.size[axis - 2]
+        length = min(blocks.shape[axis - 2], whole)
         tile, chunk = last.tile[axis], work.source.chunk[axis]
         if length < whole:
             computed *= 1 + (tile if length % tile else 0) / length
@@ -219,12 +187,13 @@ def tiling_for(
     threads = jobs or available_cores()
     if client is not None:
         threads = max(1, sum(client.nthreads().values()))
-    stack = work.source.stack if is_zarr(target) else ()
     chunk = work.source.unit if is_zarr(target) else _tiff_tile(*work.source.chunk)
-    blocks = blocks_for(work, chunk, threads, memory, stack)
+    memory = memory or _MEMORY
+    blocks = blocks_for(work, chunk, threads, memory)
     needed = max(blocks.nbytes, after)
-    if client is None and stack:  # a shard is written by one, however large it is
-        threads = max(1, min(threads, (memory or _MEMORY) // needed))
+    if client is None and len(blocks.size) > _FLAT:
+        # A shard is written by one, however large it is.
+        threads = max(1, min(threads, memory // needed))
     return Tiling(
         plans=work.pipeline.plans,
         blocks=replace(blocks, nbytes=needed),
@@ -242,5 +211,5 @@ def _tiff_tile(rows: int, columns: int) -> tuple[int, int]:
     return (rows, columns) if fits else (USUAL_TILE, USUAL_TILE)
 
 
-def _size(shape: tuple[int, int]) -> dict[str, int]:
-    return {"width": shape[1], "height": shape[0]}
+def _size(shape: Sizes) -> dict[str, int]:
+    return {"width": shape[-1], "height": shape[-2]}

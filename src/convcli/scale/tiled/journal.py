@@ -3,179 +3,232 @@
 import contextlib
 import hashlib
 import json
+import sys
+import tempfile
 import time
 import zlib
-from collections.abc import Iterator, Sequence
-from importlib.metadata import version
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 import numpy as np
 
 from convcli.batch.places import absolute
 from convcli.engine.store import ValueStats
-from convcli.errors import ImageError
+from convcli.errors import ImageError, own_version
 from convcli.images.codecs.tiff_segments import fast_codecs
-from convcli.scale.tiled.source import Source, TiledMask, TiledWork
-from convcli.storage.atomic import JOURNAL, is_abandoned, is_stream, temporary_name
-from convcli.storage.urls import is_url, read_if_exists
-from convcli.values import Record, asdict, replace
+from convcli.scale.tiled.source import TiledMask, TiledWork
+from convcli.storage.atomic import (
+    JOURNAL,
+    is_abandoned,
+    is_stream,
+    remove_prefix,
+    temporary_name,
+)
+from convcli.storage.urls import (
+    is_folder,
+    is_there,
+    is_url,
+    is_zarr,
+    put_file,
+    read_if_exists,
+    remove,
+)
+from convcli.values import replace
 
 _QUIET_SECONDS = 300
 """After so long without a new line the run of another machine counts as stopped."""
 
+_SEND_SECONDS = 5
+"""Seconds between two sendings to a store, which cannot append to an object."""
+
+HEADS = ("zarr.json", ".zarray", ".zgroup")
+"""The objects that describe an array or a group, in two versions of the format."""
+
 
 class Journal:
-    """A file of JSON lines beside a partial output: what the run is, and each block in order.
+    """Lines of JSON beside a partial output: what the run is, and each block in order.
 
-    `place` is the partial output; empty where it is on no disk: nothing is kept then. `head`
-    says what the run is. `blocks` are those of the stopped run: their statistics, and where
-    their tiles are. With `resumes` the partial output stays when this run is stopped too.
-    `note` is what a person should know.
+    `place` is the partial output, `path` the journal: empty where none is kept. `head` says
+    what the run is. `blocks` are those of the stopped run: their statistics, and where their
+    tiles are. With `resumes` the partial output stays when this run is stopped too. `note` is
+    what a person should know.
     """
 
     def __init__(
         self,
         place: str,
+        path: str,
         head: dict[str, Any],
         blocks: Sequence[dict[str, Any]] = (),
         *,
         resumes: bool = False,
         note: str = "",
     ) -> None:
-        self.place, self.head, self.blocks, self.note = place, head, list(blocks), note
-        self.resumes = resumes
+        self.place, self.path, self.head = place, path, head
+        self.blocks, self.resumes, self.note = list(blocks), resumes, note
         self._file: BinaryIO | None = None
-        self._added = 0
-
-    @property
-    def count(self) -> int:
-        """Number of blocks that the stopped run had written."""
-        return len(self.blocks)
+        self._added, self._sent = 0, 0.0
 
     @property
     def stats(self) -> ValueStats:
-        """The statistics of those blocks."""
+        """The statistics of the blocks of the stopped run."""
         return sum((ValueStats(*block["stats"]) for block in self.blocks), ValueStats())
 
-    def prepared(self, work: TiledWork) -> TiledWork | None:
-        """Return the work as the stopped run had prepared it; None where there was none."""
+    def prepared(
+        self, work: TiledWork, prepare: Callable[[TiledWork], TiledWork], block: Sequence[int]
+    ) -> TiledWork:
+        """Return the work as the stopped run had prepared it; otherwise prepare it now.
+
+        What was found, and the shape of a `block`, stand in the first line.
+        """
         if "known" not in self.head:
-            return None
+            made = prepare(work)
+            known = None if made.known is None else _numbers(made.known)
+            is_open = made.pipeline is not work.pipeline
+            self.head |= {"block": list(block), "known": known, "open": is_open}
+            return made
         known = self.head["known"]
         pipeline = work.pipeline.for_translucent() if self.head["open"] else work.pipeline
-        return replace(
-            work, pipeline=pipeline, known=None if known is None else ValueStats(*known)
-        )
-
-    def describe(self, work: TiledWork, planned: TiledWork, shape: Sequence[int]) -> None:
-        """Set the first line: what the run computed before its first block.
-
-        `work` was prepared from what was `planned`; its blocks have the shape.
-        """
-        known = None if work.known is None else _numbers(work.known)
-        is_open = work.pipeline is not planned.pipeline
-        self.head |= {"block": list(shape), "known": known, "open": is_open}
+        return replace(work, pipeline=pipeline, known=known and ValueStats(*known))
 
     def start(self) -> None:
-        """Begin the file of the journal, once the partial output exists."""
-        if not self.place:
-            return
-        self._file = _journal_of(Path(self.place)).open("wb")
-        self._write(self.head, *self.blocks)
+        """Begin the journal, once it is known where the partial output is."""
+        if self.path:
+            opened = tempfile.TemporaryFile if is_url(self.path) else Path(self.path).open
+            self._file = cast("BinaryIO", opened("w+b"))
+            self._write({**self.head, "place": self.place}, *self.blocks)
 
     def add(self, stats: ValueStats, tiles: Sequence[Any]) -> None:
         """Note that a block is written completely."""
         self._added += 1
-        self._write({"stats": _numbers(stats), "tiles": list(tiles)})
+        self._write({"stats": _numbers(stats), "tiles": list(tiles), "time": time.time()})
 
     def _write(self, *lines: dict[str, Any]) -> None:
         if self._file is not None:
             self._file.write("".join(f"{json.dumps(line)}\n" for line in lines).encode())
             self._file.flush()
+            if is_url(self.path) and time.monotonic() - self._sent > _SEND_SECONDS:
+                self._send(self._file)
+
+    def _send(self, file: BinaryIO) -> None:
+        self._sent = time.monotonic()
+        put_file(self.path, file)
 
     def keeps(self) -> bool:
         """Tell whether the partial output is kept when the run is stopped by an error."""
-        return self.resumes and bool(self.count + self._added)
+        return self.resumes and bool(len(self.blocks) + self._added)
+
+    def remove(self) -> None:
+        """Remove the journal of an output that is complete, or not kept."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+            with contextlib.suppress(OSError, ImageError):
+                remove(self.path)
 
     @contextlib.contextmanager
     def kept(self) -> Iterator[None]:
-        """Close the journal, and remove it unless the output waits for another run."""
-        done = False
+        """Remove the journal at the end, unless the output waits for another run."""
         try:
             yield
-            done = True
+        except BaseException:
+            if self._file is not None and self.keeps():
+                with self._file, contextlib.suppress(ImageError):  # Another error is told.
+                    if is_url(self.path):
+                        self._send(self._file)
+                self._file = None
+            raise
         finally:
-            if self._file is not None:
-                self._file.close()
-            if self.place and (done or not self.keeps()):
-                _journal_of(Path(self.place)).unlink(missing_ok=True)
+            self.remove()
 
 
 def journal_for(target: str, facts: dict[str, str], *, resume: bool) -> Journal:
     """Return the journal of a new output, or of the one that a stopped run has left.
 
-    `facts` must be equal to go on: see `facts_of`. An `ImageError` is raised if the stopped run
-    was another one, or may be at work on another machine.
+    `facts` must be equal to go on: see `facts_of`. In a store a journal is kept with `resume`
+    only, and of a Zarr, whose chunks are objects of their own. An `ImageError` is raised if the
+    stopped run was another one, or may be at work on another machine.
     """
-    if is_url(target) or is_stream(target):
+    in_store = is_url(target)
+    if is_stream(target) or (in_store and not is_zarr(target)):
         if resume:
-            raise ImageError(f"{target}: --resume: expected an output on a disk: leave it out")
-        return Journal("", {})
-    final = Path(target).resolve()
-    head: dict[str, Any] = {"target": str(final), "facts": facts}
-    new = final.with_name(temporary_name())
-    left = _left_for(final)
-    if left is None:
-        return Journal(str(new), head, resumes=resume)
-    place, (found, *blocks) = left
-    if not resume:
-        note = f"a stopped run had written {len(blocks)} blocks: --resume would have kept them"
-        return Journal(str(new), head, note=note if found["facts"] == facts else "")
-    _check_same(target, found["facts"], facts, len(blocks))
-    if is_abandoned(place.name) is None:
-        quiet = time.time() - _journal_of(place).stat().st_mtime
-        if quiet < _QUIET_SECONDS:
             raise ImageError(
-                f"{target}: --resume: a run of another machine wrote it {quiet:.0f} s ago: "
-                f"stop that, and wait {_QUIET_SECONDS} s"
+                f"{target}: --resume: expected an output on a disk, or a .zarr in a store, of "
+                "which each part is there as soon as it is written: leave it out"
             )
-    place.rename(new)
-    _journal_of(place).rename(_journal_of(new))
-    note = f"went on after {len(blocks)} blocks of a stopped run"
-    return Journal(str(new), found, blocks, resumes=True, note=note if blocks else "")
+        return Journal("", "", {})
+    run = temporary_name()
+    final = target.rstrip("/") if in_store else str(Path(target).resolve())
+    place = "" if in_store else str(Path(final).with_name(run))
+    path = (final if in_store else place) + JOURNAL
+    head = {"target": final, "facts": facts, "run": run, "time": time.time()}
+    left, note = _left_for(final), ""
+    if left and resume:
+        return _resumed(target, left, head, place, path)
+    if left and left[0]["facts"] == facts:
+        note = (
+            f"a stopped run had written {len(left) - 1} blocks: --resume would have kept them"
+        )
+    if left and in_store:
+        remove(path)
+        if left[0]["place"] != final:
+            remove_prefix(left[0]["place"])
+    return Journal(
+        place, path if resume or not in_store else "", head, resumes=resume, note=note
+    )
 
 
-def _journal_of(place: Path) -> Path:
-    return place.with_name(place.name + JOURNAL)
+def _resumed(
+    target: str, left: list[dict[str, Any]], head: dict[str, Any], place: str, path: str
+) -> Journal:
+    """Take over what a stopped run has left."""
+    found, *blocks = left
+    for name, value in head["facts"].items():
+        if found["facts"].get(name) != value:
+            raise ImageError(
+                f"{target}: --resume: {name} is not that of the stopped run, which has written "
+                f"{len(blocks)} blocks: run it as before, or without --resume to begin again"
+            )
+    quiet = time.time() - left[-1]["time"]
+    if is_abandoned(found["run"]) is None and quiet < _QUIET_SECONDS:
+        raise ImageError(
+            f"{target}: --resume: a run of another machine wrote it {quiet:.0f} s ago: stop "
+            f"that, and wait {_QUIET_SECONDS} s"
+        )
+    if is_url(path):
+        place = found["place"]
+    else:
+        Path(found["place"]).rename(place)
+        Path(found["place"] + JOURNAL).rename(path)
+    note = f"went on after {len(blocks)} blocks of a stopped run" if blocks else ""
+    head = {**found, "run": head["run"]}
+    return Journal(place, path, head, blocks, resumes=True, note=note)
 
 
-def _left_for(final: Path) -> tuple[Path, list[dict[str, Any]]] | None:
-    """Return the partial output that was left for a target, and the lines of its journal."""
+def _left_for(final: str) -> list[dict[str, Any]]:
+    """Return the journal of what a stopped run has left for an output; nothing without one."""
+    if is_url(final):
+        lines = list(_lines(read_if_exists(final + JOURNAL) or b""))
+        place = lines[0]["place"] if lines else ""
+        # It may have been removed, or replaced by an output that is complete.
+        is_left = place and is_folder(place)
+        return lines if is_left and not any(is_there(f"{place}/{h}") for h in HEADS) else []
     with contextlib.suppress(OSError):
-        for journal in sorted(final.parent.glob(f".convcli-*{JOURNAL}")):
+        for journal in sorted(Path(final).parent.glob(f".convcli-*{JOURNAL}")):
             place = journal.with_name(journal.name.removesuffix(JOURNAL))
             if is_abandoned(journal.name) is not False and place.exists():
-                lines = list(_lines(journal))
-                if lines and lines[0].get("target") == str(final):
-                    return place, lines
-    return None
+                lines = list(_lines(journal.read_bytes()))
+                if lines and lines[0].get("target") == final:
+                    return lines
+    return []
 
 
-def _lines(journal: Path) -> Iterator[dict[str, Any]]:
+def _lines(data: bytes) -> Iterator[dict[str, Any]]:
     """Yield the complete lines of a journal; the last one may be cut off."""
     with contextlib.suppress(ValueError):
-        for line in journal.read_bytes().split(b"\n"):
+        for line in data.split(b"\n"):
             yield json.loads(line)
-
-
-def _check_same(target: str, found: dict[str, str], facts: dict[str, str], count: int) -> None:
-    changed = next((name for name in facts if found.get(name) != facts[name]), None)
-    if changed is not None:
-        raise ImageError(
-            f"{target}: --resume: {changed} is not that of the stopped run, which has written "
-            f"{count} blocks: run it as before, or without --resume to begin again"
-        )
 
 
 # ------------------------------------------------------------------ what must be equal
@@ -190,57 +243,33 @@ def facts_of(
     """
     pipeline, codecs = work.pipeline, fast_codecs()
     strategies = [plan.strategy.name for plan in pipeline.plans]
-    options, mask = pipeline.options, pipeline.options.mask
-    same = replace(options, jobs=None, collect_stats=True)
-    weights = _version(mask.source) if isinstance(mask, TiledMask) else mask and mask.weights
+    options = pipeline.options
     packing = zlib.ZLIB_RUNTIME_VERSION if codecs is None else codecs.__version__
+    same = replace(options, jobs=None, collect_stats=True)
     return {
         "the input": absolute(work.source.label),
-        "the content of the input": _version(work.source),
-        "the content of the mask": _digest(weights),
+        "the content of the input": work.source.version,
+        "the content of the mask": _digest(_content_of(options.mask)),
         "the kernel": _digest(list(kernels)),
         "one of the options": _digest([same, saving, layout]),
         "the choice of --quiet": str(options.collect_stats),
         "the version of convcli or of a package": _digest(
-            [version("convcli"), np.__version__, strategies, packing]
+            [own_version(), np.__version__, strategies, packing]
         ),
     }
 
 
-def _version(source: Source) -> str:
-    """Return a text that changes when another picture takes the place of a source."""
-    if source.version:
-        return source.version
-    names = ("zarr.json", ".zarray", ".zattrs")
-    if is_url(source.label):
-        return _digest([read_if_exists(f"{source.label}/{name}") for name in names])
-    heads = [Path(source.label) / name for name in names]
-    facts = [head.stat() for head in heads if head.exists()]
-    return _digest([(each.st_size, each.st_mtime_ns) for each in facts])
+def _content_of(mask: Any) -> object:
+    """Return what differs where a mask does; one that is read in parts is not read here."""
+    if isinstance(mask, TiledMask):
+        return mask.source.version
+    return mask and hashlib.sha256(mask.weights.tobytes()).digest()
 
 
 def _digest(value: object) -> str:
-    digest = hashlib.sha256()
-    for part in _parts(value):
-        digest.update(part)
-    return digest.hexdigest()
-
-
-def _parts(value: object) -> Iterator[bytes]:
-    """Yield bytes that are equal for equal values, in each process."""
-    if isinstance(value, np.ndarray):
-        yield repr((value.dtype.str, value.shape)).encode()
-        yield np.ascontiguousarray(value).tobytes()
-    elif isinstance(value, Record):
-        yield type(value).__name__.encode()
-        yield from _parts(sorted(asdict(value).items()))
-    elif isinstance(value, list | tuple):
-        yield b"("
-        for each in value:
-            yield from _parts(each)
-        yield b")"
-    else:
-        yield repr(value).encode() + b"\0"
+    """Return a text that is equal for equal values, in each process."""
+    with np.printoptions(threshold=sys.maxsize, floatmode="unique"):
+        return hashlib.sha256(repr(value).encode()).hexdigest()
 
 
 def _numbers(stats: ValueStats) -> list[float]:

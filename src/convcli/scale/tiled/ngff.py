@@ -4,16 +4,18 @@ An image is a group of arrays, its levels, each smaller than the one before. The
 axes, and for each level a scale and a translation that take its indices to physical units.
 """
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from convcli.errors import ImageError
-from convcli.values import Record
+from convcli.values import Record, replace
 
 _KINDS = ("scale", "translation")
 _VERSIONS = ("0.4", "0.5")
+_COLORS = {"red": "FF0000", "green": "00FF00", "blue": "0000FF"}
 
 
 class NgffImage(Record):
@@ -79,17 +81,12 @@ class NgffImage(Record):
         return found
 
     def attributes_after(
-        self,
-        levels: int,
-        moves: Sequence[tuple[float, float, bool]],
-        channels: slice,
-        brighter: float,
+        self, levels: int, moves: Sequence[tuple[float, float, bool]], **shown: Any
     ) -> dict[str, Any]:
         """Return what the group of a result says, of which so many levels are written.
 
         `moves` has for each axis the step between two pixels, in pixels of the first level, the
-        place of the first, and whether there are no more. The `channels` are those of the
-        image that it has, and its white is `brighter`.
+        place of the first, and whether there are no more. How it is `shown`: see `_omero`.
         """
         multiscale = {
             **self.multiscale,
@@ -98,10 +95,23 @@ class NgffImage(Record):
         if levels > 1:
             multiscale |= {"type": "mean", "metadata": {"method": "convcli apply"}}
         facts = {**self.facts, "multiscales": [multiscale]}
-        if isinstance(omero := facts.get("omero"), dict):
+        omero = facts.get("omero")
+        if isinstance(omero, dict) or shown["maps"]:
             firsts = dict(zip(self.axes, (int(first) for _, first, _ in moves), strict=True))
-            facts["omero"] = _omero(omero, channels, brighter, firsts)
-        return {**self.attributes, "ome": facts} if "ome" in self.attributes else facts
+            facts["omero"] = _omero(omero or {}, firsts, **shown)
+        return with_facts(self.attributes, facts)
+
+    def with_channels(self, place: int) -> "NgffImage":
+        """Return the image with one more axis, that of channels, at a place among the axes."""
+        facts = json.loads(json.dumps(self.facts))
+        multiscale = facts["multiscales"][0]
+        multiscale["axes"].insert(place, {"name": "c", "type": "channel"})
+        for each in (multiscale, *multiscale["datasets"]):
+            for move in each.get("coordinateTransformations") or []:
+                for kind, neutral in zip(_KINDS, (1.0, 0.0), strict=True):
+                    if kind in move:
+                        move[kind].insert(place, neutral)
+        return replace(self, attributes=with_facts(self.attributes, facts))
 
     def _dataset(self, level: int) -> dict[str, Any]:
         found: dict[str, Any] = self.multiscale["datasets"][self.first + level]
@@ -125,26 +135,49 @@ class NgffImage(Record):
 
 
 def _omero(
-    omero: dict[str, Any], channels: slice, brighter: float, firsts: dict[str, int]
+    omero: dict[str, Any],
+    firsts: dict[str, int],
+    *,
+    channels: slice,
+    brighter: float,
+    white: float,
+    maps: Sequence[str],
 ) -> dict[str, Any]:
-    """Return how viewers show the channels of a result, whose planes begin at `firsts`."""
+    """Return how viewers show a result with so many `channels`, whose planes begin at `firsts`.
+
+    Its `white` is `brighter` than that of the image. Each channel is there for each of `maps`.
+    """
     made = [dict(each) for each in omero.get("channels", [])[channels]]
     for channel in made if brighter != 1 else ():
         window = channel.get("window", {})
         channel["window"] = {key: value * brighter for key, value in window.items()}
-    shown = {
+    if maps:
+        window = {"min": 0, "start": 0, "end": white, "max": white}
+        plain = {"active": True, "color": "FFFFFF", "window": window}
+        made = [
+            {**channel, "label": f"{channel.get('label', '')} {name}".strip()}
+            | ({"color": _COLORS[name], "window": window} if name in _COLORS else {})
+            for channel in made or [plain]
+            for name in maps
+        ]
+    begun = {
         key: max(0, value - firsts.get(key[-1].lower(), 0))
         if key.startswith("default")
         else value
         for key, value in (omero.get("rdefs") or {}).items()
     }
-    return {**omero, "channels": made, **({"rdefs": shown} if shown else {})}
+    return {**omero, "channels": made, **({"rdefs": begun} if begun else {})}
 
 
 def ngff_facts(attributes: dict[str, Any]) -> dict[str, Any]:
     """Return what the attributes of a group say as OME-Zarr."""
     facts = attributes.get("ome", attributes)
     return facts if isinstance(facts, dict) else {}
+
+
+def with_facts(attributes: dict[str, Any], facts: dict[str, Any]) -> dict[str, Any]:
+    """Return the attributes of a group that says other facts as OME-Zarr."""
+    return {**attributes, "ome": facts} if "ome" in attributes else facts
 
 
 def image_in(place: str, attributes: dict[str, Any]) -> NgffImage | None:

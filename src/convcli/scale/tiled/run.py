@@ -10,8 +10,9 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
+from convcli.batch.job import FileJob
 from convcli.batch.manifest import claimed, output_key
-from convcli.batch.places import absolute
+from convcli.batch.places import absolute, place_from
 from convcli.choices import PlaneChoice, Range
 from convcli.engine.store import ValueStats
 from convcli.errors import ClusterError, ImageError, OptionError
@@ -30,123 +31,25 @@ from convcli.scale.tiled.journal import Journal, facts_of, journal_for
 from convcli.scale.tiled.source import Source, Target, TiledMask, TiledWork
 from convcli.scale.tiled.target import ZarrOutput, check_target, output_for, target_for
 from convcli.scale.tiled.tiff import TiffSource, open_tiff
-from convcli.scale.tiled.zarr import open_zarr
-from convcli.storage.urls import is_url, is_zarr, local_path
+from convcli.scale.tiled.zarr import ZarrSource, open_zarr
+from convcli.storage.urls import is_there, is_url, is_zarr
 from convcli.threads import new_thread_pool, uninterrupted
 from convcli.values import replace
 
 Result = TypeVar("Result")
 Task = Callable[..., Result]
-Begin = Callable[..., Any]
-"""Starts the task of one block; returns its future."""
 
 FlightFor = Callable[[Callable[..., Any], TiledWork], Any]
-"""Makes the `Flight` that takes the blocks of one pass to the workers of a cluster."""
+"""Opens the `Flight` that takes the blocks of one pass to the workers of a cluster."""
+
+Progress = Callable[[int, int, float], None]
+"""Is called with the number of blocks that are done, of all blocks, and of megapixels."""
 
 _AHEAD = 2
 """Blocks a thread that are started before the first of them is asked for its result."""
 
 _PATIENCE = 60
 """Seconds to wait for workers to end their blocks after an error; some may be lost."""
-
-
-def each(
-    task: Task[Result],
-    work: TiledWork,
-    blocks: Blocks,
-    *,
-    jobs: int,
-    flight_for: FlightFor | None = None,
-    first: int = 0,
-) -> Generator[Result, None, None]:
-    """Run a task on each block, and yield its results from the first block to the last.
-
-    The task takes the work and the rows and columns of a block. It can be pickled, and the work
-    is sent to each worker of a cluster once, where `flight_for` makes its `Flight`; otherwise
-    `jobs` threads compute. Only a few blocks are started ahead of the one whose result is next,
-    and none after an error. The blocks before the `first` are left out.
-    """
-    if flight_for is None:
-        yield from _on_threads(functools.partial(task, work), blocks, jobs, first)
-    else:
-        yield from _on_cluster(task, work, blocks, flight_for, first)
-
-
-def _on_threads(compute: Begin, blocks: Blocks, jobs: int, first: int) -> Iterator[Any]:
-    pool = new_thread_pool(jobs)
-    try:
-        rest = itertools.islice(blocks.all(), first, None)
-        yield from _in_order(rest, lambda *block: pool.submit(compute, *block), jobs, deque())
-    finally:
-        # After an error or an interrupt each thread ends the block that it is at.
-        pool.shutdown(cancel_futures=True)
-
-
-def _on_cluster(
-    task: Task[Any], work: TiledWork, blocks: Blocks, flight_for: FlightFor, first: int
-) -> Iterator[Any]:
-    flight = flight_for(functools.partial(_run_block, task), work)
-    rest = itertools.islice(enumerate(blocks.all()), first, None)
-    done, following, begun = dict[int, Any](), first, first
-    try:
-        while following < blocks.count:
-            while flight.has_room and begun - following < _AHEAD * max(1, flight.threads):
-                block = next(rest, None)
-                if block is None:
-                    break
-                begun += 1
-                flight.send([block])
-            if flight.is_empty:
-                flight.send_suspect()
-            for ended in flight.next_ended():
-                done[ended.items[0][0]] = _result_of(ended)
-            while following in done:
-                yield done.pop(following)
-                following += 1
-    finally:
-        # After an error or an interrupt too, workers end the blocks that they are at.
-        flight.cancel(_PATIENCE)
-
-
-def _run_block(task: Task[Any], work: TiledWork, numbered: Any) -> Any:
-    return task(work, *numbered[1])
-
-
-def _result_of(ended: Any) -> Any:
-    if ended.error is not None:
-        raise ended.error
-    if ended.fault:
-        rows, columns, *_ = ended.items[0][1]
-        raise ClusterError(
-            f"the block of rows {rows.start} to {rows.stop} and columns {columns.start} to "
-            f"{columns.stop} failed, though it was alone: {ended.fault}: use less --memory, or "
-            "more --retries"
-        )
-    return ended.results[0]
-
-
-def _in_order(
-    blocks: Iterator[Any], begin: Begin, workers: int, running: deque[Any]
-) -> Iterator[Any]:
-    """Yield results in the order of the blocks; `running` holds those that are begun."""
-    for block in blocks:
-        with uninterrupted():
-            running.append(begin(*block))
-        if len(running) >= _AHEAD * workers:
-            yield _first(running)
-    while running:
-        yield _first(running)
-
-
-def _first(running: deque[Any]) -> Any:
-    """Wait for the first block, and take it out only then."""
-    result = running[0].result()
-    running.popleft()
-    return result
-
-
-Progress = Callable[[int, int, float], None]
-"""Is called with the number of blocks that are done, of all blocks, and of megapixels."""
 
 
 def filter_large(
@@ -160,7 +63,7 @@ def filter_large(
     saving: Saving | None = None,
     file_format: str | None = None,
     memory: int | None = None,
-    client: Any = None,
+    cluster: Any = None,
     retries: int = 3,
     timeout: float | None = None,
     overwrite: bool = False,
@@ -172,35 +75,33 @@ def filter_large(
 
     `convcli.apply_tiled` says what the arguments are. A ``.tif`` gets the input's tiles, or
     512 × 512. `saving` is how the result is written; `file_format` is ``TIFF`` whatever the
-    name of the target. `client` is a Dask cluster whose workers see the input, and the output
-    where it is a ``.zarr``. `timeout`: see `default_timeout`. With `overwrite` another run may
-    be writing the same output. `planes` of a Zarr array are filtered. The report's time
-    includes reading and writing.
+    name of the target. The workers of a `cluster` see the input, and the output where it is a
+    ``.zarr``. With `overwrite` another run may be writing the
+    same output. `planes` of a Zarr array are filtered. The report's time includes reading and
+    writing.
     """
-    started = time.perf_counter()
-    source, target, saving = _located(source), _located(target), saving or Saving()
-    claim = claimed([output_key(target)], overwrite=overwrite)
+    started, saving = time.perf_counter(), saving or Saving()
+    source, target = _located(source, cluster), _located(target, cluster)
     with (
+        _connected(cluster, retries, source, target) as client,
         _opened(source, frame, planes) as opened,
         _mask_in_tiles(options) as given,
-        claim,
+        claimed([output_key(target)], overwrite=overwrite),
     ):
         work, notes = _work(kernels, opened, given, saving)
         check_target(work, target, saving, max_pixels, file_format)
         arrays, tiling = _tiled(work, target, options.jobs, memory, client)
         facts = facts_of(work, kernels, saving, [tiling.chunk, planes])
         journal = journal_for(target, facts, resume=resume)
-        if "block" in journal.head:  # as a stopped run has cut it
-            blocks = replace(tiling.blocks, shape=tuple(journal.head["block"]))
-            tiling = replace(tiling, blocks=blocks)
-        planned = work
+        blocks = tiling.blocks  # or as a stopped run has cut it
+        shape = tuple(journal.head.get("block", blocks.shape))
+        tiling = replace(tiling, blocks=replace(blocks, shape=shape))
         with (
             journal.kept(),
-            _admitted(client, source, target, retries, timeout) as flight_for,
+            _flights(client, source, target, retries, timeout) as flight_for,
         ):
             passes = _Passes(tiling, progress, flight_for)
-            work = journal.prepared(work) or passes.prepared(work)
-            journal.describe(work, planned, tiling.blocks.shape)
+            work = journal.prepared(work, passes.prepared, shape)
             with target_for(
                 target, work, tiling.chunk, saving, journal, arrays=arrays
             ) as output:
@@ -209,14 +110,14 @@ def filter_large(
                 if isinstance(given.mask, TiledMask):
                     given.mask.source.check_unchanged()
     report = work.pipeline.report(stats, time.perf_counter() - started)
-    notes = (*filter(None, [journal.note]), *notes, *output.notes, *_losses(work, target))
-    frames = math.prod(tiling.blocks.stack)
+    notes = (*filter(None, [journal.note]), *notes, *_losses(work, target, arrays))
+    frames = math.prod(tiling.blocks.size[:-2])
     return replace(
         report,
         mode=opened.mode,
         frames=frames,
         clipped=report.clipped / frames,
-        smaller=output.smaller,
+        smaller=arrays.smaller if arrays else "",
         warnings=(*notes, *report.warnings),
     )
 
@@ -229,76 +130,97 @@ def plan_large(
     *,
     frame: int | None = None,
     memory: int | None = None,
-    client: Any = None,
+    cluster: Any = None,
+    retries: int = 3,
     planes: PlaneChoice | None = None,
 ) -> Tiling:
     """Plan how `filter_large` would filter a picture; no pixel is read."""
+    source, target = _located(source, cluster), _located(target, cluster)
     with (
-        _opened(_located(source), frame, planes) as opened,
+        _connected(cluster, retries, source, target) as client,
+        _opened(source, frame, planes) as opened,
         _mask_in_tiles(options) as given,
     ):
         work, _ = _work(kernels, opened, given, Saving())
-        return _tiled(work, _located(target), options.jobs, memory, client)[1]
+        return _tiled(work, target, options.jobs, memory, client)[1]
 
 
-def _tiled(
-    work: TiledWork, target: str, jobs: int | None, memory: int | None, client: Any
-) -> tuple[ZarrOutput | None, Tiling]:
-    """Return the arrays that are written, if any, and how the picture is cut into blocks."""
-    arrays = output_for(work, target)
-    after = arrays.smaller_bytes() if arrays else 0
-    return arrays, tiling_for(work, target, jobs, memory, client, after=after)
+# ------------------------------------------------------------------ each block, in order
 
 
-@contextlib.contextmanager
-def client_for(
-    source: str, target: str, address: str | None, retries: int
-) -> Iterator[tuple[Any, tuple[str, str]]]:
-    """Connect to the cluster that filters a picture, if `address` names one.
+def each(
+    task: Task[Result],
+    work: TiledWork,
+    blocks: Blocks,
+    *,
+    jobs: int,
+    flight_for: FlightFor | None = None,
+    first: int = 0,
+) -> Generator[Result, None, None]:
+    """Run a task on each block, and yield its results from the first block to the last.
 
-    Yield the client, or None for threads of this machine, and the names of both files: absolute
-    for workers in other folders. A cluster that is started here tries a block `retries` times
-    again.
+    The task takes the work and the region of a block. It can be pickled, and the work is sent
+    to each worker of a cluster once, where `flight_for` opens its `Flight`; otherwise `jobs`
+    threads compute. Only a few blocks are started ahead of the one whose result is next, and
+    none after an error. The blocks before the `first` are left out.
     """
-    if address is None:
-        yield (None, (source, target))
-        return
-    from convcli.scale.admission import connected, refuse_process_memory
-
-    source, target = (absolute(_located(name)) for name in (source, target))
-    refuse_process_memory(source, target)
-    with connected(address, retries) as client:
-        yield (client, (source, target))
+    rest = itertools.islice(enumerate(blocks.all()), first, None)
+    if flight_for is None:
+        yield from _on_threads(functools.partial(task, work), rest, jobs)
+    else:
+        # After an error or an interrupt too, workers end the blocks that they are at.
+        with flight_for(functools.partial(_run_block, task), work) as flight:
+            yield from _on_cluster(flight, rest, first)
 
 
-@contextlib.contextmanager
-def _admitted(
-    client: Any, source: str, target: str, retries: int, timeout: float | None
-) -> Iterator[FlightFor | None]:
-    """Admit the workers of a cluster to a picture; yield what takes blocks to them."""
-    if client is None:
-        yield None
-        return
-    from convcli.batch.job import FileJob
-    from convcli.scale.admission import admission
-    from convcli.scale.flight import Flight
+def _on_threads(compute: Task[Any], rest: Iterator[Any], jobs: int) -> Iterator[Any]:
+    pool, running = new_thread_pool(jobs), deque[Any]()
+    try:
+        for _, block in rest:
+            with uninterrupted():
+                running.append(pool.submit(compute, *block))
+            if len(running) >= _AHEAD * jobs:
+                yield running.popleft().result()
+        while running:
+            yield running.popleft().result()
+    finally:
+        # After an error or an interrupt each thread ends the block that it is at.
+        pool.shutdown(cancel_futures=True)
 
-    source, target = absolute(source), absolute(target)
-    # This process writes a TIFF; workers write only chunks of zarr arrays.
-    shown = target if is_zarr(target) else source
-    if is_zarr(target) and not is_url(target) and not Path(target).parent.is_dir():
-        shown = source  # Writing says what is wrong.
-    with admission(client, FileJob(source, shown)) as admitted:
-        yield functools.partial(
-            Flight,
-            client,
-            admitted,
-            address="the cluster",
-            retries=retries,
-            timeout=timeout,
-            noun="blocks",
-            remedy="run it again",
+
+def _on_cluster(flight: Any, rest: Iterator[Any], following: int) -> Iterator[Any]:
+    done, begun = dict[int, Any](), following
+
+    def one() -> list[Any]:
+        nonlocal begun
+        if begun - following >= _AHEAD * max(1, flight.threads):
+            return []
+        block = list(itertools.islice(rest, 1))
+        begun += len(block)
+        return block
+
+    for ended in flight.run(one):
+        done[ended.item[0]] = _result_of(ended)
+        while following in done:
+            yield done.pop(following)
+            following += 1
+
+
+def _run_block(task: Task[Any], work: TiledWork, numbered: Any) -> Any:
+    return task(work, *numbered[1])
+
+
+def _result_of(ended: Any) -> Any:
+    if ended.error is not None:
+        raise ended.error
+    if ended.fault:
+        rows, columns = ended.item[1][-2:]
+        raise ClusterError(
+            f"the block of rows {rows.start} to {rows.stop} and columns {columns.start} to "
+            f"{columns.stop} failed, though it was alone: {ended.fault}: use less --memory, or "
+            "more --retries"
         )
+    return ended.result
 
 
 class _Passes:
@@ -323,14 +245,12 @@ class _Passes:
 
     def write(self, work: TiledWork, output: Target, journal: Journal) -> ValueStats:
         """Compute and write all blocks that a stopped run has not written."""
-        stats, blocks = journal.stats, self._tiling.blocks
-        self._done = blocks.count * (self._tiling.passes - 1) + journal.count
-        with self._each(output.task, work, blocks, journal.count) as results:
-            for written in self._counted(results):
-                journal.add(
-                    written.stats, [*map(output.add, written.tiles)] if output.add else []
-                )
-                stats += written.stats
+        stats, blocks, written = journal.stats, self._tiling.blocks, len(journal.blocks)
+        self._done = blocks.count * (self._tiling.passes - 1) + written
+        with self._each(output.task, work, blocks, written) as results:
+            for one, tiles in self._counted(results):
+                journal.add(one, [output.add(tile) for tile in tiles] if output.add else [])
+                stats += one
         for task, smaller in output.after:
             with self._each(task, work, smaller) as made:
                 deque(made, 0)
@@ -340,16 +260,9 @@ class _Passes:
         self, task: Task[Any], work: TiledWork, blocks: Blocks, first: int = 0
     ) -> contextlib.closing[Generator[Any, None, None]]:
         """Return the results of a pass; when they are closed no thread works on it."""
-        return contextlib.closing(
-            each(
-                task,
-                work,
-                blocks,
-                jobs=self._tiling.jobs,
-                flight_for=self._flight_for,
-                first=first,
-            )
-        )
+        jobs, flight_for = self._tiling.jobs, self._flight_for
+        results = each(task, work, blocks, jobs=jobs, flight_for=flight_for, first=first)
+        return contextlib.closing(results)
 
     def _counted(self, results: Iterator[Any]) -> Iterator[Any]:
         """Yield results, and report the progress after each."""
@@ -362,9 +275,55 @@ class _Passes:
                 self._progress(self._done, blocks.count * passes, done)
 
 
-def _located(name: str) -> str:
-    """Return the path that ``file://`` stands for; other URLs do not change."""
-    return local_path(name) or name
+# ------------------------------------------------------------------ the cluster
+
+
+def _located(name: str, cluster: Any) -> str:
+    """Return a path for a ``file://`` URL; an absolute one for workers in other folders."""
+    return place_from(name) if cluster is None else absolute(place_from(name))
+
+
+def _connected(
+    cluster: Any, retries: int, *names: str
+) -> contextlib.AbstractContextManager[Any]:
+    """Connect to a cluster whose workers see the files of these names, if there is one."""
+    if cluster is None:
+        return contextlib.nullcontext()
+    from convcli.scale.cluster import connected
+
+    return connected(cluster, retries, *names)
+
+
+@contextlib.contextmanager
+def _flights(
+    client: Any, source: str, target: str, retries: int, timeout: float | None
+) -> Iterator[FlightFor | None]:
+    """Yield what admits the workers of a cluster to a pass, and takes blocks to them."""
+    if client is None:
+        yield None
+        return
+    from convcli.scale.admission import shown_places
+    from convcli.scale.flight import flight_of
+
+    # This process writes a TIFF; workers write only chunks of zarr arrays.
+    shown = target if is_zarr(target) else source
+    if is_zarr(target) and not is_url(target) and not Path(target).parent.is_dir():
+        shown = source  # Writing says what is wrong.
+    with shown_places(FileJob(source, shown)) as (places, _):
+        yield functools.partial(
+            flight_of,
+            client,
+            places,
+            address="the cluster",
+            retries=retries,
+            timeout=timeout,
+            noun="blocks",
+            remedy="run it again",
+            patience=_PATIENCE,
+        )
+
+
+# ------------------------------------------------------------------ the work
 
 
 def _opened(
@@ -392,7 +351,7 @@ def _mask_in_tiles(options: Options) -> Iterator[Options]:
     name = options.mask.name
     with contextlib.ExitStack() as stack:
         with contextlib.suppress(ImageError):  # reading it as a whole says what is wrong
-            opened = stack.enter_context(_opened(absolute(_located(name)), None, None))
+            opened = stack.enter_context(_opened(absolute(place_from(name)), None, None))
             options = replace(options, mask=TiledMask(name, opened))
         yield options
 
@@ -413,17 +372,41 @@ def _work(
     return TiledWork(replace(opened, metadata=metadata), pipeline), notes
 
 
-def _losses(work: TiledWork, target: str) -> tuple[str, ...]:
+def _tiled(
+    work: TiledWork, target: str, jobs: int | None, memory: int | None, client: Any
+) -> tuple[ZarrOutput | None, Tiling]:
+    """Return the arrays that are written, if any, and how the picture is cut into blocks."""
+    arrays = output_for(work, target)
+    after = arrays.smaller_bytes() if arrays else 0
+    return arrays, tiling_for(work, target, jobs, memory, client, after=after)
+
+
+def _losses(work: TiledWork, target: str, arrays: ZarrOutput | None) -> Iterator[str]:
     """Say what was asked for and is not done, and what the input has and the output has not."""
-    asked, metadata = work.pipeline.options.range, work.source.metadata
-    losses = []
+    asked, source = work.pipeline.options.range, work.source
     if asked is not Range.AUTO and work.pipeline.mapping is None:
-        losses.append(f"--range {asked.value} is not used: the output holds raw floats")
-    if isinstance(work.source, TiffSource) and work.source.is_masked:
-        losses.append("the mask in the file is left out: pixels that it hides are filtered too")
-    if isinstance(work.source, TiffSource) and is_zarr(target) and work.source.factors:
-        losses.append("the smaller copies of the picture are left out: write a .tif for them")
+        yield f"--range {asked.value} is not used: the output holds raw floats"
+    if isinstance(source, TiffSource) and source.is_masked:
+        yield "the mask in the file is left out: pixels that it hides are filtered too"
+    if isinstance(source, TiffSource) and is_zarr(target) and source.factors:
+        yield "the smaller copies of the picture are left out: write a .tif for them"
+    if isinstance(source, ZarrSource) and arrays is not None:
+        yield from _not_in(arrays, source)
+    metadata = source.metadata
     of_places = Metadata(geo=metadata.geo, nodata=metadata.nodata, ome=metadata.ome)
     if is_zarr(target) and (lost := titles_of(of_places)):
-        losses.append(f"dropped, for the Zarr does not hold it: {', '.join(lost)}")
-    return tuple(losses)
+        yield f"dropped, for the Zarr does not hold it: {', '.join(lost)}"
+
+
+def _not_in(arrays: ZarrOutput, source: ZarrSource) -> Iterator[str]:
+    """Say what arrays do not have of those that they are like."""
+    filters = [f for f in source.array.filters if f not in arrays.levels[0].array.filters]
+    if filters:
+        yield f"{source.label}: filters of its numbers are not kept: {filters}"
+    if source.image is not None:
+        labels = f"{source.image.place}/labels"
+        with contextlib.suppress(ImageError):  # one may read an image and not look for more
+            if is_there(labels):
+                yield f"{labels} is left out: labels may not fit the result"
+        if len(source.image.facts["multiscales"]) > 1:
+            yield f"{source.image.place}: of several images in it only the first is filtered"

@@ -3,7 +3,7 @@
 import contextlib
 import importlib
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -88,7 +88,7 @@ class Source(Record, kw_only=True):
 
     def each_plane(
         self,
-        planes: tuple[slice, ...],  # noqa: ARG002 - one picture has none
+        planes: Sequence[slice],  # noqa: ARG002 - one picture has none
     ) -> "Iterator[tuple[tuple[int, ...], Source]]":
         """Yield each plane of a block: its place in the block, and a source of it alone."""
         yield (), self
@@ -103,28 +103,20 @@ class Source(Record, kw_only=True):
         """Close the file, after the last thread has read from it."""
 
 
-def cut(rows: slice, columns: slice, chunk: tuple[int, int]) -> Iterator[tuple[slice, slice]]:
-    """Cut a rectangle at the chunks' edges.
-
-    >>> list(cut(slice(2, 5), slice(0, 4), (3, 4)))
-    [(slice(2, 3, None), slice(0, 4, None)), (slice(3, 5, None), slice(0, 4, None))]
-    """
-    down, across = (
+def cut(region: Sequence[slice], units: Sequence[int]) -> Iterator[tuple[slice, ...]]:
+    """Cut a region at the edges of units."""
+    axes = (
         [
             slice(max(start, part.start), min(start + step, part.stop))
             for start in range(part.start // step * step, part.stop, step)
         ]
-        for part, step in zip((rows, columns), chunk, strict=True)
+        for part, step in zip(region, units, strict=True)
     )
-    yield from itertools.product(down, across)
+    return itertools.product(*axes)
 
 
 def within(part: slice, whole: slice) -> slice:
-    """Return a part, counted from the start of the whole.
-
-    >>> within(slice(4, 6), slice(3, 9))
-    slice(1, 3, None)
-    """
+    """Return a part, counted from the start of the whole."""
     return slice(part.start - whole.start, part.stop - whole.start)
 
 
@@ -187,14 +179,15 @@ class TiledWork(Record):
         return replace(block, values=colored(block.values[..., 0], colormap))
 
     def each_plane(
-        self, planes: tuple[slice, ...]
+        self, planes: Sequence[slice]
     ) -> "Iterator[tuple[tuple[int, ...], TiledWork]]":
         """Yield the place of each plane of a block, and the work on it."""
         for place, source in self.source.each_plane(planes):
             yield place, replace(self, source=source)
 
-    def extent(self, rows: slice, columns: slice, planes: tuple[slice, ...] = ()) -> ValueStats:
+    def extent(self, *region: slice) -> ValueStats:
         """Return the extent of a block's raw values."""
+        *planes, rows, columns = region
         parts = (
             extent_of_block(work.pipeline, work._read, (rows, columns))  # noqa: SLF001 - its own
             for _, work in self.each_plane(planes)
@@ -234,14 +227,9 @@ class TiledMask(Mask):
         return weights_of(_frame(self.source, rows, columns), self.name)
 
 
-class Written(Record):
-    """The result of writing one block: the statistics of its raw values, and its tiles.
-
-    The process that has the file open still has to write the tiles.
-    """
-
-    stats: ValueStats
-    tiles: list[EncodedTile]
+Written: TypeAlias = tuple[ValueStats, Sequence[EncodedTile]]
+"""What writing a block gives: the statistics of its raw values, and tiles that the process
+which has the file open still has to write."""
 
 
 class Target(Record):
@@ -249,11 +237,9 @@ class Target(Record):
 
     `task` computes a block, on a worker; `add` writes one of its tiles, in this process, and
     returns what the journal keeps of it. Each pass of `after` makes a smaller copy of the
-    result: a task, and its blocks; `smaller` says how. `notes` say what is lost.
+    result: a task, and its blocks.
     """
 
     task: Callable[..., Written]
     add: Callable[[EncodedTile], Any] | None
     after: tuple[tuple[Callable[..., None], Any], ...] = ()
-    notes: tuple[str, ...] = ()
-    smaller: str = ""

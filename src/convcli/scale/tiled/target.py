@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import itertools
 import json
 import math
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -10,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from convcli.batch.places import make_parent_folder
 from convcli.choices import Depth, Pyramid
 from convcli.engine.store import ValueStats
 from convcli.errors import ImageError
@@ -20,25 +22,24 @@ from convcli.images.picture import Frame, Picture
 from convcli.images.write import Saving, check_format
 from convcli.pipeline.files import check_single
 from convcli.scale.tiled.blocks import Blocks
-from convcli.scale.tiled.journal import Journal
+from convcli.scale.tiled.journal import HEADS, Journal
 from convcli.scale.tiled.ngff import NgffImage, ngff_facts
 from convcli.scale.tiled.source import Target, TiledWork, Values, Written, cut, needed, within
 from convcli.scale.tiled.tiff import tiff_target
 from convcli.scale.tiled.zarr import (
     Axes,
-    Slices,
     ZarrSource,
+    folders_above,
     image_of_level,
     levels_of,
     names_of,
     units_of,
 )
-from convcli.storage.atomic import replacing_folder, replacing_prefix
+from convcli.storage.atomic import replacing_folder
 from convcli.storage.urls import (
     NO_BUCKET,
     check_store,
     first_output,
-    is_there,
     is_url,
     is_zarr,
     put,
@@ -46,7 +47,7 @@ from convcli.storage.urls import (
     store_errors,
 )
 from convcli.threads import uninterrupted
-from convcli.values import Record
+from convcli.values import Record, replace
 
 
 def check_target(
@@ -55,41 +56,36 @@ def check_target(
     """Refuse a target that cannot be written, before anything is computed."""
     if is_url(target):
         check_store(target)
-    pipeline = work.pipeline
+    pipeline, stack = work.pipeline, work.source.stack
     pipeline.check_size(max_pixels, pipeline.steps[-1:])
     if pipeline.options.colormap is not None:
         check_single(pipeline, target)
-    if first_output(target) != target:
-        raise ImageError(
-            f"{target}: expected one file for all maps: a .tif gets a page for each"
-        )
+    several = "expected one file for all maps: a .tif gets a page for each"
+    refusals = {several: first_output(target) != target}
     if is_zarr(target):
-        if file_format is not None:
-            raise ImageError(
-                f"{target}: expected a .tif for --format, got a .zarr: leave it out"
-            )
-        if saving.recipe is not None:
-            raise ImageError(f"{target}: Zarr has no place for a recipe: leave --record out")
-        if saving.quality is not None or saving.compress_level is not None:
-            raise ImageError(
-                f"{target}: Zarr has no quality and no level to set: leave --quality and "
-                "--compress-level out"
-            )
+        level = (
+            "Zarr has no quality and no level to set: leave --quality and --compress-level out"
+        )
+        refusals |= {
+            "expected a .tif for --format, got a .zarr: leave it out": file_format is not None,
+            "Zarr has no place for a recipe: leave --record out": saving.recipe is not None,
+            level: saving.quality is not None or saving.compress_level is not None,
+        }
+    else:
+        name = "expected a .tif or .zarr for a picture that is filtered in tiles: name it so"
+        planes = f"expected one plane for a .tif, got {' × '.join(map(str, stack))}"
+        refusals |= {
+            f"{planes}: choose one with --select, or name a .zarr": math.prod(stack) > 1,
+            name: (file_format or format_for(target)) != "TIFF",
+        }
+    for why, is_refused in refusals.items():
+        if is_refused:
+            raise ImageError(f"{target}: {why}")
+    if is_zarr(target):
         check_place(target)
-        return
-    if math.prod(work.source.stack) > 1:
-        planes = " × ".join(map(str, work.source.stack))
-        raise ImageError(
-            f"{target}: expected one plane for a .tif, got {planes}: choose one with --select, "
-            "or name a .zarr"
-        )
-    if (file_format or format_for(target)) != "TIFF":
-        raise ImageError(
-            f"{target}: expected a .tif or .zarr for a picture that is filtered in tiles: "
-            "name it so"
-        )
-    promised = Frame(np.zeros((1, 1, pipeline.written_channels), pipeline.depth.dtype))
-    check_format(Picture((promised,)), target, "TIFF", saving)
+    else:
+        promised = Frame(np.zeros((1, 1, pipeline.written_channels), pipeline.depth.dtype))
+        check_format(Picture((promised,)), target, "TIFF", saving)
 
 
 def target_for(
@@ -127,67 +123,38 @@ def target_for(
 # ------------------------------------------------------------------ what arrays are written
 
 
-class ZarrOutput(Record, kw_only=True):
-    """The arrays that are written, and what describes them.
+class ZarrOutput(Record):
+    """The arrays that are written: one, or the levels of an image.
 
-    `arrays` are one, or the levels of an image, at `paths` below the output: an empty one is
-    the output itself. `documents` describe them; the last makes an output of all that is there.
-    Each value of a level is made of `factors` of the level before, along the axes in their
-    order. `notes` say what is lost.
+    `documents` describe them; the last makes an output of all that is there.
     """
 
-    axes: Axes
-    arrays: tuple[Any, ...]
-    paths: tuple[str, ...]
+    levels: tuple["Chunks", ...]
     documents: dict[str, bytes]
-    factors: tuple[tuple[int, ...], ...] = ()
-    notes: tuple[str, ...] = ()
 
     @property
     def smaller(self) -> str:
         """How smaller levels are made, for a person."""
-        sides = (" × ".join(str(by) for by in each if by > 1) for each in self.factors[1:])
+        sides = (
+            " × ".join(str(by) for by in each.factors if by > 1) for each in self.levels[1:]
+        )
         means = " and ".join(dict.fromkeys(side or "1" for side in sides))
-        return f"{len(self.arrays) - 1} more, of means of {means} pixels" if means else ""
-
-    def blocks(self, level: int) -> Blocks:
-        """Return the blocks of a smaller level: what is written at once."""
-        *stack, rows, columns = self.axes.picked(self.arrays[level].shape)
-        *depth, high, wide = self.axes.picked(units_of(self.arrays[level]))
-        depth = list(map(min, stack, depth))
-        size, shape = (rows, columns), (high, wide)
-        return Blocks(size=size, shape=shape, stack=tuple(stack), depth=tuple(depth))
-
-    def steps(self, level: int) -> tuple[int, int]:
-        """Return how many rows and columns of a smaller level are made of one chunk."""
-        chunk, places = self.axes.picked(self.arrays[level - 1].chunks), len(self.axes.planes)
-        by = self.factors[level][places:]
-        return (max(1, chunk[-2] // by[0]), max(1, chunk[-1] // by[1]))
+        return f"{len(self.levels) - 1} more, of means of {means} pixels" if means else ""
 
     def smaller_bytes(self) -> int:
         """Estimate the memory that a block of a smaller level takes while it is made."""
-        most = 0
-        for level in range(1, len(self.arrays)):
-            unit, size = units_of(self.arrays[level]), self.arrays[level].dtype.itemsize
-            *_, rows, columns = self.axes.picked(unit)
-            part = math.prod(map(min, self.steps(level), (rows, columns))) / (rows * columns)
-            read = part * math.prod(self.factors[level]) * (_COPIES * size + _SUMS)
-            most = max(most, int(math.prod(unit) * (_COPIES * size + read)))
-        return most
+        return max((level.bytes_to_make for level in self.levels[1:]), default=0)
 
     def target(self, folder: str, label: str) -> Target:
         """Return what writes into a folder, or below a URL."""
-        stores, zarr = needed("zarr.storage", label), needed("zarr", label)
+        stores = needed("zarr.storage", label)
         store = (stores.FsspecStore.from_url if is_url(folder) else stores.LocalStore)(folder)
-        made, after = list[Chunks](), []
-        for level, (array, path) in enumerate(zip(self.arrays, self.paths, strict=True)):
-            at = stores.StorePath(store, path)
-            there = zarr.Array.from_dict(at, array.metadata.to_dict())
-            made.append(Chunks(there, self.axes, folder, label))
-            if level:
-                task = SmallerLevel(made[-2], made[-1], self.factors[level], self.steps(level))
-                after.append((task, self.blocks(level)))
-        return Target(made[0].compute, None, tuple(after), self.notes, self.smaller)
+        levels = [level.placed(store, folder, label) for level in self.levels]
+        after = [
+            (functools.partial(_make_smaller, before, level), level.blocks)
+            for before, level in itertools.pairwise(levels)
+        ]
+        return Target(levels[0].compute, None, tuple(after))
 
 
 def output_for(work: TiledWork, target: str) -> ZarrOutput | None:
@@ -208,65 +175,84 @@ def output_for(work: TiledWork, target: str) -> ZarrOutput | None:
             dimension_names=names,
         )
     axes = Axes.of(names, 0, 1, None if samples == 1 else _SAMPLES)
-    return ZarrOutput(axes=axes, arrays=(array,), paths=("",), documents=_documents(held))
+    return ZarrOutput((Chunks(array, axes),), _documents(held))
 
 
 def _output_like(work: TiledWork, source: ZarrSource) -> ZarrOutput:
     """Keep axes, chunks, shards, codecs, fill value and names; make the levels of an image."""
-    axes = _axes_after(work, source)
-    sizes = {axis: part.stop - part.start for axis, part in enumerate(source.picked)}
-    sizes |= dict(zip(axes.picked(range(len(axes.names)))[-2:], work.shape, strict=True))
-    if axes.has_samples:
-        sizes[axes.order[-1]] = work.pipeline.written_channels
-    shape = [sizes[axis] for axis in range(len(axes.names))]
-    image, likes, factors = source.image, [source.array], [(1,) * len(sizes)]
+    image, likes = source.image, [source.array]
+    factors = [(1,) * len(source.picked)]
     if image is not None and source.pyramid is Pyramid.KEEP:
         likes = levels_of(image)
         factors = image.factors([array.shape for array in likes])
     paths = ("",) if image is None else image.paths[: len(likes)]
-    held: dict[str, Any] = {}
-    arrays: list[Any] = []
+    maps = _Maps.of(work, source)
+    axes, shape, dtype = maps.axes, maps.shape, work.pipeline.dtype
+    held, levels = dict[str, Any](), list[Chunks]()
     with uninterrupted():
         if image is not None:
             version = source.array.metadata.zarr_format
-            attributes = _attributes(work, source, image, len(likes))
+            attributes = _attributes(work, source, image, maps, len(likes))
             needed("zarr", source.label).create_group(
                 held, zarr_format=version, attributes=attributes
             )
-        for level, (like, path) in enumerate(zip(likes, paths, strict=True)):
-            if level:
-                facts = (shape, likes[level - 1].shape, like.shape, factors[level])
-                shape = [_smaller(*each) for each in zip(*facts, strict=True)]
-            arrays.append(
-                _array_like(like, held, path, shape, axes=axes, dtype=work.pipeline.dtype)
-            )
-    return ZarrOutput(
-        axes=axes,
-        arrays=tuple(arrays),
-        paths=paths,
-        documents=_documents(held),
-        factors=tuple(tuple(each[axis] for axis in axes.order) for each in factors),
-        notes=tuple(_lost(source, arrays[0])),
-    )
+        steps = zip((likes[0], *likes), likes, paths, factors, strict=False)
+        for before, like, path, each in steps:
+            by = maps.widened(each)
+            shapes = (shape, maps.widened(before.shape), maps.widened(like.shape), by)
+            shape = tuple(map(_smaller, *shapes))
+            array = _array_like(like, held, path, shape, maps=maps, dtype=dtype)
+            along = tuple(by[axis] for axis in axes.order)
+            levels.append(Chunks(array, axes, path, along, maps.channel))
+    return ZarrOutput(tuple(levels), _documents(held))
 
 
-def _lost(source: ZarrSource, array: Any) -> Iterator[str]:
-    """Say what the output does not have."""
-    filters = [f for f in source.array.filters if f not in array.filters]
-    if filters:
-        yield f"{source.label}: filters of its numbers are not kept: {filters}"
-    if source.image is not None:
-        labels = f"{source.image.place}/labels"
-        with contextlib.suppress(ImageError):  # one may read an image and not look for more
-            if is_there(labels):
-                yield f"{labels} is left out: labels may not fit the result"
-        if len(source.image.facts["multiscales"]) > 1:
-            yield f"{source.image.place}: of several images in it only the first is filtered"
+class _Maps(Record):
+    """The axes of an output, its shape, and where the maps of a plane are along them.
+
+    `added` is the place of an axis that the input has not, whose chunks have so many `maps`;
+    `channel` that of one which has planes of the input too, counted among those.
+    """
+
+    axes: Axes
+    shape: tuple[int, ...]
+    added: int | None = None
+    maps: int = 1
+    channel: int | None = None
+
+    @classmethod
+    def of(cls, work: TiledWork, source: ZarrSource) -> "_Maps":
+        """Find a place: among the samples, along the channels, or on an axis that is added."""
+        axes, maps = source.axes, work.pipeline.written_channels
+        shape = [part.stop - part.start for part in source.picked]
+        for axis, side in zip(axes.picked(range(len(shape)))[-2:], work.shape, strict=True):
+            shape[axis] = side
+        if axes.has_samples:
+            shape[axes.order[-1]] = maps
+        if axes.has_samples or maps == 1:
+            return cls(axes, tuple(shape))
+        kinds = source.kinds
+        if "channel" in kinds:
+            shape[kinds.index("channel")] *= maps
+            return cls(axes, tuple(shape), channel=axes.planes.index(kinds.index("channel")))
+        # NGFF wants the time first, then channels, then places.
+        added = kinds.count("time") if axes.planes or source.image else len(shape)
+        order = [axis + (axis >= added) for axis in axes.order]
+        names = (*axes.names[:added], "c", *axes.names[added:])
+        shape.insert(added, maps)
+        chunk = maps if added == len(order) else 1
+        return cls(Axes(names, (*order, added), has_samples=True), tuple(shape), added, chunk)
+
+    def widened(self, values: Sequence[int], maps: int = 1) -> tuple[int, ...]:
+        """Return what there is of each axis of the input, and `maps` of one that is added."""
+        if self.added is None:
+            return tuple(values)
+        return (*values[: self.added], maps, *values[self.added :])
 
 
 def _documents(held: dict[str, Any]) -> dict[str, bytes]:
     """Return the names and the bytes of descriptions: that of the whole output is last."""
-    names = sorted(held, key=lambda name: (-name.count("/"), name.endswith(_HEADS), name))
+    names = sorted(held, key=lambda name: (-name.count("/"), name.endswith(HEADS), name))
     return {name: held[name].to_bytes() for name in names}
 
 
@@ -274,35 +260,40 @@ def _array_like(
     like: Any,
     held: dict[str, Any],
     path: str,
-    shape: Sequence[int],
+    shape: tuple[int, ...],
     *,
-    axes: Axes,
+    maps: _Maps,
     dtype: np.dtype[Any],
 ) -> Any:
     """Describe an array that is kept like another; filters and fill value are of its dtype."""
     facts, is_same = like.metadata, dtype == np.dtype(like.dtype).newbyteorder("=")
-    more = tuple(shape[like.ndim :])
-    names = names_of(like) or (axes.names if more or like.ndim > _SAMPLES else ())
     attributes, settings = like.attrs.asdict(), dict[str, Any]()
+    is_wider = maps.added is not None
+    names = names_of(like)
+    if is_wider or (like.ndim > _SAMPLES and not names):
+        names = maps.axes.names
+    if "_ARRAY_DIMENSIONS" in attributes:
+        attributes["_ARRAY_DIMENSIONS"] = list(names)
     if facts.zarr_format == _NEWER:
         settings["chunk_key_encoding"] = facts.chunk_key_encoding
-        settings["serializer"] = like.serializer if is_same and not more else "auto"
-        settings["dimension_names"] = (*names, "c")[: len(shape)] if names else None
+        settings["serializer"] = like.serializer if is_same and not is_wider else "auto"
+        settings["dimension_names"] = names or None
     else:
         settings["chunk_key_encoding"] = {"name": "v2", "separator": facts.dimension_separator}
         settings["order"] = like.order
     if like.shards:
         location = facts.codecs[0].index_location.value
-        settings["shards"] = {"shape": like.shards + more, "index_location": location}
+        shards = maps.widened(like.shards, maps.maps)
+        settings["shards"] = {"shape": shards, "index_location": location}
     return needed("zarr", path).create_array(
         held,
         name=path or None,
-        shape=tuple(shape),
-        chunks=like.chunks + more,
+        shape=shape,
+        chunks=maps.widened(like.chunks, maps.maps),
         dtype=like.dtype if is_same else dtype,
         zarr_format=facts.zarr_format,
         compressors=like.compressors or None,
-        filters=(like.filters or None) if is_same and not more else None,
+        filters=(like.filters or None) if is_same and not is_wider else None,
         fill_value=like.fill_value if is_same or np.can_cast(like.dtype, dtype) else 0,
         attributes=attributes,
         **settings,
@@ -314,55 +305,93 @@ def _smaller(size: int, before: int, after: int, by: int) -> int:
     return -(-size // by) if after > before // by else max(1, size // by)
 
 
-def _axes_after(work: TiledWork, source: ZarrSource) -> Axes:
-    """Return the axes of the output: those of the input, and one for the maps of a picture."""
-    axes, maps = source.axes, work.pipeline.written_channels
-    if axes.has_samples or maps == 1:
-        return axes
-    if source.image is not None or axes.planes:
-        raise ImageError(
-            f"{source.label}: expected 1 output map for each plane, got {maps}, which have no "
-            "place among its axes: choose a plane with --select, and name a .tif"
-        )
-    return Axes((*axes.names, "c"), (*axes.order, len(axes.names)), has_samples=True)
-
-
 def _attributes(
-    work: TiledWork, source: ZarrSource, image: NgffImage, levels: int
+    work: TiledWork, source: ZarrSource, image: NgffImage, maps: _Maps, levels: int
 ) -> dict[str, Any]:
     """Return the attributes of the group of the result."""
     moves = [(1.0, float(part.start), part.stop - part.start == 1) for part in source.picked]
     windows = [step.window for step in work.pipeline.steps]
     for axis, place in enumerate(source.axes.picked(range(len(moves)))[-2:]):
         moves[place] = (*output_places(windows, axis), work.shape[axis] == 1)
-    kinds = [axis.get("type") for axis in image.multiscale["axes"]]
+    kinds = source.kinds
     channels = source.picked[kinds.index("channel")] if "channel" in kinds else slice(None)
+    if maps.added is not None:
+        image = image.with_channels(maps.added)
+        moves.insert(maps.added, (1.0, 0.0, False))
     depths = [Depth.of(source.dtype), work.pipeline.depth]
     brighter = 1.0 if Depth.FLOAT in depths else depths[1].white / depths[0].white
-    return image.attributes_after(levels, moves, channels, brighter)
+    return image.attributes_after(
+        levels,
+        moves,
+        channels=channels,
+        brighter=brighter,
+        white=work.pipeline.depth.white,
+        maps=_labels(work, maps),
+    )
+
+
+def _labels(work: TiledWork, maps: _Maps) -> tuple[str, ...]:
+    """Name the maps of a plane, where they are channels."""
+    if maps.added is None and maps.channel is None:
+        return ()
+    options = work.pipeline.options
+    if options.colormap is not None or options.direction:
+        return ("red", "green", "blue")
+    return tuple(f"map {number}" for number in range(work.pipeline.written_channels))
 
 
 # ------------------------------------------------------------------ what workers do
 
 
 class Chunks(Record):
-    """An array that is written; can be pickled. It lies in `folder`, and is called `label`."""
+    """An array that is written; can be pickled. It lies in `folder`, and is called `label`.
+
+    Its `path` is that below the output: empty for the output itself. Each value is made of
+    `factors` of the level before, along the axes in their order. The maps of a plane stand side
+    by side along its axis `channel`, if that is one that numbers planes.
+    """
 
     array: Any
     axes: Axes
-    folder: str
-    label: str
+    path: str = ""
+    factors: tuple[int, ...] = ()
+    channel: int | None = None
+    folder: str = ""
+    label: str = ""
+
+    @property
+    def blocks(self) -> Blocks:
+        """What is written at once."""
+        size, unit = self.axes.picked(self.array.shape), self.axes.picked(units_of(self.array))
+        depth = map(min, size[:-2], unit)
+        return Blocks(size=tuple(size), shape=(*depth, *unit[-2:]))
+
+    @property
+    def bytes_to_make(self) -> int:
+        """Estimate of the memory to make a block of the level before, chunk by chunk."""
+        unit, chunks, item = units_of(self.array), self.array.chunks, self.array.dtype.itemsize
+        at_once = math.prod(unit) * math.prod(self.axes.picked(chunks)[-2:])
+        at_once //= math.prod(self.axes.picked(unit)[-2:])
+        read = at_once * math.prod(self.factors) * (_COPIES * item + _SUMS)
+        return int(math.prod(unit) * _COPIES * item + read)
+
+    def placed(self, store: Any, folder: str, label: str) -> "Chunks":
+        """Return the same array in a folder, or below a URL, whose `store` is given."""
+        at = needed("zarr.storage", label).StorePath(store, self.path)
+        array = needed("zarr", label).Array.from_dict(at, self.array.metadata.to_dict())
+        return replace(self, array=array, folder=folder, label=label)
 
     def store(self, values: Values, *region: slice) -> None:
         """Write (planes …, rows, columns, samples): each shard, or chunk, in one step."""
-        *planes, rows, columns = region
-        units = self.axes.picked(units_of(self.array))
         self.check_seen()
+        whole, units = (*region, slice(0, values.shape[-1])), units_of(self.array)
         with _faults(self.label):
             # One by one: of several at once, some would still be written after an error.
-            for down, across in cut(rows, columns, (units[-2], units[-1])):
-                part = values[..., within(down, rows), within(across, columns), :]
-                self.array[self.axes.region(*planes, down, across)] = self.axes.stored(part)
+            for part in cut(
+                whole, (*(units[axis] for axis in self.axes.order), 1)[: len(whole)]
+            ):
+                there = values[tuple(map(within, part, whole))]
+                self.array[self.axes.region(*part)] = self.axes.stored(there)
 
     def check_seen(self) -> None:
         """Refuse to make a folder of the same name on another disk."""
@@ -372,58 +401,47 @@ class Chunks(Record):
                 "workers, or use URLs (s3://…)"
             )
 
-    def compute(
-        self, work: TiledWork, rows: slice, columns: slice, planes: Slices = ()
-    ) -> Written:
+    def compute(self, work: TiledWork, *region: slice) -> Written:
         """Compute a block and store it."""
-        values, stats = np.empty(0), ValueStats()
-        shape = [part.stop - part.start for part in planes]
+        *planes, rows, columns = region
+        samples = work.pipeline.written_channels + work.pipeline.info.alpha
+        lengths = [part.stop - part.start for part in region]
+        values, stats = np.empty((*lengths, samples), work.pipeline.dtype), ValueStats()
         for place, one in work.each_plane(planes):
             block = one.compute(rows, columns)
-            samples = block.values
-            if block.alpha is not None:
-                samples = np.dstack([samples, block.alpha])
-            if not values.size:
-                values = np.empty((*shape, *samples.shape), samples.dtype)
-            values[place] = samples
+            pixels, alpha = block.values, block.alpha
+            values[place] = pixels if alpha is None else np.dstack([pixels, alpha])
             stats += block.stats
+        if self.channel is not None:
+            part = planes[self.channel]
+            planes[self.channel] = slice(part.start * samples, part.stop * samples)
+            lengths[self.channel] *= samples
+            values = np.moveaxis(values, -1, self.channel + 1).reshape(*lengths, 1)
         self.store(values, *planes, rows, columns)
-        return Written(stats, [])
+        return stats, ()
 
 
-class SmallerLevel(Record):
-    """Makes blocks of a smaller level of the level before, `steps` rows and columns at once."""
-
-    before: Chunks
-    chunks: Chunks
-    factors: tuple[int, ...]
-    steps: tuple[int, int]
-
-    def __call__(self, _: TiledWork, rows: slice, columns: slice, planes: Slices = ()) -> None:
-        """Make a block and store it."""
-        self.before.check_seen()
-        axes, array = self.chunks.axes, self.before.array
-        lengths, values = axes.picked(array.shape), np.empty(0)
-        for down, across in cut(rows, columns, self.steps):
-            region = (*planes, down, across)
-            read = [
-                slice(part.start * by, min(part.stop * by, most))
-                for part, by, most in zip(region, self.factors, lengths, strict=False)
-            ]
-            with _faults(self.chunks.label):
-                means = mean_of(axes.ordered(array[axes.region(*read)]), self.factors)
-            if not values.size:
-                sizes = (rows.stop - rows.start, columns.stop - columns.start)
-                values = np.empty((*means.shape[:-3], *sizes, means.shape[-1]), means.dtype)
-            values[..., within(down, rows), within(across, columns), :] = means
-        self.chunks.store(values, *planes, rows, columns)
+def _make_smaller(before: Chunks, level: Chunks, _: TiledWork, *region: slice) -> None:
+    """Make a block of a smaller level of the level before, chunk by chunk, and store it."""
+    before.check_seen()
+    axes, array, whole = level.axes, before.array, region[-2:]
+    lengths, values = axes.picked(array.shape), np.empty(0, array.dtype)
+    for part in cut(whole, axes.picked(level.array.chunks)[-2:]):
+        places = zip((*region[:-2], *part), level.factors, lengths, strict=False)
+        read = [slice(side.start * by, min(side.stop * by, most)) for side, by, most in places]
+        with _faults(level.label):
+            means = mean_of(axes.ordered(array[axes.region(*read)]), level.factors)
+        if not values.size:
+            sizes = (side.stop - side.start for side in whole)
+            values = np.empty((*means.shape[:-3], *sizes, means.shape[-1]), means.dtype)
+        down, across = map(within, part, whole)
+        values[..., down, across, :] = means
+    level.store(values, *region)
 
 
 # ------------------------------------------------------------------ complete, or absent
 
-_HEAD, _OLDER_HEAD, _OLDER_GROUP = _HEADS = ("zarr.json", ".zarray", ".zgroup")
-"""The objects that describe an array or a group, in two versions of the format."""
-
+_HEAD, _OLDER_HEAD, _ = HEADS
 _OLDER_ATTRIBUTES = ".zattrs"
 _COPIES, _SUMS = 4, 12
 """Copies of a block of a smaller level, and bytes of sums for a value that is read."""
@@ -433,10 +451,8 @@ _SAMPLES, _NEWER = 2, 3
 
 def check_place(path: str) -> None:
     """Refuse a place inside another array: that array would be replaced with all its files."""
-    for folder in _folders_above(path):
-        objects = {name: _read_any(f"{folder}/{name}") for name in (_HEAD, _OLDER_HEAD)}
-        head = _json(lambda name: objects[name] or b"", _HEAD)  # noqa: B023 - it is called here
-        if objects[_OLDER_HEAD] or head.get("node_type") == "array":
+    for folder in folders_above(path):
+        if _is_array(lambda name: read_if_exists(f"{folder}/{name}")):  # noqa: B023 - called here
             raise ImageError(
                 f"{path}: cannot be written: {folder} is one output with all that is in it: "
                 "name a folder elsewhere"
@@ -449,55 +465,25 @@ def check_place(path: str) -> None:
         )
 
 
-def _folders_above(path: str) -> Iterator[str]:
-    """Yield the folders that may be arrays, the nearest first: of a store by their names."""
-    if not is_url(path):
-        yield from map(str, Path(path).resolve().parents)
-        return
-    folder = path.rstrip("/")
-    while is_zarr(folder := folder.rpartition("/")[0]):
-        yield folder
-
-
-def _read_any(name: str) -> bytes | None:
-    """Return the content of a file or an object, if it exists; no folder is listed."""
-    if is_url(name):
-        return read_if_exists(name)
-    with contextlib.suppress(OSError):
-        return Path(name).read_bytes()
-    return None
-
-
 @contextlib.contextmanager
 def zarr_target(path: str, output: ZarrOutput, journal: Journal) -> Iterator[Target]:
     """Write arrays at a path or URL, complete or not at all: their descriptions come last."""
-    with _replacing(path, output, journal) as place:
+    last = next(reversed(output.documents))
+    heads = (last, *(name for name in HEADS if name != last))
+    own = {each.path.split("/")[0] for each in output.levels if each.path} or {"c"}
+    # On a disk nothing stands at the place before it is complete.
+    may_go = functools.partial(_is_output_or_left, own if is_url(path) else set())
+    with replacing_folder(path, heads, may_go, journal) as place:
         journal.start()
         yield output.target(place, path)
         if not is_url(place):
             for left in Path(place).rglob("*.partial"):  # of a worker that was killed
                 left.unlink(missing_ok=True)
         for name, data in output.documents.items():
-            if is_url(place):
-                put(f"{place}/{name}", data)
-            else:
-                (Path(place) / name).parent.mkdir(parents=True, exist_ok=True)
-                (Path(place) / name).write_bytes(data)
-
-
-@contextlib.contextmanager
-def _replacing(path: str, output: ZarrOutput, journal: Journal) -> Iterator[str]:
-    """Yield the folder or URL that chunks are written below."""
-    if is_url(path):
-        last = next(reversed(output.documents))
-        own = {name.split("/")[0] for name in output.paths if name} or {"c"}
-        heads = (last, *(name for name in _HEADS if name != last))
-        may_go = functools.partial(_is_output_or_left, own)
-        with replacing_prefix(path.rstrip("/"), heads, may_go) as place:
-            yield place
-    else:
-        with replacing_folder(path, _is_output, journal) as folder:
-            yield str(folder)
+            make_parent_folder(f"{place}/{name}")
+            put(f"{place}/{name}", data)
+        if is_url(place):
+            journal.remove()  # Nothing is to be resumed where parts are moved away.
 
 
 def _faults(path: str) -> contextlib.AbstractContextManager[None]:
@@ -507,26 +493,29 @@ def _faults(path: str) -> contextlib.AbstractContextManager[None]:
     return store_errors(path, "written", NO_BUCKET, NotImplementedError)
 
 
+def _is_array(read: Callable[[str], bytes | None]) -> bool:
+    is_new = _json(read, _HEAD).get("node_type") == "array"
+    return is_new or bool(_json(read, _OLDER_HEAD))
+
+
 def _is_output(names: Collection[str], read: Callable[[str], bytes]) -> bool:
     """Tell whether names are those of one array, or of one image and nothing else."""
-    if _OLDER_HEAD in names:
+    if _is_array(read):
         return True
-    head = _json(read, _HEAD if _HEAD in names else _OLDER_ATTRIBUTES)
-    if head.get("node_type") == "array":
-        return True
+    head = _json(read, _HEAD) or _json(read, _OLDER_ATTRIBUTES)
     facts = ngff_facts(head.get("attributes", head)).get("multiscales")
     levels = facts[0].get("datasets", []) if isinstance(facts, list) and facts else []
-    own = {*_HEADS, _OLDER_ATTRIBUTES, ".zmetadata"}
-    return bool(levels) and set(names) <= own.union(
-        each["path"].split("/")[0] for each in levels
+    own = {*HEADS, _OLDER_ATTRIBUTES, ".zmetadata"}
+    return bool(levels) and own.union(each["path"].split("/")[0] for each in levels).issuperset(
+        names
     )
 
 
-def _json(read: Callable[[str], bytes], name: str) -> dict[str, Any]:
+def _json(read: Callable[[str], bytes | None], name: str) -> dict[str, Any]:
+    found = None
     with contextlib.suppress(OSError, ValueError):
-        found = json.loads(read(name))
-        return found if isinstance(found, dict) else {}
-    return {}
+        found = json.loads(read(name) or b"null")
+    return found if isinstance(found, dict) else {}
 
 
 def _is_output_or_left(
@@ -535,4 +524,4 @@ def _is_output_or_left(
     """Tell whether names are those of an output, or only of chunks that a killed run left."""
     if not own.issuperset(names):
         return _is_output(names, read)
-    return not any(_json(read, f"{name}/{head}") for name in names for head in _HEADS)
+    return not any(_json(read, f"{name}/{head}") for name in names for head in HEADS)

@@ -235,7 +235,7 @@ def _written_block(layout: PageLayout, work: TiledWork, rows: slice, columns: sl
     """Compute a block, and return its tiles."""
     block = work.compute(rows, columns)
     at = (rows.start, columns.start)
-    return Written(block.stats, encoded_tiles(block.values, block.alpha, at, layout))
+    return block.stats, encoded_tiles(block.values, block.alpha, at, layout)
 
 
 @contextlib.contextmanager
@@ -243,7 +243,7 @@ def tiff_target(
     path: str, layout: PageLayout, metadata: Metadata, journal: Journal
 ) -> Iterator[Target]:
     """Write a TIFF to a path or a URL: complete, or not at all; the journal's blocks stay."""
-    with replacing(path, is_large=True, partial=journal) as file:
+    with replacing(path, journal) as file:
         tiff = TiffWriter(file, layout.pages, metadata)
         file.truncate(verified(file, journal))
         file.seek(0, os.SEEK_END)

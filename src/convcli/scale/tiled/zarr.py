@@ -2,7 +2,7 @@
 
 import contextlib
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from convcli.choices import PlaneChoice, Pyramid
 from convcli.errors import ImageError, OptionError
 from convcli.images.codecs.numbers import check_numbers
 from convcli.images.picture import Metadata
-from convcli.scale.tiled.ngff import NgffImage, image_in, ngff_facts
+from convcli.scale.tiled.ngff import NgffImage, image_in, ngff_facts, with_facts
 from convcli.scale.tiled.source import (
     Source,
     Values,
@@ -22,7 +22,7 @@ from convcli.scale.tiled.source import (
     needed,
     within,
 )
-from convcli.storage.urls import is_url, is_zarr
+from convcli.storage.urls import is_url, is_zarr, read_if_exists
 from convcli.threads import uninterrupted
 from convcli.values import Record, replace
 
@@ -107,7 +107,17 @@ class ZarrSource(Source, kw_only=True):
         """What is written at once, a shard or a chunk: see `Source.unit`."""
         return tuple(self.axes.picked(units_of(self.array)))
 
-    def each_plane(self, planes: Slices) -> Iterator[tuple[tuple[int, ...], Source]]:
+    @property
+    def kinds(self) -> list[str | None]:
+        """What each axis is, in words of NGFF: "time", "channel" or something else."""
+        known = {"t": "time", "time": "time", **dict.fromkeys(_CHANNEL_NAMES, "channel")}
+        axes = self.image.multiscale["axes"] if self.image else [{}] * len(self.axes.names)
+        return [
+            axis.get("type") or known.get(name.lower())
+            for axis, name in zip(axes, self.axes.names, strict=True)
+        ]
+
+    def each_plane(self, planes: Sequence[slice]) -> Iterator[tuple[tuple[int, ...], Source]]:
         """Yield each plane of a block, or the only one: see `Source.each_plane`."""
         picked, held = list(self.picked), dict[tuple[int, ...], Values]()
         for axis, part in zip(self.axes.planes, planes, strict=False):
@@ -134,7 +144,7 @@ class ZarrSource(Source, kw_only=True):
         place = len(self.stack)
         with faults(self.label):
             # Chunk by chunk: of several at once, some would still be read after an error.
-            for down, across in cut(rows, columns, self.chunk):
+            for down, across in cut((rows, columns), self.chunk):
                 parts[place : place + 2] = (down, across)
                 part = self.axes.ordered(self.array[self.axes.region(*parts)])
                 values[..., within(down, rows), within(across, columns), :] = part
@@ -176,6 +186,7 @@ def open_zarr(path: str, choice: PlaneChoice) -> ZarrSource:
         chunk=(high, wide),
         metadata=Metadata(),
         mode=dtype.name,
+        version=_version(path),
         array=array,
         axes=axes,
         picked=picked,
@@ -183,6 +194,15 @@ def open_zarr(path: str, choice: PlaneChoice) -> ZarrSource:
         pyramid=choice.pyramid,
         index=(0,) * len(axes.planes),
     )
+
+
+def _version(path: str) -> str:
+    """Return sizes and times of what describes an array, or itself in a store."""
+    names = [f"{path}/{name}" for name in ("zarr.json", ".zarray", ".zattrs")]
+    if is_url(path):
+        return repr(list(map(read_if_exists, names)))
+    facts = [Path(name).stat() for name in names if Path(name).exists()]
+    return repr([(each.st_size, each.st_mtime_ns) for each in facts])
 
 
 def _found(path: str) -> tuple[Any, NgffImage | None]:
@@ -222,18 +242,22 @@ def levels_of(image: NgffImage, most: int | None = None) -> list[Any]:
     return found
 
 
+def folders_above(path: str) -> Iterator[str]:
+    """Yield the folders above a path, the nearest first; those of a URL that Zarr has made."""
+    folder = path.rstrip("/") if is_url(path) else str(Path(path).resolve())
+    while (folder := folder.rpartition("/")[0]) and (is_zarr(folder) or not is_url(path)):
+        yield folder
+
+
 def image_of_level(path: str) -> NgffImage | None:
     """Return the image that an array is a level of, with this level alone."""
     name = path.rstrip("/") if is_url(path) else str(Path(path).resolve())
-    folder = name
-    while is_zarr(folder := folder.rpartition("/")[0]):
+    for folder in filter(is_zarr, folders_above(path)):
         with contextlib.suppress(ImageError, FileNotFoundError), faults(path):
             attributes = needed("zarr", path).open_group(folder, mode="r").attrs.asdict()
             facts = {**ngff_facts(attributes)}
             facts.pop("image-label", None)
-            image = image_in(
-                folder, {**attributes, "ome": facts} if "ome" in attributes else facts
-            )
+            image = image_in(folder, with_facts(attributes, facts))
             if image is not None:
                 level = name[len(folder) + 1 :]
                 known = level in image.paths
