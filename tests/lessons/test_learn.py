@@ -279,8 +279,8 @@ def test_learning_refuses(
         assert f"{name} needs --method sgd" in refuse(*words)
     assert "the name of a file to write" in refuse("learn", camera, camera, "--output", "")
     before = Path(gray).read_bytes()
-    for words in (["-o", gray], ["--method", "sgd", "--history", gray]):
-        assert "INPUT or TARGET itself" in refuse("learn", camera, gray, *words)
+    for more in (["-o", gray], ["--method", "sgd", "--history", gray]):
+        assert "INPUT or TARGET itself" in refuse("learn", camera, gray, *more)
     assert Path(gray).read_bytes() == before
     bad = tmp_path / "bad.npy"
     np.save(bad, np.array([[np.nan] * 5] * 5))
