@@ -39,7 +39,7 @@ def test_values_that_most_outputs_do_not_have_are_in_it(
 ) -> None:
     # A figure, no answer to a quiz, and a picture with transparency.
     monkeypatch.chdir(tmp_path)
-    save(tmp_path / "in.png", np.arange(9 * 9 * 4).reshape(9, 9, 4) % 256)
+    save(tmp_path / "in.png", np.arange(8 * 8 * 4).reshape(8, 8, 4) % 256)
     name, *more = words.split()
     validator(name).validate(json.loads(done(name, *more, "--json")))
 
