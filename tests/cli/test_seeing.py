@@ -172,7 +172,8 @@ def test_a_matrix_is_compared_whether_or_not_an_output_is_named(tmp_path: Path) 
     matrix, pages = "[[0,1,0],[1,0,0.5]]", [tmp_path / "one.png", tmp_path / "two.png"]
     done("apply", "box:3", matrix, tmp_path / "out.npy", "--compare", pages[0], "-q")
     assert done("apply", "box:3", matrix, "--compare", pages[1], "-q") == ""
-    assert np.array_equal(*(np.asarray(Image.open(page)) for page in pages))
+    first, second = [np.asarray(Image.open(page)) for page in pages]
+    np.testing.assert_array_equal(first, second)
 
 
 @pytest.mark.parametrize(
