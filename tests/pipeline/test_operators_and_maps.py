@@ -157,6 +157,19 @@ def test_brightness_is_the_strength(gray: Path, tmp_path: Path) -> None:
     np.testing.assert_array_equal(pixels_of(hued).max(axis=2), pixels_of(plain))
 
 
+@pytest.mark.filterwarnings("error")
+def test_no_direction_is_black_and_says_nothing(tmp_path: Path) -> None:
+    numbers = np.add.outer(np.zeros(9, np.float32), np.linspace(0, 200, 9, dtype=np.float32))
+    numbers[4, 4] = np.nan
+    np.save(tmp_path / "in.npy", numbers)
+    out = tmp_path / "out.png"
+    result = run("apply", "sobel", tmp_path / "in.npy", out, "--direction")
+    assert result.exit_code == 0, result.output
+    ring = [(3, 3), (3, 4), (3, 5), (4, 3), (4, 5), (5, 3), (5, 4), (5, 5)]
+    assert not any(pixels_of(out)[place].any() for place in ring)
+    assert pixels_of(out)[1, 1:7].any(axis=1).all()
+
+
 def test_the_legend(gray: Path, tmp_path: Path) -> None:
     result = run("apply", "sobel", gray, tmp_path / "o.png", "--direction", "--json")
     legend = json.loads(result.stdout)["legend"]

@@ -139,7 +139,8 @@ def hue_picture(right: Values, up: Values, brightness: Values) -> Values:
     >>> hue_picture(one, 0 * one, np.full((1, 1), 200, np.uint8)).tolist()
     [[[200, 0, 0]]]
     """
-    sector = np.arctan2(up, right) * (_SECTORS / (2 * math.pi))
+    # Where the gradient is NaN the brightness is 0: any hue is black.
+    sector = np.nan_to_num(np.arctan2(up, right)) * (_SECTORS / (2 * math.pi))
     out = np.empty((*brightness.shape, 3), np.uint8)
     for channel, shift in enumerate((0, 2, 4)):
         # A primary is full within one sector of its hue, and 0 from two sectors on.
