@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from distributed import KilledWorker, as_completed, get_worker, wait
+from distributed.client import ClosedClientError
 
 from convcli.errors import ClusterError
 from convcli.scale.admission import (
@@ -43,7 +44,7 @@ _GROUP_SECONDS = 5.0
 """A worker answers after so many seconds with what it has done of a group, so that one that
 hangs is known long before a whole group could have ended."""
 
-GONE = (OSError, concurrent.futures.CancelledError)
+GONE = (OSError, concurrent.futures.CancelledError, ClosedClientError)
 """What Dask raises where the scheduler has gone away."""
 
 Task = Callable[[Any, Any], Any]
@@ -167,15 +168,18 @@ class Flight:
     def _send(self, items: Sequence[Any], deaths: int = 0, *, is_alone: bool = False) -> None:
         if self._client.status in ("closing", "closed"):
             raise self._scheduler_is_gone()
-        future = self._client.submit(
-            perform,
-            self._name,
-            items,
-            min(self._limit, _GROUP_SECONDS),
-            key=(self._name, next(self._numbers)),
-            retries=self._retries,
-            resources={self._name: 1e-9},
-        )
+        try:
+            future = self._client.submit(
+                perform,
+                self._name,
+                items,
+                min(self._limit, _GROUP_SECONDS),
+                key=(self._name, next(self._numbers)),
+                retries=self._retries,
+                resources={self._name: 1e-9},
+            )
+        except GONE:
+            raise self._scheduler_is_gone() from None
         self._sent[future.key] = _SentGroup(future, items, deaths, is_alone)
         self._ended.add(future)
 
