@@ -10,10 +10,13 @@ from typing import Any
 import pytest
 
 from convcli.batch.job import FileJob
+from convcli.errors import ClusterError
+from convcli.scale import cluster as scale_cluster
 from convcli.scale.admission import shown_places
 from convcli.scale.cluster import connected
 from convcli.scale.flight import flight_of
 from support.dask_cluster import Cluster
+from support.held import wait_for
 
 pytestmark = [pytest.mark.servers, pytest.mark.slow]
 
@@ -86,3 +89,26 @@ def test_a_worker_that_hangs_at_a_large_group_is_left_aside(
     assert [ended.result for ended in parts] == [second] * 2000
     assert flight.counts["left_aside"] == 1
     assert "end one of its files within 0 s" in flight.notices[0]
+
+
+def test_a_client_that_gave_up_its_scheduler_is_told_in_one_line(
+    lonely: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Dask closes it by itself, and it then refuses in an error of its own."""
+    monkeypatch.setattr(scale_cluster, "_PATIENCE", 0.5)
+    lonely.start_worker()
+    job = FileJob(str(tmp_path / "in.png"), str(tmp_path / "out.png"))
+    named: dict[str, Any] = {"address": "here", "noun": "files", "remedy": "go on"}
+    with (
+        connected(lonely.address, 0) as client,
+        shown_places(job) as (shown, _),
+        flight_of(client, shown, divmod, 7, retries=3, timeout=None, **named) as flight,
+    ):
+
+        def following() -> list[int]:
+            lonely.processes[0].kill()
+            wait_for(lambda: client.status == "closed")
+            return [1]
+
+        with pytest.raises(ClusterError, match="here: the scheduler went away"):
+            list(flight.run(following))
