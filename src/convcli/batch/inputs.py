@@ -52,7 +52,7 @@ def find_inputs(
 
 
 def _check_name(name: str) -> None:
-    """Refuse standard input, and a folder that is not there: a file has a suffix."""
+    """Refuse standard input, and a name without a suffix where nothing has that name."""
     if name == _STANDARD:
         raise BatchError(
             "-: expected files, got the standard stream, which is one picture: name files, "

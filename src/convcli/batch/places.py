@@ -144,11 +144,11 @@ _HIDDEN, _OUTPUTS = "hidden", "the folder of the outputs"
 def walk(
     folder: str, *, recursive: bool, excluded: str | None = None
 ) -> Iterator[tuple[str, str, str]]:
-    """Yield what is in a folder: the path from there to its own folder, its name, why not.
+    """Yield what is in a folder: the path to its own folder, its name, and a reason.
 
-    The last is why a batch does not take it: empty for files that it may take. They are sorted
-    by name. Links to folders may form circles: none is followed. `excluded` is the folder of
-    the outputs. A folder that cannot be read is a `BatchError`.
+    The reason says why a batch does not take it, and is empty for files that it may take. All
+    are sorted by name. Links to folders may form circles: none is followed. `excluded` is the
+    folder of the outputs. A folder that cannot be read is a `BatchError`.
     """
     if is_url(folder):
         yield from _walk_store(folder, recursive=recursive, excluded=excluded)

@@ -284,7 +284,7 @@ class JobList:
                 yield FileJob(os.fsdecode(source), os.fsdecode(target))
 
     def settle(self, jobs: Iterable[FileJob]) -> None:
-        """Take jobs out of those that run; each is one of the list, or is none of it."""
+        """Mark jobs as settled: they are not run. Jobs that are not in the list are ignored."""
         with _disk_errors():
             rows = ((os.fsencode(job.source), os.fsencode(job.target)) for job in jobs)
             self._database.executemany("INSERT INTO named VALUES (?, ?)", rows)

@@ -290,13 +290,13 @@ READABLE = SpecType(_named)
 """What can be read and shown: an operand, or a file of several arrays."""
 
 STDIN = "convcli.stdin"
-"""Where a run keeps that a kernel was read from standard input."""
+"""The key under which a run remembers that a kernel was read from standard input."""
 
 BANK = "convcli.bank"
-"""Where a run keeps that one of its kernels is a filter bank."""
+"""The key under which a run remembers that one of its kernels is a filter bank."""
 
 RECIPE = "convcli.recipe"
-"""Where a run keeps the options that a recipe sets."""
+"""The key under which a run remembers the options that a recipe sets."""
 
 
 def keep_recipe(ctx: click.Context, _: click.Parameter, value: str | None) -> "Recipe | None":

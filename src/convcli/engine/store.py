@@ -96,7 +96,7 @@ class Accumulators(Record):
     spare: Values | None = None
 
     def cut(self, rows: slice, columns: slice) -> "Accumulators":
-        """Return those of some rows and columns."""
+        """Return the accumulators of some rows and columns."""
         values = self.values[rows, columns]
         at_start = rows.start == columns.start == 0
         return replace(self, values=values) if at_start else Accumulators(values, values)

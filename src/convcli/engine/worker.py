@@ -122,7 +122,7 @@ class Loader:
         )
 
     def _across(self, inputs: slice) -> tuple[NDArray[np.intp], slice, int]:
-        """Return the sources of columns, those within the image, and the first of these."""
+        """Return the sources of columns, the columns in the image, and their first source."""
         sources = self._columns[inputs]
         first = inputs.start - self._window.columns.before
         start = min(max(-first, 0), len(sources))
@@ -163,7 +163,7 @@ class ImageRows(Loader):
 
 
 def _places(sources: NDArray[np.intp], held: NDArray[np.intp]) -> NDArray[np.intp]:
-    """Return the positions of sources among those that are held; -1 stays."""
+    """Return the position of each source among those that are held; -1 stays -1."""
     return np.where(sources < 0, -1, np.searchsorted(held, sources))
 
 

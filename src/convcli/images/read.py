@@ -279,7 +279,7 @@ def _play(opened: ImageFile.ImageFile) -> tuple[float, int]:
 
 
 def _timing(plays: Sequence[tuple[float, int]], opened: ImageFile.ImageFile) -> Timing:
-    """Return how frames play, of the duration and the disposal of each."""
+    """Return the timing of all frames from the duration and the disposal of each."""
     durations, disposals = zip(*plays, strict=True)
     loop = opened.info.get("loop")
     still = bool(opened.info.get("default_image"))

@@ -89,7 +89,7 @@ def parse_digits(text: str) -> list[int]:
 
 
 def parse_die(text: str) -> list[Number]:
-    """Return the probabilities of the faces 1, 2, …; of a fair die with so many for one."""
+    """Return the probability of each face; one number is the count of faces of a fair die."""
     values = parse_sequence(text)
     faces = values[0]
     if len(values) == 1 and faces != 1:

@@ -227,7 +227,10 @@ def _check_written(
 def _fitted(
     options: Options, depth: Depth, channels: int, file_format: str, saving: Saving
 ) -> tuple[Options, bool]:
-    """Return options with a depth that the format holds, if asked; whether it gets floats."""
+    """Return the options, and whether the format gets raw floats.
+
+    If the depth is to be fitted, the options have one that the format can hold.
+    """
     raw = file_format in RAW and options.depth is None
     if not saving.fit_depth or options.depth is not None:
         return options, raw

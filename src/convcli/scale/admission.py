@@ -100,7 +100,7 @@ def _check_scheduler(client: Any) -> None:
 
 
 def _await_first(client: Any, name: str) -> None:
-    """Refuse a cluster without a worker that was admitted; a refusal is told a little later."""
+    """Wait for the first worker that is admitted; raise an error if one is refused before."""
     end = time.monotonic() + _PATIENCE
     while not on_scheduler(client, look_at_workers, name) and time.monotonic() < end:
         if refusals := on_scheduler(client, events_of, name):

@@ -27,7 +27,8 @@ from convcli.scale.admission import (
 from convcli.values import Record
 
 _LEAST_TIMEOUT, _TIMES_THE_SLOWEST = 60.0, 20
-"""The seconds that an item may take: so many, and so often what the slowest so far took."""
+"""The seconds that an item may take: the first number, and the second times the seconds of the
+slowest item so far."""
 
 _THREADS_A_SPARE_GROUP = 4
 """Threads for each spare group: one that waits at the scheduler, and starts as another ends."""

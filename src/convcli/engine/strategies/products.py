@@ -17,7 +17,8 @@ _GATHERED_BYTES = 2**20
 """Runs of a tile that output rows share: with its input and output, a common L2 cache."""
 
 _WINDOW_BYTES = 2**22
-"""Windows of a tile that are copied whole. Many, as BLAS packs the weights for each product."""
+"""Bytes of windows that are copied for one product. BLAS packs the weights for each product, so
+few large products are faster than many small ones."""
 
 _PART_BYTES = 2**19
 """Outputs that are stored at once: 64×3×7×7 at stride 2 on 224² takes 1.76 ms, with half of

@@ -57,13 +57,13 @@ _MODES = {"u2": "I;16", "f4": "F", "i4": "I"}
 """Pillow's name for grey of a type; of other types the type's own name is shown."""
 
 _FILTERED = {"u1": "u1", "u2": "u2", "f2": "f4", "f4": "f4"}
-"""The type that samples of a type are filtered as; all others become float64."""
+"""The type that samples of each type have when they are filtered; others become float64."""
 
 _ROW_BYTES = 2**20
 """Bytes of rows that are read together, where pixels are stored without compression."""
 
 _MOST_BYTES = 2**40
-"""Of a strip whose length the file does not say."""
+"""The length of a strip, in bytes, where the file does not say it."""
 
 
 class Directory(TiffImagePlugin.ImageFileDirectory_v2):

@@ -278,9 +278,10 @@ def stack_of(source: Volume, layers: Sequence[LayerSpec]) -> Stack:
 
 
 def _sources(word: str, number: int, blocks: list[tuple[int, int]]) -> tuple[int, ...]:
-    """Return the layers that come to a layer; `blocks` has the ends of the open blocks.
+    """Return the numbers of the layers whose output a layer gets.
 
-    The first end is the layer where a block begins, the second that where its main way ends.
+    `blocks` are the residual blocks that are open: the number of the layer where each begins,
+    and of the layer where its main way ends.
     """
     if word == "residual":
         blocks.append((number, 0))

@@ -29,7 +29,8 @@ from convcli.storage.atomic import replacing
 # ------------------------------------------------------------------ maps as pictures
 
 _SMALLEST, _SQUARE, _ACROSS = 96, 12, 64
-"""Pixels that a map has at least on a sheet; those of a single value, and how many a row."""
+"""The least side of a map on a sheet, the side of a single value, both in pixels, and how many
+single values stand in a row."""
 
 _STYLE = (
     "body{font:16px sans-serif;margin:2em;max-width:70em}img{max-width:100%;"

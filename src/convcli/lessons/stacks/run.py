@@ -64,7 +64,10 @@ class Activation(Record, kw_only=True):
         return [int(index) for index in np.argsort(-energy, kind="stable")[:count]]
 
     def top_classes(self, count: int = 5) -> list[tuple[int, float]]:
-        """Return the largest of single values with their numbers: parts of 1, by a softmax."""
+        """Return the numbers and the probabilities of the most probable classes.
+
+        It is empty where the layer answers maps, not single values.
+        """
         if self.values.shape[:2] != (1, 1):
             return []
         values = self.values.ravel().astype(np.float64)

@@ -260,7 +260,7 @@ def facts_of(
 
 
 def _content_of(mask: Any) -> object:
-    """Return what differs where a mask does; one that is read in parts is not read here."""
+    """Return a value that differs for masks of other content, without reading a tiled mask."""
     if isinstance(mask, TiledMask):
         return mask.source.version
     return mask and hashlib.sha256(mask.weights.tobytes()).digest()

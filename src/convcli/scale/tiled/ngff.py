@@ -170,13 +170,13 @@ def _omero(
 
 
 def ngff_facts(attributes: dict[str, Any]) -> dict[str, Any]:
-    """Return what the attributes of a group say as OME-Zarr."""
+    """Return the part of the attributes of a group that OME-Zarr defines."""
     facts = attributes.get("ome", attributes)
     return facts if isinstance(facts, dict) else {}
 
 
 def with_facts(attributes: dict[str, Any], facts: dict[str, Any]) -> dict[str, Any]:
-    """Return the attributes of a group that says other facts as OME-Zarr."""
+    """Return the attributes of a group with another part of OME-Zarr."""
     return {**attributes, "ome": facts} if "ome" in attributes else facts
 
 
