@@ -129,15 +129,17 @@ def meaning_of(cosine: float | None) -> str:
 
     >>> meaning_of(-0.9)
     'opposite: the patch looks like the negative of the kernel'
+    >>> meaning_of(0.2)
+    'somewhat similar: the patch looks a little like the kernel'
     """
     if cosine is None:
         return "no direction: the patch is flat, all zero or not finite, or the kernel all zero"
     if abs(cosine) < _ORTHOGONAL:
         return "orthogonal: the patch has next to nothing of the kernel's pattern"
-    much = "" if abs(cosine) >= _SIMILAR else "somewhat "
-    negative = "the negative of " * (cosine < 0)
-    word = "similar" if cosine > 0 else "opposite"
-    return f"{much}{word}: the patch looks like {negative}the kernel"
+    is_weak = abs(cosine) < _SIMILAR
+    word = "somewhat " * is_weak + ("similar" if cosine > 0 else "opposite")
+    pattern = "a little " * is_weak + "like " + "the negative of " * (cosine < 0)
+    return f"{word}: the patch looks {pattern}the kernel"
 
 
 class Explanation(Record, kw_only=True):
