@@ -1,11 +1,13 @@
 """A proxy before a server of HTTP, on loopback: busy, dropping answers, stalling, dying."""
 
-import asyncio
 import contextlib
 import random
+import socket
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from socketserver import StreamRequestHandler, ThreadingTCPServer
+from typing import Any
 from urllib.parse import urlsplit
 
 _PHRASES = {400: "Bad Request", 403: "Forbidden", 429: "Too Many Requests", 503: "Slow Down"}
@@ -56,81 +58,97 @@ class Trouble:
         ).encode()
 
 
+class _Proxy(ThreadingTCPServer):
+    """A server that knows its open connections, so that it can end while clients go on."""
+
+    allow_reuse_address = True
+    daemon_threads = False
+    request_queue_size = 128
+
+    def __init__(self, behind: tuple[str, int], trouble: Trouble) -> None:
+        self.behind, self.trouble = behind, trouble
+        self.stopped = threading.Event()
+        self._open: set[Any] = set()
+        super().__init__(("127.0.0.1", 0), _Connection)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        self._open.add(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        self._open.discard(request)
+        super().shutdown_request(request)
+
+    def end(self) -> None:
+        """Take no more connections, and wake each thread that waits for a client."""
+        self.shutdown()
+        self.stopped.set()
+        for request in tuple(self._open):
+            with contextlib.suppress(OSError):  # It has just been closed.
+                request.shutdown(socket.SHUT_RDWR)
+
+
+class _Connection(StreamRequestHandler):
+    """A connection: one request and its answer."""
+
+    server: _Proxy
+
+    def handle(self) -> None:
+        with contextlib.suppress(OSError, EOFError):  # A client may go away at any moment.
+            self._serve()
+
+    def finish(self) -> None:
+        with contextlib.suppress(OSError):
+            super().finish()
+
+    def _serve(self) -> None:
+        lines = list(iter(self._line, ""))
+        trouble = self.server.trouble
+        if len(trouble.asked) >= trouble.dies_after:
+            return
+        headers = dict(line.lower().split(": ", 1) for line in lines[1:] if ": " in line)
+        what = trouble.next(lines[0])
+        if headers.get("expect"):
+            self.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        size = int(headers.get("content-length", 0))
+        body = self.rfile.read(size)
+        if len(body) < size:
+            return
+        if what == "stalled":
+            self.server.stopped.wait()
+        elif what == "refused":
+            answer = trouble.answer()
+            self.wfile.write(
+                answer.partition(b"<")[0] if lines[0].startswith("HEAD") else answer
+            )
+        else:
+            answer = self._answer_behind(lines, body)
+            self.wfile.write(answer[: len(answer) // 2] if what == "dropped" else answer)
+
+    def _line(self) -> str:
+        line = self.rfile.readline().decode("latin-1")
+        if not line.endswith("\n"):
+            raise EOFError
+        return line.rstrip("\r\n")
+
+    def _answer_behind(self, lines: list[str], body: bytes) -> bytes:
+        dropped = ("connection:", "expect:")
+        kept = [line for line in lines if not line.lower().startswith(dropped)]
+        head = "\r\n".join([*kept, "Connection: close", "", ""])
+        with socket.create_connection(self.server.behind) as behind:
+            behind.sendall(head.encode("latin-1") + body)
+            return behind.makefile("rb").read()
+
+
 @contextlib.contextmanager
 def flaky(address: str, trouble: Trouble) -> Iterator[str]:
     """Run the proxy before a server; yield its address."""
-    behind = urlsplit(address)
-    loop, stopped = asyncio.new_event_loop(), asyncio.Event()
-    ports: list[int] = []
-    started = threading.Event()
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
-            await _served(reader, writer, (behind.hostname or "", behind.port or 80), trouble)
-        writer.transport.abort()
-
-    async def run() -> None:
-        server = await asyncio.start_server(serve, "127.0.0.1", 0)
-        ports.append(server.sockets[0].getsockname()[1])
-        started.set()
-        await stopped.wait()
-        server.close()
-        others = asyncio.all_tasks() - {asyncio.current_task()}
-        for each in others:
-            each.cancel()
-        await asyncio.gather(*others, return_exceptions=True)
-
-    thread = threading.Thread(target=loop.run_until_complete, args=(run(),))
-    thread.start()
-    started.wait()
-    try:
-        yield f"http://127.0.0.1:{ports[0]}"
-    finally:
-        loop.call_soon_threadsafe(stopped.set)
-        thread.join()
-        loop.close()
-
-
-async def _served(
-    reader: asyncio.StreamReader,
-    writer: asyncio.StreamWriter,
-    behind: tuple[str, int],
-    trouble: Trouble,
-) -> None:
-    """Answer the one request of a connection."""
-    head = await reader.readuntil(b"\r\n\r\n")
-    lines = head.decode("latin-1").split("\r\n")[:-2]
-    headers = dict(line.lower().split(": ", 1) for line in lines[1:] if ": " in line)
-    if len(trouble.asked) >= trouble.dies_after:
-        return
-    what = trouble.next(lines[0])
-    if headers.get("expect"):
-        writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-    body = await reader.readexactly(int(headers.get("content-length", 0)))
-    if what == "stalled":
-        await asyncio.sleep(3600)
-    if what == "refused":
-        answer = trouble.answer()
-        writer.write(answer.partition(b"<")[0] if lines[0].startswith("HEAD") else answer)
-        await writer.drain()
-        writer.close()
-        await writer.wait_closed()
-        return
-    dropped = ("connection:", "expect:")
-    kept = [line for line in lines if not line.lower().startswith(dropped)]
-    answer = await _asked("\r\n".join([*kept, "Connection: close", "", ""]), body, behind)
-    if what == "dropped":
-        answer = answer[: len(answer) // 2]
-    writer.write(answer)
-    await writer.drain()
-    writer.close()
-    await writer.wait_closed()
-
-
-async def _asked(head: str, body: bytes, behind: tuple[str, int]) -> bytes:
-    reader, writer = await asyncio.open_connection(*behind)
-    writer.write(head.encode("latin-1") + body)
-    await writer.drain()
-    answer = await reader.read()
-    writer.close()
-    return answer
+    parts = urlsplit(address)
+    with _Proxy((parts.hostname or "", parts.port or 80), trouble) as proxy:
+        thread = threading.Thread(target=proxy.serve_forever, args=(0.01,))
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{proxy.server_address[1]}"
+        finally:
+            proxy.end()
+            thread.join()
