@@ -5,7 +5,6 @@ results are those of plain NumPy bit for bit.
 """
 
 import functools
-import math
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -17,6 +16,7 @@ from convcli.engine.problem import Problem
 from convcli.engine.store import StoreRule, holds, integer_limits, is_power_of_two
 from convcli.engine.strategies import base as costs
 from convcli.engine.strategies.base import OutputRows, Strategy, even_tile
+from convcli.kernels.kernel import outer_factors
 
 _Taps: TypeAlias = tuple[Values, ...]
 """Places and weights of taps."""
@@ -282,11 +282,7 @@ def _multiplies(problem: Problem) -> bool:
 def _factors(weights: NDArray[Any]) -> tuple[Values, Values]:
     """Return the column and the row whose products are the weights: whole where these are."""
     whole = bool((weights == np.rint(weights)).all())
-    y, x = np.unravel_index(np.abs(weights).argmax(), weights.shape)
-    row = weights[y].astype(np.float64)
-    if whole:
-        row = row / math.gcd(*(int(weight) for weight in row))
-    column = weights[:, x] / row[x]
+    column, row = outer_factors(weights.astype(np.float64), whole=whole)
     return (np.rint(column) if whole else column), row
 
 

@@ -120,14 +120,13 @@ class Passes(Strategy):
         def view(read: Read) -> Values:
             return values[read.value][read.dy * row + read.dx * column :]
 
-        for (function, first, second, number), place in zip(
-            self._program.operations, places, strict=True
-        ):
+        for number, (function, first, second) in enumerate(self._program.operations, 1):
             left = view(first)
             right = view(second) if isinstance(second, Read) else left.dtype.type(second)
             if isinstance(second, Read):
                 size = min(left.size, right.size)
                 left, right = left[:size], right[:size]
+            place = places[number]
             if place not in buffers:
                 shape = (tile.size,)
                 buffers[place] = scratch.take(f"passes.{place}", shape, types[number])

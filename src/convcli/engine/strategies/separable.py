@@ -17,6 +17,7 @@ from convcli.engine.problem import Problem
 from convcli.engine.store import Accumulators
 from convcli.engine.strategies import base as costs
 from convcli.engine.strategies.base import OutputRows, Strategy, even_tile
+from convcli.kernels.kernel import outer_factors
 
 _MOST_RANK = 3  # a kernel of higher rank is as fast dense
 _ROWS, _CHUNK = 128, 32
@@ -216,8 +217,7 @@ def _is_planar(problem: Problem) -> bool:
 def _factors(weights: NDArray[np.float64], rank: int) -> list[tuple[Values, Values]]:
     """Return columns and rows whose outer products add up to the weights."""
     if rank == 1:
-        y, x = np.unravel_index(np.abs(weights).argmax(), weights.shape)
-        return [(weights[:, x] / weights[y, x], weights[y])]
+        return [outer_factors(weights)]
     left, values, right = np.linalg.svd(weights)
     scales = np.sqrt(values[:rank])
     return [(left[:, i] * scales[i], right[i] * scales[i]) for i in range(rank)]
