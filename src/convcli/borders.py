@@ -56,52 +56,41 @@ def _sources_at(border: Border, size: int, positions: NDArray[np.intp]) -> NDArr
     return np.minimum(folded, 2 * size - 2 - folded)
 
 
-Stretch: TypeAlias = tuple[slice, slice | None]
-"""Rows of a tile, and the rows of the picture that they copy; None for the constant."""
+Run: TypeAlias = tuple[slice, slice | None]
+"""Rows or columns of a tile, and those that they copy; None for the constant."""
 
 
-def stretches(sources: NDArray[np.intp]) -> list[Stretch]:
-    """Cut the rows of a tile into stretches whose sources are neighbours, in order.
+def runs(sources: NDArray[np.intp]) -> list[Run]:
+    """Cut rows or columns into runs whose sources are equally far apart.
 
-    >>> stretches(np.array([-1, 0, 1]))
-    [(slice(0, 1, None), None), (slice(1, 3, None), slice(0, 2, None))]
+    >>> runs(np.array([-1, -1, 0, 1]))
+    [(slice(0, 2, None), None), (slice(2, 4, None), slice(0, 2, 1))]
     """
-    breaks = (np.diff(sources) != 1) | (sources[:-1] < 0)
-    starts = [0, *(np.flatnonzero(breaks) + 1).tolist()]
-    found: list[Stretch] = []
-    for start, stop in itertools.pairwise([*starts, len(sources)]):
-        first = int(sources[start])
-        rows = None if first < 0 else slice(first, first + stop - start)
-        found.append((slice(start, stop), rows))
+    steps, outside = np.diff(sources), sources < 0
+    turns = np.flatnonzero(steps[1:] != steps[:-1]) + 2
+    edges = np.flatnonzero(outside[1:] != outside[:-1]) + 1
+    found: list[Run] = []
+    for start, stop in itertools.pairwise(
+        [0, *np.union1d(turns, edges).tolist(), len(sources)]
+    ):
+        first, last = int(sources[start]), int(sources[stop - 1])
+        step = (last - first) // max(stop - start - 1, 1)
+        end = last + (step or 1) if last + step >= 0 else None
+        found.append((slice(start, stop), None if first < 0 else slice(first, end, step or 1)))
     return found
-
-
-def fill_rows(
-    tile: NDArray[Any], image: NDArray[Any], rows: list[Stretch], fill: float
-) -> None:
-    """Copy `stretches` of rows of an image (H, columns, C) into a tile, with border rows."""
-    for target, source in rows:
-        if source is None:
-            tile[target] = fill
-        else:
-            np.copyto(tile[target], image[source], casting="unsafe")
-
-
-FromTile: TypeAlias = list[tuple[NDArray[Any], NDArray[Any] | float]]
-"""Border columns of a tile, and other columns of it, or the constant, that they copy."""
-
-FromImage: TypeAlias = list[tuple[NDArray[Any], NDArray[np.intp]]]
-"""Border columns of a tile, and the indices of columns of the image that they copy because the
-tile does not hold these."""
 
 
 def sides_of(
     padded: NDArray[Any], sources: NDArray[np.intp], inside: slice, fill: float
-) -> tuple[FromTile, FromImage]:
-    """Return the border columns of a padded tile; `fill_rows` fills those that are `inside`."""
+) -> tuple[list[tuple[NDArray[Any], Any]], list[tuple[NDArray[Any], NDArray[np.intp]]]]:
+    """Return the border columns of a padded tile, beside those that are `inside`.
+
+    The first copy other columns of the tile, or the constant; the others have the indices of
+    columns of the image, which they copy because the tile does not hold these.
+    """
     held = sources[inside]
-    within: FromTile = []
-    beyond: FromImage = []
+    within: list[tuple[NDArray[Any], Any]] = []
+    beyond: list[tuple[NDArray[Any], NDArray[np.intp]]] = []
     for side in (slice(0, inside.start), slice(inside.stop, len(sources))):
         needed, target = sources[side], padded[:, side]
         if needed.size == 0:
@@ -109,31 +98,12 @@ def sides_of(
         if needed[0] < 0:
             within.append((target, fill))
         elif held.size and held[0] <= needed.min() and needed.max() <= held[-1]:
-            columns = needed - held[0] + inside.start
-            within.extend(_column_runs(padded, side.start, columns))
+            # To copy runs is faster than to copy by an array of indices.
+            copies = runs(needed - held[0] + inside.start)
+            within += [(target[:, part], padded[:, source]) for part, source in copies]
         else:
             beyond.append((target, needed))
     return within, beyond
-
-
-def _column_runs(
-    padded: NDArray[Any], start: int, columns: NDArray[np.intp]
-) -> list[tuple[NDArray[Any], NDArray[Any]]]:
-    """Return the target and the source of each run of columns.
-
-    To copy runs is faster than to copy by an array of indices.
-    """
-    steps = np.diff(columns)
-    turns = (np.flatnonzero(steps[1:] != steps[:-1]) + 2).tolist()
-    pairs = []
-    for first, stop in itertools.pairwise([0, *turns, len(columns)]):
-        step = int(columns[first + 1] - columns[first]) if stop - first > 1 else 1
-        last = int(columns[stop - 1]) + step
-        source = slice(int(columns[first]), last if last >= 0 else None, step)
-        if step == 0:
-            source = slice(int(columns[first]), int(columns[first]) + 1)
-        pairs.append((padded[:, start + first : start + stop], padded[:, source]))
-    return pairs
 
 
 # ------------------------------------------------------------------ all borders, at any place
@@ -224,7 +194,11 @@ def odd_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
 
 def gathered(field: Field, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> NDArray[Any]:
     """Return some rows and columns of a field, in rising order; they may have gaps."""
-    down, across = ([part for _, part in stretches(each) if part] for each in (rows, columns))
+    down, across = (
+        [slice(int(part[0]), int(part[-1]) + 1) for part in np.split(each, gaps + 1)]
+        for each in (rows, columns)
+        for gaps in (np.flatnonzero(np.diff(each) > 1),)
+    )
     lines = [
         np.concatenate([field(part, beside) for beside in across], axis=1)
         if len(across) > 1
