@@ -17,7 +17,7 @@ from convcli.engine.store import Inner, StoreRule
 from convcli.engine.strategies import COMPILED, STRATEGIES
 from convcli.engine.strategies.base import Strategy
 from convcli.errors import ConvcliError
-from convcli.values import Record, replace
+from convcli.values import Record, asdict, replace
 
 
 class Tile(Record):
@@ -31,11 +31,7 @@ class Tile(Record):
 def split_tile(
     down: slice, across: slice, channel: int | None, rows: int, columns: int
 ) -> list[Tile]:
-    """Cut some rows and columns of outputs into tiles of at most `rows` by `columns`.
-
-    >>> [tile.rows for tile in split_tile(slice(0, 5), slice(0, 4), None, 3, 4)]
-    [slice(0, 3, None), slice(3, 5, None)]
-    """
+    """Cut some rows and columns of outputs into tiles of at most `rows` by `columns`."""
     return [
         Tile(
             slice(y, min(y + rows, down.stop)), slice(x, min(x + columns, across.stop)), channel
@@ -70,10 +66,10 @@ _WORTH_A_THREAD = 1e6
 class Candidate(Record):
     """A strategy that was considered: the time of an output value, or why it cannot serve."""
 
-    name: str
-    method: Method
-    nanoseconds: float | None
-    refusal: str
+    strategy: str
+    method: str
+    ns_per_value: float | None
+    refusal: str | None
 
 
 class Plan(Record):
@@ -108,9 +104,9 @@ class Plan(Record):
                 pays = is_chosen or isinstance(cost, str) or cost >= self.cost
                 costs[each] = cost if pays else "numba starts longer than it would save"
         return tuple(
-            Candidate(each.name, each.method, None, cost)
+            Candidate(each.name, each.method.value, None, cost)
             if isinstance(cost, str)
-            else Candidate(each.name, each.method, cost, "")
+            else Candidate(each.name, each.method.value, cost, None)
             for each, cost in costs.items()
         )
 
@@ -158,16 +154,7 @@ class Plan(Record):
         ]
 
     def block_of(self, rows: slice, columns: slice) -> Block:
-        """Return some outputs as a block, with the rows and columns of the image that it needs.
-
-        >>> from convcli.engine.problem import problem_for
-        >>> from convcli.geometry.window import window
-        >>> from convcli.kernels.kernel import Kernel
-        >>> kernel, shape = Kernel([[1], [1], [1]]), (100_000, 8, 1)
-        >>> problem = problem_for(shape, np.dtype(np.uint8), kernel, window((3, 1)))
-        >>> len(choose_plan(problem).block_of(slice(0, 5), slice(0, 8)).held_rows) < 100_000
-        True
-        """
+        """Return some outputs as a block, with the rows and columns of the image it needs."""
         parts = zip(
             (rows, columns),
             (self.strategy.rows, self.strategy.columns),
@@ -204,15 +191,7 @@ class Plan(Record):
             "strategy": strategy.name,
             "method": strategy.method.value,
             "why": self.why,
-            "considered": [
-                {
-                    "strategy": candidate.name,
-                    "method": candidate.method.value,
-                    "ns_per_value": candidate.nanoseconds,
-                    "refusal": candidate.refusal or None,
-                }
-                for candidate in self.considered
-            ],
+            "considered": [asdict(candidate) for candidate in self.considered],
             "tile": {"rows": strategy.rows, "columns": strategy.columns},
             "tiles": plan.tile_count,
             "working_dtype": self.working.name,
@@ -222,11 +201,7 @@ class Plan(Record):
 
 
 def covered(outputs: slice, step: int, size: int) -> slice:
-    """Return the outputs of all tiles, `step` long each, that hold some outputs of an axis.
-
-    >>> covered(slice(5, 9), 4, 10)
-    slice(4, 10, None)
-    """
+    """Return the outputs of all tiles, `step` long each, that hold some outputs of an axis."""
     return slice(outputs.start // step * step, min(-(-outputs.stop // step) * step, size))
 
 
@@ -272,7 +247,7 @@ def choose_plan(problem: Problem, method: Method = Method.AUTO) -> Plan:
 @functools.lru_cache(maxsize=64)
 def _plan(problem: Problem, method: Method) -> Plan:
     found = _costs(STRATEGIES, problem, method)
-    costs = {each: cost for each, cost in found.items() if not isinstance(cost, str)}
+    costs = _serving(found)
     if not costs:
         reasons = "; ".join(f"{each.name}: {reason}" for each, reason in found.items())
         raise ConvcliError(f"method {method.value} cannot serve here ({reasons}): use auto")
@@ -289,13 +264,16 @@ def _costs(
     }
 
 
+def _serving(found: dict[type[Strategy], float | str]) -> dict[type[Strategy], float]:
+    return {each: cost for each, cost in found.items() if not isinstance(cost, str)}
+
+
 def _compiled_plan(plain: Plan) -> Plan | None:
     """Return a plan with a compiled strategy, where that takes less time with its start."""
     values = math.prod(plain.problem.result_shape)
     if not is_long(plain.cost * values):
         return None
-    found = _costs(COMPILED, plain.problem, plain.method)
-    costs = {each: cost for each, cost in found.items() if not isinstance(cost, str)}
+    costs = _serving(_costs(COMPILED, plain.problem, plain.method))
     chosen = min(costs, key=costs.__getitem__, default=None)
     if chosen is None or costs[chosen] >= plain.cost:
         return None
@@ -305,9 +283,9 @@ def _compiled_plan(plain: Plan) -> Plan | None:
 
 @functools.lru_cache(maxsize=64)
 def _planned_with(plain: Plan, chosen: type[Strategy], cost: float) -> Plan:
-    why = f"compiled by numba: {plain.cost / cost:.1f} times faster than {plain.strategy.name}"
-    strategy = chosen(plain.problem)
-    return Plan(plain.problem, plain.method, strategy, f"{why}, estimated", cost)
+    factor = f"{plain.cost / cost:.1f} times faster than {plain.strategy.name}"
+    why = f"compiled by numba: {factor}, estimated"
+    return replace(plain, strategy=chosen(plain.problem), why=why, cost=cost)
 
 
 def _why(costs: dict[type[Strategy], float], method: Method) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from convcli.choices import Border, border_named
+from convcli.engine.store import integer_limits
 from convcli.errors import ConvcliError, GeometryError, ImageError, KernelError
 from convcli.geometry.window import Window
 from convcli.kernels.kernel import Kernel
@@ -73,7 +74,7 @@ class Problem(Record):
     @cached_property
     def pixel_limits(self) -> tuple[float, float]:
         """The smallest and the largest value of an integer image and its fill."""
-        least, most = _limits(self.dtype)
+        least, most = map(float, integer_limits(self.dtype))
         return (min(least, self.fill), max(most, self.fill))
 
     @cached_property
@@ -158,12 +159,6 @@ def _sum_limits(weights: NDArray[Any], problem: Problem) -> tuple[float, float]:
     low = (above * least + below * most).min()
     high = (above * most + below * least).max()
     return (float(low), float(high))
-
-
-def _limits(dtype: np.dtype[Any]) -> tuple[float, float]:
-    if dtype.kind == "b":
-        return (0.0, 1.0)
-    return (float(np.iinfo(dtype).min), float(np.iinfo(dtype).max))
 
 
 def problem_for(
@@ -251,8 +246,8 @@ def _check_magnitude(problem: Problem) -> None:
     """Refuse weights whose sums may be too large for the working dtype."""
     filters = np.abs(problem.kernel.weights).reshape(problem.kernel.filters, -1)
     with np.errstate(over="ignore"):
-        brightest = 1.0 if problem.dtype.kind == "f" else max(map(abs, _limits(problem.dtype)))
-        largest = filters.sum(axis=1).max() * max(brightest, abs(problem.fill))
+        pixels = (1.0, problem.fill) if problem.dtype.kind == "f" else problem.pixel_limits
+        largest = filters.sum(axis=1).max() * max(map(abs, pixels))
         largest += max(map(abs, problem.kernel.bias), default=0.0)
     most = float(np.finfo(problem.natural_working).max)
     if not largest <= most:

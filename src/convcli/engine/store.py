@@ -23,15 +23,6 @@ class ValueStats(Record):
     clipped: int = 0
     rim: float = 0.0
 
-    def __init__(
-        self, low: float = np.inf, high: float = -np.inf, clipped: int = 0, rim: float = 0.0
-    ) -> None:
-        # Written out: one is made for each tile.
-        object.__setattr__(self, "low", low)
-        object.__setattr__(self, "high", high)
-        object.__setattr__(self, "clipped", clipped)
-        object.__setattr__(self, "rim", rim)
-
     def __add__(self, other: "ValueStats") -> "ValueStats":
         return ValueStats(
             min(self.low, other.low),
@@ -46,11 +37,7 @@ Inner: TypeAlias = tuple[tuple[int, int], tuple[int, int]]
 
 
 def rim_of(values: Values, inner: Inner, top: int = 0, left: int = 0) -> list[Values]:
-    """Return the parts of some outputs that are at the rim; the first is (top, left).
-
-    >>> rim_of(np.arange(6).reshape(2, 3), ((1, 5), (0, 3)), top=4)
-    [array([[3, 4, 5]])]
-    """
+    """Return the parts of some outputs that are at the rim; the first is (top, left)."""
     (rows, last_row), (columns, last_column) = inner
     parts = (
         values[: max(rows - top, 0)],
@@ -178,11 +165,6 @@ def saturate(values: Values, out: Values) -> None:
     """Copy real numbers, which may be overwritten, into an array of another dtype.
 
     Integers are rounded half to even and saturated; NaN becomes 0.
-
-    >>> out = np.empty(4, np.uint8)
-    >>> saturate(np.array([-3.0, 0.5, 1.5, 300.0]), out)
-    >>> out.tolist()
-    [0, 0, 2, 255]
     """
     with np.errstate(over="ignore"):
         saturating(values, values, out.dtype, fits=False)(out)
@@ -204,24 +186,27 @@ def saturating(
     the rounded values are known to be within them.
     """
     if dtype.kind == "f":
-        return functools.partial(_copy, values)
-    bounds = limits or integer_limits(dtype)
+        return functools.partial(_copy, values, around, None)
+    low, high = limits or integer_limits(dtype)
     if values.dtype.kind in "iu":
-        narrower = None if fits else _narrower(values.dtype, bounds)
-        return functools.partial(_copy_whole, values, around, narrower)
+        least, most = integer_limits(values.dtype)
+        number, narrower = values.dtype.type, None
+        if not fits and (low > least or most > high):
+            narrower = (number(max(least, low)), number(min(most, high)))
+        return functools.partial(_copy, values, around, narrower)
     if dtype.itemsize * 2 <= values.dtype.itemsize:
         bits = values.view(f"u{values.dtype.itemsize}")
-        return functools.partial(_copy_rounded, bits, around, None if fits else bounds)
+        shift = values.dtype.type(1.5 * 2 ** np.finfo(values.dtype).nmant)
+        clipped = None if fits else (low, high)
+        return functools.partial(_copy_rounded, bits, around, clipped, shift)
     return functools.partial(_copy_wide, values)
 
 
 @functools.cache
 def integer_limits(dtype: np.dtype[Any]) -> Whole:
-    """Return the smallest and the largest number of an integer dtype.
-
-    >>> integer_limits(np.dtype(np.int16))
-    (-32768, 32767)
-    """
+    """Return the smallest and the largest number of a dtype of integers or booleans."""
+    if dtype.kind == "b":
+        return (0, 1)
     return (int(np.iinfo(dtype).min), int(np.iinfo(dtype).max))
 
 
@@ -231,29 +216,16 @@ def holds(dtype: np.dtype[Any], low: float, high: float) -> bool:
     return least <= low and high <= most
 
 
-@functools.cache
-def _narrower(dtype: np.dtype[Any], limits: Whole) -> tuple[Any, Any] | None:
-    """Return the limits to clip integers of a dtype to, as its scalars; None where all fit."""
-    least, most = integer_limits(dtype)
-    if limits[0] <= least and most <= limits[1]:
-        return None
-    return (dtype.type(max(least, limits[0])), dtype.type(min(most, limits[1])))
-
-
-def _copy(values: Values, out: Values) -> None:
+def _copy(values: Values, around: Values, limits: Whole | None, out: Values) -> None:
+    if limits is not None:
+        around.clip(*limits, out=around)
     out[...] = values
 
 
-def _copy_whole(
-    values: Values, around: Values, narrower: tuple[Any, Any] | None, out: Values
+def _copy_rounded(
+    bits: Values, around: Values, limits: Whole | None, shift: Any, out: Values
 ) -> None:
-    if narrower is not None:
-        around.clip(*narrower, out=around)
-    out[...] = values
-
-
-def _copy_rounded(bits: Values, around: Values, limits: Whole | None, out: Values) -> None:
-    """Round by adding 1.5·2^m, where m is the number of digits of the mantissa.
+    """Round by adding a shift, 1.5·2^m, where m is the number of digits of the mantissa.
 
     The processor rounds the sum half to even; its low bytes are then the whole number in
     two's complement. It takes 0.34 ns a value, rint and a cast from float take 0.42.
@@ -263,13 +235,8 @@ def _copy_rounded(bits: Values, around: Values, limits: Whole | None, out: Value
         # The mantissa of a NaN may hold anything.
         if np.isnan(around.min()):
             around[np.isnan(around)] = 0
-    np.add(around, _shift_of(around.dtype), out=around)
+    np.add(around, shift, out=around)
     out[...] = bits
-
-
-@functools.cache
-def _shift_of(dtype: np.dtype[Any]) -> Any:
-    return dtype.type(1.5 * 2 ** np.finfo(dtype).nmant)
 
 
 def _copy_wide(values: Values, out: Values) -> None:

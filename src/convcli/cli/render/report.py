@@ -113,10 +113,10 @@ def show_plans(plans: "Sequence[Plan]", threads: int) -> None:
         headings = ("considered", "method", "ns a value", "cannot serve because of")
         considered: list[tuple[Cell, ...]] = [
             (
-                Text(each.name, style=GOOD if each.name == strategy.name else ""),
-                each.method.value,
-                f"{each.nanoseconds:.2f}" if each.nanoseconds else "-",
-                each.refusal,
+                Text(each.strategy, style=GOOD if each.strategy == strategy.name else ""),
+                each.method,
+                f"{each.ns_per_value:.2f}" if each.ns_per_value else "-",
+                each.refusal or "",
             )
             for each in plan.considered
         ]
