@@ -54,17 +54,10 @@ class Strategy(abc.ABC):
     """Whether sums of whole numbers stay whole. Factors and transforms do not keep them so:
     such a strategy rounds its sums where pixels and weights are whole."""
 
-    local: bool = False
-    """Whether a NaN or an infinity reaches only outputs whose window holds it."""
-
-    planar: bool = False
-    """Whether a tile holds one channel, or all of them side by side."""
-
-    reads_image: bool = False
-    """Whether it reads the image itself, through `ImageRows`: no tile is loaded then."""
-
-    takes_parts: bool = False
-    """Whether `OutputRows.direct` takes a target of fewer rows or columns than a tile has."""
+    local: bool = False  # a NaN or an infinity reaches only outputs whose window holds it
+    planar: bool = False  # a tile holds one channel, not all of them side by side
+    reads_image: bool = False  # it reads the image itself, through `ImageRows`
+    takes_parts: bool = False  # `OutputRows.direct` may compute a part of its rows and columns
 
     problem: Problem
     rows: int  # outputs of a tile
@@ -120,11 +113,7 @@ class Strategy(abc.ABC):
 
 
 def even_tile(size: int, most: int, unit: int = 1) -> int:
-    """Return the length of equal pieces of `size`, of at most `most` and a multiple of `unit`.
-
-    >>> even_tile(10_000, 4096)
-    3334
-    """
+    """Return the length of equal pieces of `size`: at most `most`, a multiple of `unit`."""
     pieces = -(-size // most)
     return -(-size // (pieces * unit)) * unit
 
@@ -141,36 +130,25 @@ def _rate(**values: float) -> Mapping[np.dtype[Any], float]:
     return {np.dtype(name): value for name, value in values.items()}
 
 
+# One ufunc over a value: of a flat buffer in the cache; of a view with long rows; with gaps.
 FLAT_PASS = _rate(int16=0.08, uint16=0.08, int32=0.13, float32=0.13, float64=0.3)
-"""One ufunc over a flat buffer in the cache, a value."""
 LINE_PASS = _rate(float32=0.2, float64=0.4)
-"""The same over a view with long rows."""
 STRIDED_PASS = _rate(float32=0.8, float64=0.9)
-"""The same over a view with gaps."""
+# Casting a value from the image, in memory, into a tile; and into the result.
 LOAD = _rate(int16=0.15, uint16=0.15, int32=0.3, float32=0.35, float64=0.7)
-"""Casting a value from the image, in memory, into a tile."""
 STORE = _rate(int16=0.2, uint16=0.2, int32=0.3, float32=0.45, float64=0.9)
-"""Casting a value into the result, in memory."""
+# One multiply-add of a product small enough not to be packed; of a banded one, zeros included.
 PRODUCT = _rate(float32=0.012, float64=0.024)
-"""One multiply-add of a matrix product small enough not to be packed."""
 BAND_PRODUCT = _rate(float32=0.03, float64=0.06)
-"""One multiply-add of a banded product, zeros included."""
+# One multiply-add of a product whose operands are gathered first; and one of its sums.
 SCATTERED_PRODUCT = _rate(float32=0.2, float64=0.4)
-"""One multiply-add of a product whose operands are gathered first."""
 SCATTERED_SUM = _rate(float32=4.0, float64=4.5)
-"""One sum of such a product: an output value of one tap."""
-SUMMED_PASS = _rate(float32=0.27, float64=0.5)
-"""One tap of einsum: multiply and add to the sum in one pass, a value."""
-COPY = _rate(float32=0.3, float64=0.6)
-"""Moving a value into another order."""
-TRANSFORM = _rate(float32=8.0, float64=25.0)
-"""One point of a Fourier transform, there and back."""
-BYTE = 0.06
-"""One byte of the result, where it is stored as it is computed."""
-CALL = 1000.0
-"""One call of NumPy from Python."""
-RUN = 25.0
-"""One more run of values in a call that works on many runs."""
+SUMMED_PASS = _rate(float32=0.27, float64=0.5)  # one tap of einsum, added to the sum
+COPY = _rate(float32=0.3, float64=0.6)  # moving a value into another order
+TRANSFORM = _rate(float32=8.0, float64=25.0)  # a point of a Fourier transform, there and back
+BYTE = 0.06  # one byte of the result, where it is stored as it is computed
+CALL = 1000.0  # one call of NumPy from Python
+RUN = 25.0  # one more run of values in a call that works on many runs
 
 
 def transfer(problem: Problem, working: np.dtype[Any], overlap: float = 1.0) -> float:
