@@ -71,9 +71,6 @@ def strided(
 
     The array constructor checks the bounds and takes 0.5 µs, where
     `numpy.lib.stride_tricks.as_strided` checks nothing and takes 5 to 10.
-
-    >>> strided(np.arange(6), 1, (2, 2), (2, 1)).tolist()
-    [[1, 2], [3, 4]]
     """
     size = flat.itemsize
     steps = tuple(stride * size for stride in strides)
@@ -84,10 +81,6 @@ def flat_rows(values: Values) -> tuple[Values, int]:
     """Return a flat view of rows, from the first value to the last, and their distance.
 
     It can be written, whatever the array can: numba compiles a function for each kind.
-
-    >>> flat, pitch = flat_rows(np.arange(12).reshape(3, 4)[:, :2])
-    >>> flat.size, pitch
-    (10, 4)
     """
     height, width = values.shape
     pitch = values.strides[0] // values.itemsize if height > 1 else width
@@ -102,11 +95,7 @@ def flat_rows(values: Values) -> tuple[Values, int]:
 
 
 def round_up(size: int, unit: int) -> int:
-    """Return the smallest multiple of `unit` that is not below `size`.
-
-    >>> round_up(9, 4), round_up(8, 4)
-    (12, 8)
-    """
+    """Return the smallest multiple of `unit` that is not below `size`."""
     return -(-size // unit) * unit
 
 
@@ -115,9 +104,6 @@ def pitch(length: int, dtype: np.dtype[Any]) -> int:
 
     Rows that start a power of two apart share few sets of the first cache. With a pitch of
     256 values a product with 64×256 weights ran at 69 GFLOP/s, with 272 at 100.
-
-    >>> pitch(256, np.dtype(np.float32)), pitch(257, np.dtype(np.float32))
-    (272, 272)
     """
     items = _LINE // dtype.itemsize
     return (-(-length // items) | 1) * items
@@ -146,9 +132,6 @@ def result_array(shape: tuple[int, ...], dtype: DTypeLike) -> Values:
 
     NumPy starts large arrays 16 bytes behind one: a float32 pass into such a row takes
     0.36 ns a value, into one that starts on a line 0.20.
-
-    >>> result_array((3, 5), "float32").ctypes.data % 64
-    0
     """
     return _on_a_line(_memory(math.prod(shape) * np.dtype(dtype).itemsize), shape, dtype)
 
@@ -159,12 +142,6 @@ def recycled_array(shape: tuple[int, ...], dtype: DTypeLike) -> Values:
     The system fills the pages of a large result with zeros first: sobel-x on 12 megapixels
     of floats takes 14.6 ms with that, 10.5 without. So the memory of a result between 32
     and 128 MiB is kept from when nobody uses it to the next result above 32 MiB.
-
-    >>> array = recycled_array((2048, 4096), "float32")
-    >>> address = array.ctypes.data
-    >>> del array
-    >>> recycled_array((4096, 2048), "float32").ctypes.data == address
-    True
     """
     size = math.prod(shape) * np.dtype(dtype).itemsize
     if size < _LARGE:

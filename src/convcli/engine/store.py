@@ -64,6 +64,9 @@ statistics of raw values that become pixels, and None for others."""
 
 _NEARLY_HALF = 0.49
 
+Change: TypeAlias = Callable[[], object]
+"""Changes the values that it is bound to, in place."""
+
 Whole: TypeAlias = tuple[int, int]
 Copy: TypeAlias = Callable[[Values], None]
 """Copies the values that it is bound to into an array of their shape."""
@@ -258,32 +261,28 @@ def _copy_wide(values: Values, out: Values) -> None:
 
 def _whole_division(
     values: Values, spare: Values | None, divisor: int, scratch: Scratch
-) -> Callable[[], None]:
+) -> list[Change]:
     """Return the division of integers in place, rounded half to even."""
-    number = values.dtype.type
     if divisor % 2:
         # No quotient is half-way between two whole numbers, and no value is negative: NumPy
         # divides unsigned integers by a scalar as fast as it adds them.
-        unsigned = values.view(f"u{values.itemsize}")
-        half, whole = (unsigned.dtype.type(part) for part in (divisor // 2, divisor))
-
-        def divide() -> None:
-            np.add(unsigned, half, out=unsigned)
-            np.floor_divide(unsigned, whole, out=unsigned)
-
-        return divide
+        values = values.view(f"u{values.itemsize}")
+        number = values.dtype.type
+        return [
+            functools.partial(np.add, values, number(divisor // 2), out=values),
+            functools.partial(np.floor_divide, values, number(divisor), out=values),
+        ]
     odd = scratch.take("odd", values.shape, values.dtype) if spare is None else spare
+    number = values.dtype.type
     bits = number(divisor.bit_length() - 1)
-
-    def shift() -> None:
-        # A shift rounds down. Half of 2^k, less 1 where the quotient is even, is added before.
-        np.right_shift(values, bits, out=odd)
-        np.bitwise_and(odd, number(1), out=odd)
-        np.add(values, odd, out=values)
-        np.add(values, number(divisor // 2 - 1), out=values)
-        np.right_shift(values, bits, out=values)
-
-    return shift
+    # A shift rounds down. Half of 2^k, less 1 where the quotient is even, is added before.
+    return [
+        functools.partial(np.right_shift, values, bits, out=odd),
+        functools.partial(np.bitwise_and, odd, number(1), out=odd),
+        functools.partial(np.add, values, odd, out=values),
+        functools.partial(np.add, values, number(divisor // 2 - 1), out=values),
+        functools.partial(np.right_shift, values, bits, out=values),
+    ]
 
 
 def is_power_of_two(number: float) -> bool:
@@ -291,13 +290,11 @@ def is_power_of_two(number: float) -> bool:
     return math.frexp(number)[0] == 0.5  # noqa: PLR2004 - the mantissa of a power of two
 
 
-def _float_division(values: Values, divisor: float) -> Callable[[], object]:
-    """Return the division of floats in place.
-
-    A power of two becomes a multiplication: as exact, and twice as fast.
-    """
+def _float_division(values: Values, divisor: float) -> Change:
+    """Return the division of floats in place."""
     number = values.dtype.type
     if is_power_of_two(divisor):
+        # As exact, and twice as fast.
         return functools.partial(np.multiply, values, number(1 / divisor), out=values)
     return functools.partial(np.divide, values, number(divisor), out=values)
 
@@ -306,12 +303,12 @@ def _float_division(values: Values, divisor: float) -> Callable[[], object]:
 
 
 class StoreRule(Record):
-    """How accumulators become results of a dtype; integers are rounded half to even, saturated.
+    """How accumulators become results of a dtype.
 
-    The accumulators are divided by `divisor`, and `bias` is added after that: none, one, or one
-    per output channel. `pixels` is how raw values become pixels of an integer dtype; None
-    stores them raw. `limits` are the least and the most raw value, rounding errors aside: what
-    fits is not clipped. With `collect_stats` statistics of raw values that become pixels are
+    They are divided by `divisor`, and `bias` is added after that: none, one, or one per output
+    channel. `pixels` is how raw values become pixels of an integer dtype; None stores them raw.
+    Integers are rounded half to even, and saturate; what is within `limits`, rounding errors
+    aside, is not clipped. With `collect_stats` statistics of raw values that become pixels are
     returned; `inner` are the outputs that are not at the rim, if that is looked at.
     """
 
@@ -342,7 +339,7 @@ class StoreRule(Record):
         several; `scratch` gives buffers. `place` are its first row and column in a result whose
         rim is looked at.
         """
-        steps: list[Callable[[], object]] = []
+        steps: list[Change] = []
         last: Finish
         block = self._divided(accumulators, steps, scratch)
         values = block.values.reshape(shape, copy=False)
@@ -357,13 +354,13 @@ class StoreRule(Record):
         return functools.partial(_after, steps, last) if steps else last
 
     def _divided(
-        self, block: Accumulators, steps: list[Callable[[], object]], scratch: Scratch
+        self, block: Accumulators, steps: list[Change], scratch: Scratch
     ) -> Accumulators:
         """Add the steps of the division: in floats, unless integers can be divided."""
         if self.divisor == 1.0 and not any(self.bias):
             return block
         if self._divides_whole(block.values.dtype):
-            steps.append(_whole_division(block.around, block.spare, int(self.divisor), scratch))
+            steps.extend(_whole_division(block.around, block.spare, int(self.divisor), scratch))
             return block
         if block.values.dtype.kind in "iu":
             floats = block.cast(self.dtype, scratch)
@@ -384,9 +381,7 @@ class StoreRule(Record):
             return False
         return is_power_of_two(self.divisor) or (self.divisor % 2 == 1 and low >= 0)
 
-    def _add_bias(
-        self, block: Accumulators, values: Values, channel: int | None
-    ) -> Callable[[], object]:
+    def _add_bias(self, block: Accumulators, values: Values, channel: int | None) -> Change:
         bias = np.array(self.bias, block.values.dtype)
         if bias.size == 1:
             return functools.partial(np.add, block.around, bias[0], out=block.around)
@@ -394,7 +389,7 @@ class StoreRule(Record):
         return functools.partial(np.add, values, added, out=values)
 
 
-def _after(steps: list[Callable[[], object]], last: Finish, out: Values) -> ValueStats | None:
+def _after(steps: list[Change], last: Finish, out: Values) -> ValueStats | None:
     for step in steps:
         step()
     return last(out)
