@@ -333,29 +333,27 @@ def taps_of(
 
     With `unsigned` it adds where it would subtract.
     """
-    # A value may read pixels to its left: its own column is the middle one.
-    tile = np.zeros((size[0], 2 * size[1] - 1))
-    tile[0, size[1] - 1] = 1
+    # The window is flat. A value may read pixels to its left: its own column is the middle one.
+    width = 2 * size[1] - 1
+    tile = np.zeros(size[0] * width)
+    tile[size[1] - 1] = 1
     taps = [tile]
+
+    def read_from(read: Read) -> NDArray[Any]:
+        shifted, weights = np.zeros_like(tile), taps[read.value]
+        by = read.dy * width + read.dx
+        shifted[max(by, 0) : tile.size + min(by, 0)] = weights[
+            max(-by, 0) : tile.size - max(by, 0)
+        ]
+        return shifted
+
     for operation in operations:
         function, right = operation.function, operation.right
-        other = _shifted(taps, right) if isinstance(right, Read) else right
+        other = read_from(right) if isinstance(right, Read) else right
         if unsigned:
             function, other = np.add if function is np.subtract else function, np.abs(other)
-        taps.append(function(_shifted(taps, operation.left), other))
+        taps.append(function(read_from(operation.left), other))
     return taps
-
-
-def _shifted(taps: Sequence[NDArray[Any]], read: Read) -> NDArray[Any]:
-    weights, dy, dx = taps[read.value], read.dy, read.dx
-    shifted = np.zeros_like(weights)
-    height, width = weights.shape
-    source, target = (
-        slice(max(-dx, 0), width - max(dx, 0)),
-        slice(max(dx, 0), width + min(dx, 0)),
-    )
-    shifted[dy:, target] = weights[: height - dy, source]
-    return shifted
 
 
 # ------------------------------------------------------------------ dtypes
@@ -370,7 +368,7 @@ def in_integers(
     `limits` are the smallest and the largest pixel, the constant of the border included.
     """
     taps, (least, most) = np.array(taps_of(operations, size)), limits
-    above, below = np.maximum(taps, 0).sum((1, 2)), np.minimum(taps, 0).sum((1, 2))
+    above, below = np.maximum(taps, 0).sum(1), np.minimum(taps, 0).sum(1)
     low, high = above * least + below * most, above * most + below * least
 
     def fitting(dtype: np.dtype[Any]) -> list[bool]:

@@ -34,8 +34,8 @@ class Im2col(Strategy):
     outputs lie one below the other, so that the window of an output is kh runs that follow
     each other: a value is copied kw times, not kh·kw times. A run is copied as one item:
     runs of 84 bytes then take 6.4 ns instead of 10.8. Where output rows share no runs
-    (dilation, large strides), or where even a product of few pixels would be packed, windows
-    are copied whole. The pixels of a 1×1 bank are its windows: nothing is copied.
+    (dilation, large strides), or even a product of few pixels would be packed, windows are
+    copied whole. The pixels of a 1×1 bank are its windows: nothing is copied.
     """
 
     name = "im2col"
@@ -83,7 +83,9 @@ class Im2col(Strategy):
 
     def bind(self, tile: Values, scratch: Scratch) -> list[OutputRows]:
         """Make the views of the runs, and of the windows of each part; the first gathers."""
-        gather, windows = self._lay_out(tile, scratch)
+        is_point = _is_point(self.problem)
+        lay_out = self._shared if self._is_shared else self._whole
+        gather, windows = (None, self._in_place(tile)) if is_point else lay_out(tile, scratch)
         products = windows.shape[1]
         height, width = self.rows // products, self.columns * self.outputs
         most = max(1, _PART_BYTES // (height * width * self.working.itemsize))
@@ -107,14 +109,6 @@ class Im2col(Strategy):
         groups, *places, _ = windows.shape
         results = target.reshape(*places, groups, -1, copy=False).transpose(3, 0, 1, 2, 4)
         np.matmul(windows, self._weights[:, np.newaxis, np.newaxis], out=results)
-
-    def _lay_out(
-        self, tile: Values, scratch: Scratch
-    ) -> tuple[Callable[[], None] | None, Values]:
-        """Return the copy into runs, if one is needed, and the windows."""
-        if _is_point(self.problem):
-            return None, self._in_place(tile)
-        return (self._shared if self._is_shared else self._whole)(tile, scratch)
 
     def _in_place(self, tile: Values) -> Values:
         """Take the pixels of the tile as windows of one value a channel."""
