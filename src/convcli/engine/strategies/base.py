@@ -100,16 +100,11 @@ class Strategy(abc.ABC):
         """Return the strategy for several threads: the same values, in other tiles."""
         return self
 
-    @property
+    @functools.cached_property
     def tile_shape(self) -> tuple[int, int]:
-        """Rows of a tile, and values a row: the padding and the halo included."""
-        if self.reads_image:
-            return (0, 0)
-        window = self.problem.window
-        return (
-            window.rows.input_size(self.rows),
-            window.columns.input_size(self.columns) * self.channels,
-        )
+        """Rows of a tile, and values a row, with padding and halo; or what a strategy sets."""
+        down, across = self.problem.window.axes
+        return (down.input_size(self.rows), across.input_size(self.columns) * self.channels)
 
 
 def even_tile(size: int, most: int, unit: int = 1) -> int:

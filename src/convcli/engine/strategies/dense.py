@@ -71,20 +71,17 @@ class Band(Strategy):
         self.rows = even_tile(height, _ROWS, _TOGETHER)
         self.columns = even_tile(width, max(_VALUES // channels, 1))
         self._block = even_tile(self.columns * channels, _block(problem, self.rows), _UNIT)
+        # Whole blocks, and the columns that the kernel reads behind the last.
         self._width = round_up(self.columns * channels, self._block)
+        width = self._width + (problem.window.columns.extent - 1) * channels
+        rows = self.rows + problem.window.rows.extent - 1
+        self.tile_shape = (rows, pitch(width, self.working))
         taps = problem.dense_weights[:, :: problem.window.columns.dilation]
         down, self._across = taps.shape
         band = np.zeros((_TOGETHER, _TOGETHER + down - 1, self._across))
         for row in range(_TOGETHER):
             band[row, row : row + down] = taps
         self._band = frozen(band.reshape(_TOGETHER, -1), self.working)
-
-    @property
-    def tile_shape(self) -> tuple[int, int]:
-        """Whole blocks, and the columns that the kernel reads behind the last."""
-        across = self.problem.window.columns
-        width = self._width + (across.extent - 1) * self.channels
-        return (self.rows + self.problem.window.rows.extent - 1, pitch(width, self.working))
 
     def bind(self, tile: Values, scratch: Scratch) -> list[OutputRows]:
         """Make the views of each block of columns."""

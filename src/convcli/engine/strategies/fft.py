@@ -63,19 +63,17 @@ class Fft(Strategy):
         super().__init__(problem)
         height, width, _ = problem.result_shape
         down, across = (axis.extent for axis in problem.window.axes)
-        self._size = _length(down, height, self.working), _length(across, width, self.working)
-        self.rows, self.columns = self._size[0] - down + 1, self._size[1] - across + 1
-        spectrum = np.fft.rfft2(problem.dense_weights, self._size).conj()
+        self.tile_shape = (
+            _length(down, height, self.working),
+            _length(across, width, self.working),
+        )
+        self.rows, self.columns = self.tile_shape[0] - down + 1, self.tile_shape[1] - across + 1
+        spectrum = np.fft.rfft2(problem.dense_weights, self.tile_shape).conj()
         self._spectrum = frozen(spectrum, _complex(self.working))
-
-    @property
-    def tile_shape(self) -> tuple[int, int]:
-        """The points that are transformed."""
-        return self._size
 
     def bind(self, tile: Values, scratch: Scratch) -> list[OutputRows]:
         """Make the buffer of the spectrum; the sums are transformed back into the tile."""
-        height, width = self._size
+        height, width = self.tile_shape
         shape = (height, width // 2 + 1)
         spectrum = scratch.take("fft.spectrum", shape, _complex(self.working))
         sums = tile[: self.rows, : self.columns]
@@ -162,17 +160,13 @@ class CompiledFft(Strategy):
         self._half, self._step = -(-self.rows // 2), even_tile(width, across)
         beside = even_tile(-(-width // across), max(_COLUMNS // self._step, 1))
         self.columns = min(beside * self._step, width)
+        self.tile_shape = (self._half + _LENGTH, self.columns + _LENGTH)
         spectrum = np.fft.fft2(problem.dense_weights, (_LENGTH, _LENGTH)).conj() / _LENGTH**2
         order = _order(_LENGTH)
         blocks = spectrum[order][:, order].reshape(-1, LANES, _LENGTH).transpose(0, 2, 1)
         parts = np.concatenate([blocks.real, blocks.imag], 2)
         self._spectrum = Scratch().take("constant", parts.shape, np.float32)
         self._spectrum[...] = parts
-
-    @property
-    def tile_shape(self) -> tuple[int, int]:
-        """The points that are transformed."""
-        return (self._half + _LENGTH, self.columns + _LENGTH)
 
     def bind(self, tile: Values, scratch: Scratch) -> list[OutputRows]:
         """Make the buffers of the transforms."""

@@ -91,6 +91,8 @@ class Lines(Strategy):
         most = _TILE_VALUES if self.reads_image else _LOADED_VALUES
         tile = max(min(height * width * channels // _SHARES, most), _LEAST_VALUES)
         self.rows = even_tile(height, max(1, tile // (self.columns * channels)))
+        if self.reads_image:
+            self.tile_shape = (0, 0)
         across = problem.window.columns
         self._line = (self.columns * across.stride + across.extent) * channels
         self._down, self._across = self._taps(problem.exact_weights[0])

@@ -89,10 +89,11 @@ class Passes(Strategy):
         whole = functools.partial(last, left, right, around)
         spare = next((one[: around.size] for one in others if one.dtype == around.dtype), None)
         shape, steps = (self.rows, self.columns * self.channels), (tile.shape[1], 1)
-        values, left_rows = strided(around, 0, shape, steps), strided(left, 0, shape, steps)
-        is_number = not isinstance(right, np.ndarray)
-        right_rows = right if is_number else strided(right, 0, shape, steps)
-        cropped = functools.partial(last, left_rows, right_rows)
+        values, *rows = (
+            strided(each, 0, shape, steps) if isinstance(each, np.ndarray) else each
+            for each in (around, left, right)
+        )
+        cropped = functools.partial(last, *rows)
 
         def compute() -> None:
             for call in before:
@@ -204,15 +205,17 @@ class Taps(Strategy):
 
     def bind(self, tile: Values, scratch: Scratch) -> list[OutputRows]:
         """Make a view of the tile for each tap."""
-        channels = self.problem.shape[2]
-        padded = tile.reshape(tile.shape[0], -1, channels, copy=False)
+        (down, across), channels = self.problem.window.axes, self.channels
         shape = (self.rows, self.columns, self.problem.outputs)
         total = scratch.take("taps.total", shape, self.working)
         product = scratch.take("taps.product", shape, self.working)
+        row, column = down.dilation * tile.shape[1], across.dilation * channels
+        inputs = (self.rows, self.columns, channels)
+        steps = (down.stride * tile.shape[1], across.stride * channels, 1)
+        taps = self._weights.reshape(-1, down.kernel, across.kernel).any(axis=0)
         views = [
-            (self._shifted(padded, row, column), self._weights[..., row, column])
-            for row, column in np.ndindex(self.problem.kernel.size)
-            if self._weights[..., row, column].any()
+            (strided(tile, y * row + x * column, inputs, steps), self._weights[..., y, x])
+            for y, x in np.argwhere(taps).tolist()
         ]
 
         def compute() -> None:
@@ -222,20 +225,6 @@ class Taps(Strategy):
 
         sums = total.reshape(self.rows, -1)
         return [OutputRows(0, Accumulators(sums, sums), compute)]
-
-    def _shifted(self, padded: Values, row: int, column: int) -> Values:
-        """Return the values under one tap, shape (rows, columns, C)."""
-        down, across = (
-            slice(
-                at * axis.dilation,
-                at * axis.dilation + (count - 1) * axis.stride + 1,
-                axis.stride,
-            )
-            for at, axis, count in zip(
-                (row, column), self.problem.window.axes, (self.rows, self.columns), strict=True
-            )
-        )
-        return padded[down, across]
 
     def _weighted(self, view: Values, tap: Values, out: Values) -> Values:
         if not self.problem.kernel.is_bank:

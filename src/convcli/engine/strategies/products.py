@@ -67,6 +67,8 @@ class Im2col(Strategy):
     def __init__(self, problem: Problem) -> None:
         super().__init__(problem)
         self._is_shared, self.rows, self.columns, self._pixels = _shape(problem)
+        rows, values = self.tile_shape
+        self.tile_shape = (rows, pitch(values, self.working))
         weights = problem.exact_weights[0]
         # A product with a weight of 0 spreads what the output does not read.
         self.local = bool(weights.all())
@@ -74,12 +76,6 @@ class Im2col(Strategy):
         runs = weights.reshape(groups, -1, weights.shape[1], down, across)
         matrices = runs.transpose(0, 3, 4, 2, 1).reshape(groups, _inner(problem), -1)
         self._weights = frozen(matrices, self.working)
-
-    @property
-    def tile_shape(self) -> tuple[int, int]:
-        """The padded input, at a pitch that is no power of two."""
-        rows, values = super().tile_shape
-        return (rows, pitch(values, self.working))
 
     def bind(self, tile: Values, scratch: Scratch) -> list[OutputRows]:
         """Make the views of the runs, and of the windows of each part; the first gathers."""
@@ -301,17 +297,15 @@ class RowWinograd(Strategy):
         height, width, _ = problem.result_shape
         self.rows = even_tile(height, _WINOGRAD_ROWS, _TOGETHER)
         self.columns = even_tile(width, _unpacked_columns(problem))
+        # Whole windows of three pixels, and the halo.
         self._wide = round_up(self.columns + _TAPS - 1, _TAPS)
+        width = pitch(self._wide * self.channels, self.working)
+        self.tile_shape = (self.rows + _TAPS - 1, width)
         weights = problem.exact_weights[0]
         planes = np.einsum("ta,oiab->tbio", _FILTER, weights)
         filters = planes.reshape(_PLANES, _TAPS * weights.shape[1], weights.shape[0])
         self._filters = frozen(filters, self.working)
         self._input, self._output = (frozen(m, self.working) for m in (_INPUT, _OUTPUT))
-
-    @property
-    def tile_shape(self) -> tuple[int, int]:
-        """A multiple of three pixels, and the halo."""
-        return (self.rows + _TAPS - 1, pitch(self._wide * self.channels, self.working))
 
     def bind(self, tile: Values, scratch: Scratch) -> list[OutputRows]:
         """Make the windows, in three phases, and the planes of their outputs."""
