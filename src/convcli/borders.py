@@ -248,6 +248,11 @@ class Padder(Record):
 
         return read
 
+    def whole(self, values: NDArray[Any]) -> NDArray[Any]:
+        """Return an array with the border around it."""
+        rows, columns = self.padded
+        return self.over(lambda *part: values[part])(slice(0, rows), slice(0, columns))
+
     def _needed(self, axis: int, places: NDArray[np.intp]) -> NDArray[np.intp]:
         mode, size = self.border.axes[axis], self.size[axis]
         needed = _sources_at(mode, size, places)

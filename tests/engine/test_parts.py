@@ -12,10 +12,12 @@ from convcli.engine.buffers import (
     strided,
 )
 from convcli.engine.planner import covered, split_tile
+from convcli.engine.pooling import Pooling, Reduction, pooled, running
 from convcli.engine.problem import natural_result
 from convcli.engine.program import cancels, program_for, typed_program
 from convcli.engine.store import integer_limits, rim_of, saturate
 from convcli.engine.strategies.base import even_tile
+from convcli.geometry.window import window
 from convcli.kernels.kernel import Kernel
 from convcli.threads import thread_pool
 
@@ -92,3 +94,15 @@ def test_a_box_of_15_pixels_subtracts_what_two_halves_share(
 
 def test_a_pool_of_threads_maps() -> None:
     assert list(thread_pool(2).map(abs, [-1, 2])) == [1, 2]
+
+
+def test_windows_are_joined_by_twos() -> None:
+    assert running(np.arange(8), 5, 1, np.add).tolist() == [10, 15, 20, 25]
+
+
+@pytest.mark.parametrize(
+    ("reduction", "expected"), [(Reduction.MAX, [3, 8]), (Reduction.AVERAGE, [2.0, 5.0])]
+)
+def test_a_row_is_pooled_by_pairs(reduction: Reduction, expected: list[float]) -> None:
+    pooling = Pooling(reduction, window((1, 2), stride=(1, 2)))
+    assert pooled(np.array([[[3], [1], [2], [8]]]), pooling)[0, :, 0].tolist() == expected

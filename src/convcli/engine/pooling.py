@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from convcli.borders import AnyBorder, Padder, fill_of
 from convcli.choices import Border, Depth
+from convcli.engine.store import integer_limits
 from convcli.errors import GeometryError
 from convcli.geometry.window import Window
 from convcli.values import Record, replace
@@ -58,18 +59,10 @@ def pooled(values: Values, pooling: Pooling) -> Values:
 
     A maximum has the dtype of the values, a mean is float64. A window that does not fit is a
     `GeometryError`.
-
-    >>> from convcli.geometry.window import window
-    >>> row = np.array([[[3], [1], [2], [8]]])
-    >>> pooled(row, Pooling(Reduction.MAX, window((1, 2), stride=(1, 2))))[0, :, 0].tolist()
-    [3, 8]
-    >>> pooled(row, Pooling(Reduction.AVERAGE, window((1, 2), stride=(1, 2))))[0, :, 0].tolist()
-    [2.0, 5.0]
     """
     padder, bare = pool_padder(pooling, values.shape[:2], values.dtype)
     if padder is not None:
-        padded = padder.over(lambda rows, columns: values[rows, columns])
-        values = padded(slice(0, padder.padded[0]), slice(0, padder.padded[1]))
+        values = padder.whole(values)
     shape = bare.output_shape((values.shape[0], values.shape[1]))
     mean = pooling.reduction is Reduction.AVERAGE
     result = np.empty((*shape, values.shape[2]), np.float64 if mean else values.dtype)
@@ -96,7 +89,8 @@ def pool_padder(
         return None, slide
     fill = fill_of(border, channels, Depth.EIGHT.white)
     if pooling.border is None and pooling.reduction is Reduction.MAX:
-        fill = (_lowest(dtype),)
+        # It never wins a maximum.
+        fill = (-math.inf if dtype.kind == "f" else integer_limits(dtype)[0],)
     bare = [replace(axis, before=0, after=0) for axis in slide.axes]
     return Padder((size[0], size[1]), slide.padding, border, fill), Window(*bare)
 
@@ -104,16 +98,9 @@ def pool_padder(
 def _sum_dtype(dtype: np.dtype[Any], count: int) -> np.dtype[Any]:
     """Return a dtype for sums of `count` values; sums of whole numbers are exact."""
     small = dtype.kind == "u" and dtype.itemsize <= _FEW_BITS
-    if small and count * int(np.iinfo(dtype).max) <= int(np.iinfo(np.uint32).max):
+    if small and count * integer_limits(dtype)[1] <= integer_limits(np.dtype(np.uint32))[1]:
         return np.dtype(np.uint32)
     return np.dtype(np.float64)
-
-
-def _lowest(dtype: np.dtype[Any]) -> float:
-    """Return a value that never wins a maximum."""
-    if dtype.kind == "b":
-        return 0
-    return -math.inf if dtype.kind == "f" else int(np.iinfo(str(dtype)).min)
 
 
 def running(
@@ -124,9 +111,6 @@ def running(
     A window of 2, 4, 8 … taps is two windows of half the size. Those whose sizes add up to
     `taps` are joined. The axis comes first; the result has dilation·(taps - 1) lines fewer.
     `join` is any associative operation.
-
-    >>> running(np.arange(8), 5, 1, np.add).tolist()
-    [10, 15, 20, 25]
     """
     count = len(lines) - dilation * (taps - 1)
     total: Values | None = None

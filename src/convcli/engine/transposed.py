@@ -7,11 +7,9 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from convcli.choices import Method
-from convcli.engine.buffers import recycled_array
-from convcli.engine.correlate import image_array, kernel_given
+from convcli.engine.correlate import computed, image_pixels, kernel_given
 from convcli.engine.planner import choose_plan, method_named
 from convcli.engine.problem import Problem, problem_for
-from convcli.engine.worker import run_plan
 from convcli.errors import GeometryError, KernelError
 from convcli.geometry.window import Axis, IntOrPair, Padding, Pair, Window, pair, window
 from convcli.kernels.kernel import Kernel
@@ -95,19 +93,15 @@ def correlate_transposed(
     >>> correlate_transposed([[1, 2]], [[1, 1, 1]], stride=2)
     array([[1., 1., 3., 2., 2.]])
     """
-    given = image_array(image)
-    pixels = given[..., np.newaxis] if given.ndim == 2 else given  # noqa: PLR2004 - (H, W)
+    pixels, is_grid = image_pixels(image)
     kernel = exchanged(kernel_given(weights, None), groups)
-    if bias is not None:
-        kernel = kernel_given(kernel, bias)
+    kernel = kernel if bias is None else kernel.plus_bias(bias)
     slide, more = stamp_window(kernel.size, stride, padding, dilation, output_padding)
     stamping = stamping_for(
         pixels.shape, pixels.dtype, kernel, slide, more, groups=groups, dtype=dtype
     )
     plan = choose_plan(stamping.problem, method_named(method))
-    result = recycled_array(plan.problem.result_shape, plan.problem.result)
-    run_plan(plan, stamping.spread(pixels), result, jobs)
-    return result if given.ndim == 3 or kernel.is_bank else result[..., 0]  # noqa: PLR2004
+    return computed(plan, stamping.spread(pixels), jobs, is_grid=is_grid)
 
 
 def exchanged(kernel: Kernel, groups: int = 1) -> Kernel:
@@ -123,8 +117,7 @@ def exchanged(kernel: Kernel, groups: int = 1) -> Kernel:
             f"groups: expected a divisor of the bank's {inputs} inputs, got {groups}: use 1"
         )
     split = kernel.weights.reshape(groups, inputs // groups, outputs, *size).swapaxes(1, 2)
-    weights = split.reshape(groups * outputs, inputs // groups, *size)
-    return Kernel(weights, kernel.bias or None, kernel.name, kernel.description)
+    return kernel.with_weights(split.reshape(groups * outputs, inputs // groups, *size))
 
 
 def stamp_window(
