@@ -63,19 +63,13 @@ def correlate_transposed(
     weights : array_like, shape (kh, kw) or (C, O/groups, kh, kw); Kernel; or str
         A 2-D kernel, applied to each channel on its own; or a bank as torch writes it, whose
         first axis is the *inputs*: the bank of the correlation that it is the gradient of.
-    bias : float or sequence of float, optional
-        Added to the result: one number, or one per output channel.
-    stride, dilation : int or (int, int)
-        In pixels, for both axes or (rows, columns).
     padding : int, (int, int), ((int, int), (int, int)), "same" or "valid"
         Pixels that are *cut* from each side of the result. With ``"same"`` the result has
         `stride` times the size of the image.
     output_padding : int or (int, int)
         Rows and columns that the result has more at its end; less than the stride or the
         dilation.
-    groups : int
-        Groups that the channels are split into.
-    dtype, method, jobs
+    bias, stride, dilation, groups, dtype, method, jobs
         As for `correlate`.
 
     Returns

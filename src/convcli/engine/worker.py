@@ -68,8 +68,8 @@ class Loader:
         """
         key = (tile.rows.stop - tile.rows.start, tile.columns.start, tile.columns.stop)
         if key not in self._loads:
-            rows, columns = self._window.inputs(tile.rows, tile.columns)
-            self._loads[key] = self._bound(rows.stop - rows.start, columns)
+            down, across = self._window.axes
+            self._loads[key] = self._bound(down.input_size(key[0]), across.inputs(tile.columns))
         return self._loads[key]
 
     def _bound(self, count: int, inputs: slice) -> Load:

@@ -15,8 +15,7 @@ class ReceptiveField(Record):
 
     It is `size` pixels of the input wide, r. Two neighbouring outputs are `jump` pixels of the
     input apart, j. `start` is the centre of the first output; the first pixel's centre is 0.
-    Each layer does r += d(k-1)·j, start += (d(k-1)/2 - p)·j, then j *= s. Two 3×3 layers see as
-    much as one 5×5.
+    Each layer does r += d(k-1)·j, start += (d(k-1)/2 - p)·j, then j *= s.
     """
 
     size: int = 1

@@ -245,11 +245,7 @@ class SeparableLines(Lines):
 
 
 def _doubled(row: Values) -> tuple[int, int]:
-    """Return how many neighbours are summed, and how many of these sums: the fewest taps.
-
-    >>> _doubled(np.ones(31)), _doubled(np.ones(5)), _doubled(np.arange(31))
-    ((6, 5), (1, 5), (1, 31))
-    """
+    """Return how many neighbours are summed, and how many of these sums: the fewest taps."""
     size = len(row)
     if (row != row[0]).any():
         return 1, size
