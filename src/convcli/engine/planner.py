@@ -90,11 +90,6 @@ class Plan(Record):
     __hash__ = object.__hash__
 
     @property
-    def working(self) -> np.dtype[Any]:
-        """The dtype that tiles and accumulators have."""
-        return self.strategy.working
-
-    @property
     def considered(self) -> tuple[Candidate, ...]:
         """All strategies of the method that was asked for."""
         costs = _costs(STRATEGIES, self.problem, self.method)
@@ -138,10 +133,7 @@ class Plan(Record):
         return tiles * channels if strategy.planar else tiles
 
     def tiles_in(self, block: Block | None) -> list[Tile]:
-        """Return the tiles that hold the outputs of a block, or all tiles.
-
-        They go channel by channel, from the top, from the left.
-        """
+        """Return the tiles of a block, or all: by channels, from the top, from the left."""
         strategy, (height, width, channels) = self.strategy, self.problem.result_shape
         rows, columns = slice(0, height), slice(0, width)
         if block is not None:
@@ -173,7 +165,7 @@ class Plan(Record):
     def scratch_bytes(self) -> int:
         """Memory of the buffers of one thread."""
         scratch = Scratch()
-        tile = scratch.take("tile", self.strategy.tile_shape, self.working)
+        tile = scratch.take("tile", self.strategy.tile_shape, self.strategy.working)
         self.strategy.bind(tile, scratch)
         return scratch.nbytes
 
@@ -194,7 +186,7 @@ class Plan(Record):
             "considered": [asdict(candidate) for candidate in self.considered],
             "tile": {"rows": strategy.rows, "columns": strategy.columns},
             "tiles": plan.tile_count,
-            "working_dtype": self.working.name,
+            "working_dtype": self.strategy.working.name,
             "jobs": jobs,
             "memory_bytes": self.memory_bytes(jobs),
         }
@@ -231,10 +223,7 @@ def method_named(name: str | Method) -> Method:
 
 
 def choose_plan(problem: Problem, method: Method = Method.AUTO) -> Plan:
-    """Choose how to compute a problem: the cheapest strategy of a method that can serve.
-
-    A `ConvcliError` is raised where none can.
-    """
+    """Return the plan of the cheapest strategy of a method, or raise a `ConvcliError`."""
     shared = _plan(problem, method)
     shared = _compiled_plan(shared) or shared
     # Equal problems share a plan, but kernels of equal weights may have other names.

@@ -84,10 +84,7 @@ class Problem(Record):
 
     @cached_property
     def sum_limits(self) -> tuple[float, float]:
-        """The smallest and the largest sum of exact weights times pixels.
-
-        Only meaningful if `is_integer`.
-        """
+        """The smallest and the largest sum of exact weights times pixels, if `is_integer`."""
         return _sum_limits(self.exact_weights[0], self)
 
     @cached_property
@@ -174,8 +171,7 @@ def problem_for(
 ) -> Problem:
     """Describe a correlation of an image of a shape (H, W, C), and check that its parts fit.
 
-    The window has the size of the kernel. The others are those of `convcli.correlate`, and so
-    are the errors: `ImageError`, `GeometryError` and `KernelError`.
+    The window has the size of the kernel; other arguments and errors are those of `correlate`.
     """
     border = border if isinstance(border, Border) else border_named(border)
     if border is Border.ODD:
@@ -204,11 +200,7 @@ def problem_for(
 
 
 def natural_result(image: np.dtype[Any]) -> np.dtype[Any]:
-    """Return the dtype of a raw result: float32, or float64 where that would lose digits.
-
-    >>> natural_result(np.dtype(np.uint8)), natural_result(np.dtype(np.int32))
-    (dtype('float32'), dtype('float64'))
-    """
+    """Return the dtype of a raw result: float32, or float64 where that would lose digits."""
     wide = image == np.float64 or (image.kind in "iu" and image.itemsize >= _WIDE_INTEGER)
     return np.dtype(np.float64 if wide else np.float32)
 

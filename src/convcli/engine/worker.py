@@ -1,8 +1,4 @@
-"""Running a plan: each thread loads tiles, lets the strategy compute, and stores.
-
-The loader casts the input that a tile needs, fills the border and adds the halo: a strategy
-sees a padded tile, and computes only "valid" outputs.
-"""
+"""Running a plan: each thread loads tiles, lets the strategy compute, and stores."""
 
 import contextlib
 import functools
@@ -40,8 +36,9 @@ _TileProgram: TypeAlias = tuple[Load, list[_Step]]
 class Loader:
     """Fills one buffer, of shape (rows, pitch), with the padded input of tiles.
 
-    The values of a pixel's `channels` are neighbours in a row. Values that a tile does not
-    need are set to 0. With a block, only its rows and columns of the image are held.
+    It casts the input, fills the border and adds the halo: a strategy computes only "valid"
+    outputs. The values of a pixel's `channels` are neighbours in a row; those that a tile does
+    not need are 0. With a block, only its rows and columns of the image are held.
     """
 
     def __init__(
@@ -62,10 +59,7 @@ class Loader:
         self._height = problem.shape[0] if block is None else 0
 
     def bind(self, tile: Tile) -> Load:
-        """Return the function that fills the buffer for tiles of that height and columns.
-
-        The function never modifies the image; of a tile of one channel it takes (H, W, 1).
-        """
+        """Return the function that fills the buffer for tiles of that height and columns."""
         key = (tile.rows.stop - tile.rows.start, tile.columns.start, tile.columns.stop)
         if key not in self._loads:
             down, across = self._window.axes
@@ -158,8 +152,7 @@ class TileWorker:
 
     All views and functions for tiles of one shape are made once: while one thread runs
     Python, others wait. Five microseconds more of it for each tile made sobel-x on two
-    threads slower by a fifth. A worker serves any image that the problem of its plan
-    describes; with a block it computes only that part of the result.
+    threads slower by a fifth. A worker serves any image that its plan describes.
     """
 
     rule: StoreRule
@@ -295,10 +288,7 @@ def _moved(part: slice, origin: int) -> slice:
 
 
 def _is_finite(tile: Values) -> bool:
-    """Tell whether all values are finite, by one product that a NaN or infinity makes so too.
-
-    Huge values may do that as well: they are then computed tap by tap without need.
-    """
+    """Tell whether all values are finite, by a product: huge values count as infinite, too."""
     flat = tile.reshape(-1)
     with np.errstate(over="ignore", invalid="ignore"):
         return bool(np.isfinite(np.dot(flat, flat)))
@@ -333,10 +323,10 @@ def run_plan(
     """Compute all tiles of a plan; return the statistics of raw values that became pixels.
 
     `image` (H, W, C) is never modified; the results (H', W', O) go to `out`. They do not depend
-    on `jobs`, the number of threads: `available_cores` by default; one below 1 is a
-    `ConvcliError`. With a block only that part is computed, bit for bit equal to the whole:
-    `image` then holds the rows and columns that the block names, and `out` has the shape of its
-    outputs. `rule` says how sums become results; raw ones of the dtype of `out` by default.
+    on `jobs`, the number of threads; one below 1 is a `ConvcliError`. With a block only that
+    part is computed, bit for bit equal to the whole: `image` then holds the rows and columns
+    that the block names, and `out` has the shape of its outputs. `rule` says how sums become
+    results; raw ones of the dtype of `out` by default.
     """
     if jobs is None:
         jobs = available_cores()

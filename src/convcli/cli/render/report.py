@@ -104,7 +104,7 @@ def show_plans(plans: "Sequence[Plan]", threads: int) -> None:
         rows = [
             ("strategy", strategy.name, f"method {strategy.method.value}, {plan.why}"),
             ("tiles", f"{plan.tile_count:,}", f"{strategy.columns} × {strategy.rows} outputs"),
-            ("computes in", plan.working.name, ""),
+            ("computes in", strategy.working.name, ""),
             ("memory", f"{memory:.1f} MiB", f"on {counted(plan.threads(threads), 'thread')}"),
         ]
         show_table(
