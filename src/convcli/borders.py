@@ -119,9 +119,6 @@ def fill_of(border: AnyBorder, channels: int, white: int) -> Fill:
     """Return the constant of a border for each channel of a picture.
 
     A colour that the picture has no channels for is a `GeometryError`.
-
-    >>> fill_of(Edges("constant:white", (Border.ZERO,) * 2, (255.0, 255.0, 255.0)), 1, 65535)
-    (65535.0,)
     """
     fill = border.fill if isinstance(border, Edges) else (0.0,)
     if len(fill) == 1:
@@ -147,10 +144,6 @@ def beyond(
 
     Negative ones, and those from H or W on, lie beyond the edge, and have what the border
     says. `Border.ODD` makes float64 of whole numbers.
-
-    >>> place = np.arange(-2, 4)
-    >>> beyond(np.array([[1, 4]]), Border.ODD, np.arange(1), place).tolist()
-    [[-5.0, -2.0, 1.0, 4.0, 7.0, 10.0]]
     """
     for axis, positions in enumerate((rows, columns)):
         held = np.arange(values.shape[axis])
@@ -172,8 +165,10 @@ def _extended(  # noqa: PLR0917 - two callers
     taken: NDArray[Any] = np.take(values, np.searchsorted(held, np.maximum(sources, 0)), axis)
     if mode is Border.ZERO:
         taken[(slice(None),) * axis + (sources < 0,)] = fill if len(fill) > 1 else fill[0]
-    if mode is not Border.ODD or (size == 1 or (sources == positions).all()):
-        return taken if mode is not Border.ODD else taken.astype(odd_dtype(taken.dtype))
+    if mode is not Border.ODD:
+        return taken
+    if size == 1 or (sources == positions).all():
+        return taken.astype(odd_dtype(taken.dtype))
     first, last = (
         np.take(values, [np.searchsorted(held, place)], axis).astype(odd_dtype(values.dtype))
         for place in (0, size - 1)
@@ -194,18 +189,17 @@ def odd_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
 
 def gathered(field: Field, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> NDArray[Any]:
     """Return some rows and columns of a field, in rising order; they may have gaps."""
-    down, across = (
-        [slice(int(part[0]), int(part[-1]) + 1) for part in np.split(each, gaps + 1)]
-        for each in (rows, columns)
-        for gaps in (np.flatnonzero(np.diff(each) > 1),)
-    )
-    lines = [
-        np.concatenate([field(part, beside) for beside in across], axis=1)
-        if len(across) > 1
-        else field(part, across[0])
-        for part in down
-    ]
-    return lines[0] if len(lines) == 1 else np.concatenate(lines, axis=0)
+    down, across = map(_stretches, (rows, columns))
+    return _joined([_joined([field(part, beside) for beside in across], 1) for part in down], 0)
+
+
+def _stretches(places: NDArray[np.intp]) -> list[slice]:
+    gaps = np.flatnonzero(np.diff(places) > 1) + 1
+    return [slice(int(part[0]), int(part[-1]) + 1) for part in np.split(places, gaps)]
+
+
+def _joined(parts: list[NDArray[Any]], axis: int) -> NDArray[Any]:
+    return parts[0] if len(parts) == 1 else np.concatenate(parts, axis)
 
 
 class Padder(Record):

@@ -115,58 +115,52 @@ class Im2col(Strategy):
 
     def _shared(self, tile: Values, scratch: Scratch) -> tuple[Callable[[], None], Values]:
         """Lay out runs by (column, group, row): the windows of output rows overlap."""
-        groups, slots = self.problem.groups, self.problem.window.rows.input_size(self.rows)
-        run = _inner(self.problem) // self.problem.kernel.size[0]
-        column, pixels = groups * slots * run, self._pixels
+        (down, across), inner = self.problem.window.axes, _inner(self.problem)
+        slots, groups, pixels = down.input_size(self.rows), self.problem.groups, self._pixels
+        run = inner // down.kernel
+        column = groups * slots * run
         runs = scratch.take("im2col.runs", (self.columns * column,), self.working)
-        batches = self.columns // pixels
-        shape = (groups, self.rows, batches, pixels, _inner(self.problem))
-        step = self.problem.window.stride[0] * run
-        windows = strided(runs, 0, shape, (slots * run, step, pixels * column, column, 1))
-        return self._gather(tile, runs, (self.columns, groups, slots), "xgy"), windows
+        shape = (groups, self.rows, self.columns // pixels, pixels, inner)
+        steps = (slots * run, down.stride * run, pixels * column, column, 1)
+        axes = [
+            (self.columns, across.stride * self.channels),
+            (groups, self.problem.kernel.channels),
+            (slots, tile.shape[1]),
+        ]
+        return self._gather(tile, runs, axes), strided(runs, 0, shape, steps)
 
     def _whole(self, tile: Values, scratch: Scratch) -> tuple[Callable[[], None], Values]:
         """Lay out runs by (row, column, group, kernel row): each window has its own."""
-        groups, inner, pixels = self.problem.groups, _inner(self.problem), self._pixels
-        size = self.rows * self.columns * groups * inner
-        runs = scratch.take("im2col.runs", (size,), self.working)
-        products = self.rows * self.columns // pixels
-        pixel = groups * inner
-        shape = (groups, products, 1, pixels, inner)
+        (down, across), inner = self.problem.window.axes, _inner(self.problem)
+        groups, pixels, row = self.problem.groups, self._pixels, tile.shape[1]
+        pixel, outputs = groups * inner, self.rows * self.columns
+        runs = scratch.take("im2col.runs", (outputs * pixel,), self.working)
+        shape = (groups, outputs // pixels, 1, pixels, inner)
+        axes = [
+            (self.rows, down.stride * row),
+            (self.columns, across.stride * self.channels),
+            (groups, self.problem.kernel.channels),
+            (down.kernel, down.dilation * row),
+        ]
         windows = strided(runs, 0, shape, (inner, pixels * pixel, 0, pixel, 1))
-        axes = (self.rows, self.columns, groups, self.problem.kernel.size[0])
-        return self._gather(tile, runs, axes, "rxgk"), windows
+        return self._gather(tile, runs, axes), windows
 
     def _gather(
-        self, tile: Values, gathered: Values, shape: tuple[int, ...], axes: str
+        self, tile: Values, gathered: Values, axes: list[tuple[int, int]]
     ) -> Callable[[], None]:
-        """Bind the copy of all runs; of two views with one item a run."""
-        problem, (down, across) = self.problem, self.problem.window.axes
-        inputs, each = self.channels, problem.kernel.channels
-        row = tile.shape[1]
-        strides = {
-            "x": across.stride * inputs,
-            "g": each,
-            "y": row,
-            "r": down.stride * row,
-            "k": down.dilation * row,
-        }
-        steps = [strides[axis] for axis in axes]
-        if problem.groups == 1 and across.dilation == 1:
+        """Bind the copy of runs, one item each; `axes` are lengths and steps in the tile."""
+        across, each = self.problem.window.columns, self.problem.kernel.channels
+        if self.problem.groups == 1 and across.dilation == 1:
             each *= across.kernel
         else:
-            shape, steps = (*shape, across.kernel), [*steps, across.dilation * inputs]
-        source, target = _runs(tile, each, shape, steps), _runs(gathered, each, shape)
+            axes = [*axes, (across.kernel, across.dilation * self.channels)]
+        shape, steps = [size for size, _ in axes], [step * tile.itemsize for _, step in axes]
+        run = np.dtype(f"V{each * tile.itemsize}")
+        source, target = (
+            np.ndarray(shape, run, tile, 0, steps),
+            np.ndarray(shape, run, gathered),
+        )
         return functools.partial(np.copyto, target, source)
-
-
-def _runs(
-    values: Values, length: int, shape: tuple[int, ...], steps: list[int] | None = None
-) -> Values:
-    """Return a view of which an item is a run of so many values."""
-    item = np.dtype(f"V{length * values.itemsize}")
-    strides = None if steps is None else [step * values.itemsize for step in steps]
-    return np.ndarray(shape, item, values, 0, strides)
 
 
 def _is_point(problem: Problem) -> bool:
