@@ -113,13 +113,12 @@ class Loader:
 class ImageRows(Loader):
     """Shows where the input of a tile is in the image, for strategies that read it there.
 
-    `place` has the values of rows, flat; the distance of two rows; the row and the column of
+    `held` has the values of rows, flat; the distance of two rows; the row and the column of
     each padded one of the tile, -1 for the constant; and what to add to a padded column for its
-    place in the image. `inside` has the padded columns within the image.
+    place in the image; then the padded columns within the image.
     """
 
-    place: tuple[Values, int, NDArray[np.intp], NDArray[np.intp], int]
-    inside: tuple[int, int]
+    held: tuple[tuple[Values, int, NDArray[np.intp], NDArray[np.intp], int], tuple[int, int]]
 
     def _bound(self, count: int, inputs: slice) -> Load:
         columns, inside, column = self._across(inputs)
@@ -136,8 +135,8 @@ class ImageRows(Loader):
                 image = np.ascontiguousarray(part, part.dtype.newbyteorder("="))
                 rows = np.where(rows < 0, -1, rows - first)
             flat, pitch = flat_rows(image.reshape(len(image), -1, copy=False))
-            self.place = (flat, pitch, rows, columns, column - inside.start)
-            self.inside = (inside.start, inside.stop)
+            place = (flat, pitch, rows, columns, column - inside.start)
+            self.held = (place, (inside.start, inside.stop))
 
         return load
 

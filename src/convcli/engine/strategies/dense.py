@@ -77,24 +77,26 @@ class Band(Strategy):
         rows = self.rows + problem.window.rows.extent - 1
         self.tile_shape = (rows, pitch(width, self.working))
         taps = problem.dense_weights[:, :: problem.window.columns.dilation]
-        down, self._across = taps.shape
-        band = np.zeros((_TOGETHER, _TOGETHER + down - 1, self._across))
+        band = np.zeros((_TOGETHER, rows - self.rows + _TOGETHER, taps.shape[1]))
         for row in range(_TOGETHER):
-            band[row, row : row + down] = taps
+            band[row, row : row + len(taps)] = taps
         self._band = frozen(band.reshape(_TOGETHER, -1), self.working)
 
     def bind(self, tile: Values, scratch: Scratch) -> list[OutputRows]:
         """Make the views of each block of columns."""
-        shape = (len(tile), self._across, pitch(self._block, self.working))
-        shifted = scratch.take("band.shifted", shape, self.working)
-        width = pitch(self._width, self.working)
+        rows, across = len(tile), self.problem.window.columns
+        apart, width = pitch(self._block, self.working), pitch(self._width, self.working)
+        shifted = scratch.take("band.shifted", (rows, across.kernel, apart), self.working)
         total = scratch.take("band.total", (self.rows, width), self.working)
-        moved, windows = shifted[..., : self._block], self._windows(shifted)
+        # The rows that each product needs; those of two products overlap.
+        shape = (self.rows // _TOGETHER, self._band.shape[1], self._block)
+        steps = (_TOGETHER * across.kernel * apart, apart, 1)
+        moved, windows = shifted[..., : self._block], strided(shifted, 0, shape, steps)
         # A block of the tile, once for each kernel column.
-        size = (len(tile), self._across, self._block)
-        jump = self.problem.window.columns.dilation * self.channels
+        shape = (rows, across.kernel, self._block)
+        steps = (tile.shape[1], across.dilation * self.channels, 1)
         starts = range(0, self._width, self._block)
-        blocks = [(x, strided(tile, x, size, (tile.shape[1], jump, 1))) for x in starts]
+        blocks = [(x, strided(tile, x, shape, steps)) for x in starts]
         kept = total[:, : self.columns * self.channels]
 
         def direct(target: Values) -> None:
@@ -105,12 +107,6 @@ class Band(Strategy):
                 np.matmul(self._band, windows[..., : out.shape[2]], out=out)
 
         return [OutputRows.directly(0, kept, direct, total.reshape(-1))]
-
-    def _windows(self, shifted: Values) -> Values:
-        """Return the rows that each R output rows need; those of two products overlap."""
-        _, across, apart = shifted.shape
-        shape = (self.rows // _TOGETHER, self._band.shape[1], self._block)
-        return strided(shifted, 0, shape, (_TOGETHER * across * apart, apart, 1))
 
 
 def _shifted_rows(problem: Problem, rows: int) -> int:

@@ -121,18 +121,19 @@ class Lines(Strategy):
         weights = self._down[2]
         kernel = (*self._down, np.zeros(len(weights), np.uint64), weights.copy())
         values = scratch.take("lines.values", (self.rows, size), self._sums)
+        border = (self.channels, self._sums.type(self.problem.fill))
         loaded = None if self.reads_image else self._loaded(tile)
 
         def direct(target: Values) -> None:
-            place, inside = loaded or (tile.place, tile.inside)
-            place = (*place, self.channels, self._sums.type(self.problem.fill))
+            place, inside = loaded or tile.held
+            place = (*place, *border)
             how = (kernel, lines, self._store(target.dtype, raw=target is values))
             self._filter(place, inside, target, how)
 
         return [OutputRows.directly(0, values, direct)]
 
     def _loaded(self, tile: Values) -> tuple[tuple[Any, ...], tuple[int, int]]:
-        """Return where a loaded tile is, and its columns, as an `ImageRows` does."""
+        """Return where the input is, and its columns, as an `ImageRows` does."""
         rows, width = len(tile), tile.shape[1] // self.channels
         return (*flat_rows(tile), np.arange(rows), np.arange(width), 0), (0, width)
 
