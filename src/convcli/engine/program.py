@@ -19,10 +19,9 @@ _WIDE = np.dtype(np.int32)
 
 
 class Read(NamedTuple):
-    """A value, read shifted: `dy` rows below and `dx` columns to the right of its place.
+    """A value, 0 for the tile, read `dy` rows below and `dx` columns right of its place.
 
-    Value 0 is the tile; value n is the result of operation n. Reads and operations are
-    tuples: hundreds are made for one program.
+    Reads and operations are tuples: hundreds are made for one program.
     """
 
     value: int
@@ -100,7 +99,7 @@ def typed_program(
 ) -> TypedProgram:
     """Return the program of a kernel in integers between limits, or in floats.
 
-    Weights are whole numbers where `whole` is asked for, and the kernel has such a form.
+    Its weights are their whole form if `whole` is asked for, and there is one.
     """
     form = kernel.integer_form if whole else None
     operations = program_for(kernel, kernel.weights if form is None else form.integers)
@@ -113,10 +112,7 @@ Term: TypeAlias = tuple[Read, float]
 
 
 def program_for(kernel: Kernel, weights: NDArray[Any]) -> list[Operation]:
-    """Return the shortest program known for a 2-D kernel.
-
-    `weights` are those of the kernel or their integer form; at least one is not 0.
-    """
+    """Return the shortest program known for a 2-D kernel, or for its whole form; not all 0."""
     programs = []
     if kernel.rank == 1:
         first = int(weights.any(axis=1).argmax())
@@ -317,10 +313,7 @@ def _passes(taps: Sequence[float]) -> int:
 
 
 def cancels(operations: Sequence[Operation], size: tuple[int, int]) -> bool:
-    """Tell whether a program adds a pixel and subtracts it again: an infinity gives NaN then.
-
-    `size` is the size of the kernel.
-    """
+    """Tell whether a program adds a pixel and subtracts it again: an infinity gives NaN then."""
     signed, unsigned = taps_of(operations, size), taps_of(operations, size, unsigned=True)
     pairs = zip(signed, unsigned, strict=True)
     return any(np.any(np.abs(weights) != largest) for weights, largest in pairs)
@@ -329,10 +322,7 @@ def cancels(operations: Sequence[Operation], size: tuple[int, int]) -> bool:
 def taps_of(
     operations: Sequence[Operation], size: tuple[int, int], *, unsigned: bool = False
 ) -> list[NDArray[Any]]:
-    """Return the weight of each pixel in each value of a program, the tile first.
-
-    With `unsigned` it adds where it would subtract.
-    """
+    """Return the weight of each pixel in each value; `unsigned` adds where it would subtract."""
     # The window is flat. A value may read pixels to its left: its own column is the middle one.
     width = 2 * size[1] - 1
     tile = np.zeros(size[0] * width)
@@ -364,8 +354,8 @@ def in_integers(
 ) -> TypedProgram | None:
     """Return a program that computes in integers, each value in the smallest that hold it.
 
-    It is None where a value needs more than 32 bits. `size` is the size of the kernel,
-    `limits` are the smallest and the largest pixel, the constant of the border included.
+    It is None where a value needs more than 32 bits. `limits` are the smallest and the largest
+    pixel, the constant of the border included.
     """
     taps, (least, most) = np.array(taps_of(operations, size)), limits
     above, below = np.maximum(taps, 0).sum(1), np.minimum(taps, 0).sum(1)

@@ -50,26 +50,23 @@ def rim_of(values: Values, inner: Inner, top: int = 0, left: int = 0) -> list[Va
 
 def magnitude(parts: Iterable[Values]) -> float:
     """Return the largest magnitude in some values, or 0; NaN does not count."""
-    reduced = (
+    extremes = (
         float(extreme.reduce(part, axis=None, initial=0))
         for part in parts
         for extreme in (np.fmin, np.fmax)
     )
-    return max(map(abs, reduced), default=0.0)
+    return max(map(abs, extremes), default=0.0)
 
 
 Finish: TypeAlias = Callable[[Values], ValueStats | None]
 """Stores the accumulators that it is bound to into a part of the result. It returns the
 statistics of raw values that become pixels, and None for others."""
 
-_NEARLY_HALF = 0.49
-
 Change: TypeAlias = Callable[[], object]
 """Changes the values that it is bound to, in place."""
 
 Whole: TypeAlias = tuple[int, int]
-Copy: TypeAlias = Callable[[Values], None]
-"""Copies the values that it is bound to into an array of their shape."""
+_NEARLY_HALF = 0.49
 
 
 class Accumulators(Record):
@@ -92,11 +89,8 @@ class Accumulators(Record):
         return replace(self, values=values) if at_start else Accumulators(values, values)
 
     def cast(self, result: np.dtype[Any], scratch: Scratch) -> "Accumulators":
-        """Return accumulators in floats, laid out like these integers; their values are unset.
-
-        Integers of 32 bits may have more digits than a float32 keeps, and so has a quotient
-        for a result in float64.
-        """
+        """Return accumulators in floats, not set yet, laid out like these integers."""
+        # Integers of 32 bits, and quotients in float64, have more digits than a float32.
         wide = self.values.dtype.itemsize > 2 or result.itemsize > 4  # noqa: PLR2004
         dtype = np.float64 if wide else np.float32
         floats = scratch.take("floats", (self.around.size,), dtype)
@@ -104,42 +98,6 @@ class Accumulators(Record):
         if self.around is not self.values:
             pitch = self.values.strides[0] // self.values.itemsize
         return Accumulators(strided(floats, 0, self.values.shape, (pitch, 1)), floats)
-
-
-def pixels_of(
-    block: Accumulators,
-    values: Values,
-    rule: "StoreRule",
-    pixels: Range,
-    rim: list[Values],
-) -> Finish:
-    """Return the function that stores raw values as pixels, with statistics if asked for."""
-    least, most = integer_limits(rule.dtype)
-    # The pixel of 0 is added after rounding.
-    middle = (most + 1) // 2 if pixels is Range.SHIFT else 0
-    raw = (least - middle, most - middle)
-    store = saturating(values, block.around, rule.dtype, raw, fits=True)
-    clip = saturating(values, block.around, rule.dtype, raw, fits=False)
-
-    def finish(out: Values) -> ValueStats | None:
-        low, high, fits = _extent(values) if rule.collect_stats else (-np.inf, np.inf, False)
-        lowest, highest, largest = low, high, magnitude(rim)
-        if pixels is Range.ABS and low < 0:
-            np.abs(block.around, out=block.around)
-            lowest, highest = 0.0, max(-low, high)
-        # Values near ½ beyond a limit may round to it: they are counted one by one.
-        within = raw[0] - _NEARLY_HALF <= lowest and highest <= raw[1] + _NEARLY_HALF
-        fits = fits and within
-        seen = None
-        if rule.collect_stats:
-            outside = 0 if fits else _count_outside(values, (lowest, highest), *raw)
-            seen = ValueStats(low, high, outside, largest)
-        (store if fits else clip)(out)
-        if middle:
-            np.add(out, out.dtype.type(middle), out=out)
-        return seen
-
-    return finish
 
 
 def _extent(values: Values) -> tuple[float, float, bool]:
@@ -180,13 +138,12 @@ def saturating(
     limits: Whole | None = None,
     *,
     fits: bool,
-) -> Copy:
+) -> Callable[[Values], None]:
     """Return the function that copies values into an array of another dtype.
 
-    A value beyond float16 or float32 becomes infinite there, as in any cast. `values` are
-    part of the contiguous buffer `around`, all of which may be overwritten. `limits` are the
-    least and the most integer that is stored, those of `dtype` by default; `fits` says that
-    the rounded values are known to be within them.
+    `values` are part of the contiguous buffer `around`, all of which may be overwritten.
+    `limits` are the least and the most integer that is stored, those of `dtype` by default;
+    `fits` says that the rounded values are known to be within them.
     """
     if dtype.kind == "f":
         return functools.partial(_copy, values, around, None)
@@ -333,11 +290,10 @@ class StoreRule(Record):
         scratch: Scratch,
         place: tuple[int, int] | None = None,
     ) -> Finish:
-        """Return the function that stores accumulators in a part of the result.
+        """Return the function that stores accumulators in a part of the result, of a `shape`.
 
-        `shape` is the shape of that part, `channel` its output channel if it has but one of
-        several; `scratch` gives buffers. `place` are its first row and column in a result whose
-        rim is looked at.
+        `channel` is its output channel if it has but one of several, `place` its first row and
+        column in a result whose rim is looked at.
         """
         steps: list[Change] = []
         last: Finish
@@ -347,11 +303,41 @@ class StoreRule(Record):
             steps.append(self._add_bias(block, values, channel))
         if self.pixels is not None:
             rim = rim_of(values, self.inner, *place) if self.inner and place else []
-            last = pixels_of(block, values, self, self.pixels, rim)
+            last = self._pixels(block, values, self.pixels, rim)
         else:
             fits = self.dtype.kind == "f" or holds(self.dtype, *self.limits)
             last = saturating(values, block.around, self.dtype, fits=fits)
         return functools.partial(_after, steps, last) if steps else last
+
+    def _pixels(
+        self, block: Accumulators, values: Values, pixels: Range, rim: list[Values]
+    ) -> Finish:
+        """Return the function that stores raw values as pixels, with statistics or None."""
+        least, most = integer_limits(self.dtype)
+        # The pixel of 0 is added after rounding.
+        middle = (most + 1) // 2 if pixels is Range.SHIFT else 0
+        raw, collects = (least - middle, most - middle), self.collect_stats
+        store = saturating(values, block.around, self.dtype, raw, fits=True)
+        clip = saturating(values, block.around, self.dtype, raw, fits=False)
+
+        def finish(out: Values) -> ValueStats | None:
+            low, high, fits = _extent(values) if collects else (-np.inf, np.inf, False)
+            lowest, highest, largest = low, high, magnitude(rim)
+            if pixels is Range.ABS and low < 0:
+                np.abs(block.around, out=block.around)
+                lowest, highest = 0.0, max(-low, high)
+            # Values near ½ beyond a limit may round to it: they are counted one by one.
+            fits = fits and raw[0] - _NEARLY_HALF <= lowest and highest <= raw[1] + _NEARLY_HALF
+            seen = None
+            if collects:
+                outside = 0 if fits else _count_outside(values, (lowest, highest), *raw)
+                seen = ValueStats(low, high, outside, largest)
+            (store if fits else clip)(out)
+            if middle:
+                np.add(out, out.dtype.type(middle), out=out)
+            return seen
+
+        return finish
 
     def _divided(
         self, block: Accumulators, steps: list[Change], scratch: Scratch
