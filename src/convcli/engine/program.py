@@ -313,7 +313,7 @@ def _passes(taps: Sequence[float]) -> int:
 
 
 def cancels(operations: Sequence[Operation], size: tuple[int, int]) -> bool:
-    """Tell whether a program adds a pixel and subtracts it again: an infinity gives NaN then."""
+    """Tell whether a program adds a pixel and subtracts it again: infinity gives NaN then."""
     signed, unsigned = taps_of(operations, size), taps_of(operations, size, unsigned=True)
     pairs = zip(signed, unsigned, strict=True)
     return any(np.any(np.abs(weights) != largest) for weights, largest in pairs)
@@ -322,7 +322,7 @@ def cancels(operations: Sequence[Operation], size: tuple[int, int]) -> bool:
 def taps_of(
     operations: Sequence[Operation], size: tuple[int, int], *, unsigned: bool = False
 ) -> list[NDArray[Any]]:
-    """Return the weight of each pixel in each value; `unsigned` adds where it would subtract."""
+    """Return the weight of each pixel in each value; `unsigned` adds and never subtracts."""
     # The window is flat. A value may read pixels to its left: its own column is the middle one.
     width = 2 * size[1] - 1
     tile = np.zeros(size[0] * width)
