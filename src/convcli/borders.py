@@ -109,8 +109,7 @@ def sides_of(
 # ------------------------------------------------------------------ all borders, at any place
 
 Field: TypeAlias = Callable[[slice, slice], NDArray[Any]]
-"""An array that is read or computed in rectangles: takes the rows and the columns, and
-returns shape (rows, columns, C)."""
+"""An array that is computed in rectangles of rows and columns, shape (rows, columns, C)."""
 
 Fill: TypeAlias = tuple[float, ...]
 
@@ -203,9 +202,8 @@ def _joined(parts: list[NDArray[Any]], axis: int) -> NDArray[Any]:
 
 
 class Padder(Record):
-    """Lays a border around a field, so that a window slides over it without padding.
+    """Lays a border around a field that is not one of the five which the engine fills in tiles.
 
-    The engine fills the five plain borders while it loads a tile; this is for all others.
     `size` has the rows and columns of the field, `padding` the pixels above and below, at the
     left and the right; `fill` is the constant for each channel.
     """

@@ -24,8 +24,7 @@ def available_cores() -> int:
 def uninterrupted() -> Iterator[None]:
     """Hold back SIGINT and SIGTERM until the block ends: for something short.
 
-    An exception of a signal's handler that leaves `Thread.start` early makes a thread that
-    nobody ends: the program would wait for it at its exit, for ever.
+    An exception of a handler that leaves `Thread.start` early makes a thread that nobody ends.
     """
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     # Only the main thread may change handlers; one that is None belongs to another library.
@@ -56,10 +55,9 @@ def _pool(process: int, threads: int) -> "ThreadPoolExecutor":  # noqa: ARG001 -
 
 
 def new_thread_pool(threads: int) -> "ThreadPoolExecutor":
-    """Return a pool whose threads start uninterrupted: see `uninterrupted`.
+    """Return a pool whose threads start uninterrupted; fewer, where the system gives no more.
 
-    It has fewer threads where the system gives no more of them. Where it gives none, `submit`
-    calls the function itself.
+    Where it gives none, `submit` calls the function itself.
     """
     return _pool_class()(threads)
 

@@ -42,11 +42,10 @@ def split_tile(
 
 
 class Block(Record):
-    """A part of a result, and the part of the image that it is computed from.
+    """A part of a result, and the part of the image that the same tiles compute it from.
 
-    The same tiles compute it as the whole, so it is equal to the last bit. `rows` and `columns`
-    are the outputs; `held_rows` and `held_columns` the rows and columns of the image that are
-    held, in order: at least those that the tiles of the outputs read.
+    `rows` and `columns` are the outputs; `held_rows` and `held_columns` the rows and columns of
+    the image that are held, in order: at least those that the tiles of the outputs read.
     """
 
     rows: slice
@@ -56,8 +55,8 @@ class Block(Record):
 
 
 _MARGIN = 0.1
-"""Raw values this far beyond their limits still round to a limit. Weights that should sum to 1
-sum to a little more or less."""
+"""Raw values this far beyond their limits still round to a limit: sums of weights are not
+exact."""
 
 _WORTH_A_THREAD = 1e6
 """Nanoseconds of estimated work below which a second thread wakes too late to help."""
@@ -75,8 +74,8 @@ class Candidate(Record):
 class Plan(Record):
     """How a problem is computed. To run a plan takes no further decision.
 
-    `method` was asked for, and `strategy` was chosen, for the reason `why`; `cost` are the
-    estimated nanoseconds of an output value, on one thread.
+    `method` was asked for, `strategy` was chosen because of `why`; `cost` are the estimated
+    nanoseconds of an output value, on one thread.
     """
 
     problem: Problem

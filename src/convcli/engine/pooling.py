@@ -30,9 +30,8 @@ class Reduction(enum.Enum):
 class Pooling(Record):
     """How a picture is pooled: which value a window becomes, and how the window slides.
 
-    `border` fills the padding. With None the padding never wins a maximum, and counts as zeros
-    in a mean: as torch's `MaxPool2d` and `AvgPool2d` (with ``count_include_pad``). Padding
-    wider than half of the window is a `GeometryError`: torch refuses it, too.
+    `border` fills the padding. With None it never wins a maximum, and counts as zeros in a
+    mean, as in torch. Padding wider than half of the window is a `GeometryError`, as in torch.
     """
 
     reduction: Reduction
@@ -57,8 +56,7 @@ class Pooling(Record):
 def pooled(values: Values, pooling: Pooling) -> Values:
     """Pool each channel of an array (H, W, C), which is never modified.
 
-    A maximum has the dtype of the values, a mean is float64. A window that does not fit is a
-    `GeometryError`.
+    A maximum has the dtype of the values, a mean is float64.
     """
     padder, bare = pool_padder(pooling, values.shape[:2], values.dtype)
     if padder is not None:
@@ -106,11 +104,10 @@ def _sum_dtype(dtype: np.dtype[Any], count: int) -> np.dtype[Any]:
 def running(
     lines: Values, taps: int, dilation: int, join: Callable[[Values, Values], Values]
 ) -> Values:
-    """Join the values in each window of an axis, in about 2·log2(taps) operations.
+    """Join the values in each window of an axis, the first, in about 2·log2(taps) operations.
 
     A window of 2, 4, 8 … taps is two windows of half the size. Those whose sizes add up to
-    `taps` are joined. The axis comes first; the result has dilation·(taps - 1) lines fewer.
-    `join` is any associative operation.
+    `taps` are joined, by any associative operation.
     """
     count = len(lines) - dilation * (taps - 1)
     total: Values | None = None

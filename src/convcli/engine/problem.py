@@ -23,16 +23,15 @@ _FLOAT32_DIGITS = 2**24  # up to this number every whole number is a float32
 _WIDE_INTEGER = 4  # bytes from which integers are computed in float64: float32 holds 24 bits
 
 _KEPT_WHOLE = {4: 2.0**16, 8: 2.0**45}
-"""Largest range of whole sums that a transform returns within ½, by the bytes of a value. In
-float32 the worst error found was 8.4e-7 of the range: 127×127, one weight, in a corner."""
+"""Largest range of whole sums that a transform returns within ½, by the bytes of a value: in
+float32 the worst error found was 8.4e-7 of the range (127×127, one weight, in a corner)."""
 
 
 class Problem(Record):
     """One correlation, described completely and hashable.
 
-    `shape` (H, W, C) and `dtype` are those of the image, and `result` is the dtype of the
-    result. `groups` split the channels for a filter bank, and `fill` is the constant of
-    `Border.ZERO`.
+    `shape` (H, W, C) and `dtype` are those of the image, `result` is the dtype of the result.
+    `groups` split the channels for a bank, `fill` is the constant of `Border.ZERO`.
     """
 
     shape: Shape

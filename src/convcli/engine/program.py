@@ -186,8 +186,7 @@ class _Builder:
     def box(self, source: Read, length: int, dy: int, dx: int) -> Read:
         """Add up `length` neighbours: double sums to 2, 4, 8 …, then add by binary digits.
 
-        A length of 2^k - 1, all of whose digits are 1, is two halves that overlap by one
-        neighbour, which is subtracted.
+        2^k - 1 neighbours are two halves that overlap by one, which is subtracted.
         """
         if length & (length + 1) == 0 and length > 3:  # noqa: PLR2004 - 3 is two additions
             middle = length // 2
@@ -232,8 +231,7 @@ def _factored(column: Sequence[float], row: Sequence[float]) -> list[Operation]:
 def _shared(taps: Sequence[Term]) -> list[Operation]:
     """Compute a sum or difference of two values once if it occurs more than once.
 
-    Sharpen's four neighbours are two diagonal pairs: 4 passes, where it takes 5 tap by
-    tap; emboss takes 5 for 7.
+    Sharpen's four neighbours are two diagonal pairs: 4 passes for 5; emboss takes 5 for 7.
     """
     builder, terms = _Builder(), sorted(taps, key=_place)
     while (frequent := _most_frequent_pair(terms)) is not None:
@@ -287,8 +285,7 @@ def _halved(taps: Sequence[Term]) -> list[Term]:
 def _without_pairs(taps: Sequence[float]) -> tuple[int, Sequence[float]]:
     """Divide taps by [1 1] as polynomials, as often as that saves passes.
 
-    Binomial [1 4 6 4 1] is [1 1] four times: 4 additions and no multiplication. Only
-    positive quotients are taken: others cancel, and read pixels of weight 0.
+    Binomial [1 4 6 4 1] is [1 1] four times. Only positive quotients are taken: others cancel.
     """
     best, least = (0, taps), _passes(taps)
     pairs, quotient = 1, _divided_by_pair(taps)
@@ -354,8 +351,7 @@ def in_integers(
 ) -> TypedProgram | None:
     """Return a program that computes in integers, each value in the smallest that hold it.
 
-    It is None where a value needs more than 32 bits. `limits` are the smallest and the largest
-    pixel, the constant of the border included.
+    It is None where a value needs more than 32 bits. `limits` are those of pixels and border.
     """
     taps, (least, most) = np.array(taps_of(operations, size)), limits
     above, below = np.maximum(taps, 0).sum(1), np.minimum(taps, 0).sum(1)

@@ -21,8 +21,8 @@ _ROUNDING = 1e-9
 class Stamping(Record):
     """A transposed convolution as a correlation of the picture with zeros between its pixels.
 
-    `problem` is that correlation. `stride` minus 1 zeros stand between two pixels, and `cut`
-    are the rows and columns of the picture with its zeros that the problem has.
+    `problem` is that correlation, whose rows and columns are a `cut` of the picture with
+    `stride` minus 1 zeros between two pixels.
     """
 
     problem: Problem
@@ -121,10 +121,9 @@ def stamp_window(
     dilation: IntOrPair,
     output_padding: IntOrPair = 0,
 ) -> tuple[Window, Pair]:
-    """Return the window of the correlation whose gradient is asked for, and what comes on top.
+    """Return the window of the correlation whose gradient is asked for, and the output padding.
 
-    That is the number of rows and columns that the result has more at its end. Padding ``same``
-    chooses both.
+    Padding ``same`` chooses both.
     """
     more = pair(output_padding, "output_padding")
     if padding == "same":
@@ -158,10 +157,7 @@ def stamping_for(
     groups: int = 1,
     dtype: DTypeLike | None = None,
 ) -> Stamping:
-    """Describe a transposed convolution of an `exchanged` kernel, and check it.
-
-    `slide` and `more` are those of `stamp_window`. It raises as `problem_for`.
-    """
+    """Describe a transposed convolution of an `exchanged` kernel: see `stamp_window`."""
     parts = [_along(*each) for each in zip(slide.axes, shape[:2], more, strict=True)]
     lengths, cuts = [size for _, size, _ in parts], (parts[0][2], parts[1][2])
     problem = problem_for(
@@ -193,13 +189,8 @@ def _along(axis: Axis, size: int, more: int) -> tuple[Axis, int, slice]:
 def checkerboard_of(slide: Window, weights: NDArray[Any]) -> str:
     """Warn where stamps overlap unevenly and flat areas show it; else return an empty text.
 
-    The taps d·i of one remainder mod s meet in one pixel of the result. `weights` end in
-    (kh, kw); those of a linear interpolation, [1 2 1] at stride 2, make the overlaps even.
-
-    >>> checkerboard_of(window(4, stride=2), np.ones((4, 4)))
-    ''
-    >>> checkerboard_of(window(3, stride=2), np.ones((3, 3)))
-    'stride 2 does not divide the 3 rows and columns of the kernel: ... use a kernel of 4, ...'
+    The taps d·i of one remainder mod s meet in one pixel of the result. `weights` may be a
+    bank. Those of a linear interpolation, [1 2 1] at stride 2, make the overlaps even.
     """
     sides = zip(("rows", "columns"), slide.axes, strict=True)
     uneven = {name: axis for name, axis in sides if not _is_even(axis)}

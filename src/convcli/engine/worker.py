@@ -299,8 +299,8 @@ _PARKED: deque[TileWorker] = deque(maxlen=available_cores())
 def _worker_for(plan: Plan, block: Block | None) -> TileWorker:
     """Return a worker: a parked one of the same plan, or a new one.
 
-    The buffers of a parked worker are in the cache, and its views are made: that is a tenth
-    of the time of a small bank (256×64×1×1 on 56²), and of sobel-x on 12 megapixels.
+    A parked worker's buffers are in the cache, and its views are made: that is a tenth of the
+    time of a small bank (256×64×1×1 on 56²), and of sobel-x on 12 megapixels.
     """
     with contextlib.suppress(IndexError):
         worker = _PARKED.pop()

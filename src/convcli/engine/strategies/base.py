@@ -15,11 +15,11 @@ from convcli.values import Record
 
 
 class OutputRows(Record):
-    """Some output rows of a tile, which are computed together.
+    """Some output rows of a tile, computed together; the `first` counts from that of the tile.
 
-    `first` is the first of them, counted from the first of the tile. `compute` computes their
-    sums, `accumulators`, which are valid until the worker computes other rows. `direct`, if
-    any, computes them into an array of their shape and dtype whose rows are contiguous.
+    `compute` computes their sums, `accumulators`, which are valid until other rows are
+    computed. `direct`, if any, computes them into an array of that shape and dtype whose rows
+    are contiguous.
     """
 
     first: int
@@ -41,18 +41,16 @@ class OutputRows(Record):
 
 
 class Strategy(abc.ABC):
-    """One way to compute a problem.
+    """One way to compute a problem: an instance never changes, and all threads share it.
 
-    An instance never changes: all threads share it. A tile is always computed in full; where
-    the result ends before the tile does, the outputs beyond it are dropped.
+    A tile is always computed in full; outputs beyond the end of the result are dropped.
     """
 
     name: ClassVar[str]
     method: ClassVar[Method]
 
     exact: ClassVar[bool] = True
-    """Whether sums of whole numbers stay whole. Factors and transforms do not keep them so:
-    such a strategy rounds its sums where pixels and weights are whole."""
+    """Whether sums of whole numbers stay whole; a strategy rounds them where they do not."""
 
     local: bool = False  # a NaN or an infinity reaches only outputs whose window holds it
     planar: bool = False  # a tile holds one channel, not all of them side by side
@@ -83,8 +81,7 @@ class Strategy(abc.ABC):
     def bind(self, tile: Any, scratch: Scratch) -> list[OutputRows]:
         """Make the views and buffers of one worker; return the output rows, from the top down.
 
-        `tile`, of `tile_shape`, is the buffer that the loader fills, or an `ImageRows`;
-        `scratch` gives buffers.
+        `tile`, of `tile_shape`, is the buffer that the loader fills, or an `ImageRows`.
         """
 
     def round_whole(self, sums: Values) -> None:
@@ -147,11 +144,7 @@ RUN = 25.0  # one more run of values in a call that works on many runs
 
 
 def transfer(problem: Problem, working: np.dtype[Any], overlap: float = 1.0) -> float:
-    """Estimate loading and storing an output value.
-
-    `working` is the dtype of tiles and accumulators, `overlap` how often an input is loaded
-    on average.
-    """
+    """Estimate loading and storing an output value; inputs are loaded `overlap` times."""
     down, across = problem.window.axes
     inputs = overlap * down.stride * across.stride * problem.shape[2] / problem.outputs
     return inputs * LOAD[working] + STORE[working]

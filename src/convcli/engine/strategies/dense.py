@@ -36,10 +36,9 @@ _WIDEST = 832  # columns of a block at the most
 class Band(Strategy):
     """Dense kernels: products of a band matrix of the weights and shifted rows of the tile.
 
-    R output rows are one product: band (R × K) by shifted rows (K × width). Each input row is
-    copied once for each kernel column, shifted to where the column reads. R output rows then
-    need R + kh - 1 neighbouring input rows, each kw times: K contiguous rows, which BLAS reads
-    without another copy. The rows of the next product overlap them; that costs nothing.
+    Each input row is copied once for each kernel column, shifted to where that reads. R output
+    rows are a product of the band (R × K) by the copies of R + kh - 1 neighbouring input rows,
+    K = (R + kh - 1)·kw contiguous rows, which BLAS reads without another copy.
     """
 
     name = "band"
@@ -129,10 +128,7 @@ _TAP, _COLUMN, _REST = 0.025, 0.05, 0.2  # nanoseconds of a tap, a column of tap
 
 
 class Dense(Strategy):
-    """A column of taps is added to four rows of outputs at once: each row is read once for it.
-
-    A block of rows, as floats, and four rows of sums stay in the nearest cache.
-    """
+    """A column of taps is added to four rows of outputs at once: each row is read once."""
 
     name = "dense"
     method = Method.DIRECT

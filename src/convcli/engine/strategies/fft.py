@@ -16,10 +16,9 @@ from convcli.engine.strategies.base import OutputRows, Strategy, even_tile
 _LEAST = 200
 _USUAL = {4: 600, 8: 432}
 _MOST = {4: 1440, 8: 1024}
-"""Points along an axis of a tile, by the bytes of a value. From 256 on all points take equal
-time, so the tiles with the smallest halo are the best, until the spectrum leaves the L2
-cache: on the same picture 31×31 took 7.1 ns a pixel with 500 points, 8.2 with 300, 7.6 with
-700. With the most points a tile and its spectrum take 16 MiB."""
+"""Points along an axis of a tile, by the bytes of a value. Tiles with the smallest halo are the
+best, until the spectrum leaves the L2 cache: 31×31 took 7.1 ns a pixel with 500 points, 8.2
+with 300, 7.6 with 700. With the most points a tile and its spectrum take 16 MiB."""
 
 _CALLS = 5  # calls of NumPy for each tile
 _NORM: Final = "ortho"
@@ -30,8 +29,8 @@ for 20. There and back the factors cancel as they do by default."""
 class Fft(Strategy):
     """Large dense kernels, by Fourier transforms of overlapping tiles.
 
-    The tile's spectrum is multiplied by the kernel's; wrapped outputs are dropped. Everything
-    is transformed in place: a tile and its spectrum are all the memory that a thread needs.
+    The tile's spectrum is multiplied by the kernel's; wrapped outputs are dropped. All is
+    transformed in place.
     """
 
     name = "fft"
@@ -125,8 +124,8 @@ _POINT = 3.1
 class CompiledFft(Strategy):
     """Overlap-save of two pictures at once, as the real and the imaginary part of one.
 
-    The weights are real, so that the parts stay apart. Radix 4 goes down the columns, all of
-    which are neighbours in memory; rows are turned into columns for it, and back.
+    Radix 4 goes down the columns, all of which are neighbours in memory; rows are turned into
+    columns for it, and back.
     """
 
     name = "compiled-fft"

@@ -1,8 +1,4 @@
-"""Lines, compiled: sums of rows of the picture, a line at a time, in the nearest cache.
-
-Numba compiles the functions (the extra ``fast``). Whole numbers are summed exactly, so their
-results are those of plain NumPy bit for bit.
-"""
+"""Lines, compiled by numba: sums of rows of the picture, a line at a time, in the cache."""
 
 import functools
 from typing import Any, TypeAlias
@@ -29,8 +25,8 @@ _SHARES, _LEAST_VALUES = 8, 2**16
 _AS_THEY_ARE, _CLIPPED, _MULTIPLIED, _DIVIDED, _QUOTIENT = range(5)
 """How sums are stored: see `compiled_lines.stored`."""
 _SURE, _EXACT = 2**21, 2**24
-"""Sums below them, times the reciprocal of an odd divisor, round as their quotients do; are
-floats of 32 bits."""
+"""Below the first, sums times the reciprocal of an odd divisor round as quotients do; below the
+second, sums are floats of 32 bits."""
 _LAST, _FUSED = (0, 3, 5, 6, 9), (5, 6, 9)
 """Taps of the last pass, after passes of nine; taps that one loop sums and clips."""
 _RUNNING = 4  # equal rows from which their sums move from row to row
@@ -42,8 +38,8 @@ _ACROSS, _KEPT = 0.08, 1.0  # nanoseconds of a second pass, and to keep one colu
 class Lines(Strategy):
     """Each row of the result is a sum of taps of rows of the picture, read where they are.
 
-    The last pass also rounds, clips and stores. Floats go through a tile, which shows
-    whether all of them are finite.
+    The last pass also rounds, clips and stores. Floats go through a tile, which shows whether
+    all of them are finite.
     """
 
     name = "lines"
@@ -199,8 +195,8 @@ class Lines(Strategy):
 class SeparableLines(Lines):
     """The same for kernels that are a column times a row: sums down, and then across.
 
-    Where rows of the kernel are equal, sums down move from row to row. A row of equal weights
-    is summed twice: neighbours first, and then some of these sums.
+    Sums of equal rows of the kernel move from row to row. A row of equal weights is summed
+    twice: neighbours first, and then some of these sums.
     """
 
     name = "separable-lines"

@@ -16,13 +16,12 @@ from convcli.engine.strategies import base as costs
 from convcli.engine.strategies.base import OutputRows, Strategy, even_tile
 
 _CACHED_BYTES = 2**20
-"""All buffers of a tile on one thread. Sobel-x takes two: on 12 megapixels 5.3 ms if they are
-380 KB each, 5.2 at 520 KB, 7.3 at 1 MB; laplacian8 four: 8.7, 10.1 and 15.5 ms."""
+"""All buffers of a tile on one thread. Sobel-x takes two: 12 megapixels take 5.3 ms if they are
+380 KB each, 7.3 at 1 MB; laplacian8 four: 8.7 and 15.5 ms."""
 
 _SHARED_BYTES = 2**19
-"""Each buffer of a tile on several threads. One thread runs Python at a time, so few calls
-should do much: on two threads a binomial of 5×5 takes 9.6 ms in tiles of 260 KB a buffer, 7.1
-at 380, 6.4 at 512, 6.3 at 640; laplacian8 5.7, 5.6, 5.4, 5.8."""
+"""Each buffer of a tile on several threads, of which one runs Python at a time: on two a
+binomial of 5×5 takes 9.6 ms in tiles of 260 KB a buffer, 7.1 at 380, 6.4 at 512, 6.3 at 640."""
 
 _LEAST_VALUES = 2**17
 """Values of a tile, however many buffers there are: smaller ones are mostly halo."""
@@ -38,9 +37,8 @@ _MOST_TAPS = 64  # taps of a kernel without factors at the most
 class Passes(Strategy):
     """Kernels of few small numbers, or of rank 1: whole passes of additions over a tile.
 
-    Buffers are flat: a tap is an offset, a pass is one call of NumPy. Values beyond the end of
-    a row are computed too, and dropped. Views with rows of 4000 values take about twice the
-    time of a flat buffer.
+    Buffers are flat: a tap is an offset, a pass is one call of NumPy, which takes half the time
+    of rows. Values beyond the end of a row are computed too, and dropped.
     """
 
     name = "passes"
@@ -173,9 +171,8 @@ _COLUMNS = 4096  # columns of a tile at the most
 class Taps(Strategy):
     """Every problem: one multiplication and one addition a tap, on shifted views of the tile.
 
-    That is exactly what the definition of a correlation says: others fall back on it for tiles
-    with a NaN or an infinity. A weight of 0 is left out, so that a NaN below it does not spread
-    (as in OpenCV and SciPy).
+    Others fall back on it for tiles with a NaN or an infinity: a weight of 0 is left out, so
+    that a NaN below it does not spread (as in OpenCV and SciPy).
     """
 
     name = "taps"

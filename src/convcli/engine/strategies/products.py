@@ -17,12 +17,10 @@ _GATHERED_BYTES = 2**20
 """Runs of a tile that output rows share: with its input and output, a common L2 cache."""
 
 _WINDOW_BYTES = 2**22
-"""Bytes of windows that are copied for one product. BLAS packs the weights for each product, so
-few large products are faster than many small ones."""
+"""Bytes of windows that are copied for one product: BLAS packs the weights for each of them."""
 
 _PART_BYTES = 2**19
-"""Outputs that are stored at once: 64×3×7×7 at stride 2 on 224² takes 1.76 ms, with half of
-it 1.79."""
+"""Outputs stored at once: 64×3×7×7 at stride 2 on 224² takes 1.76 ms, with half of it 1.79."""
 
 _FEWEST, _MOST = 16, 256  # pixels of a product that is not packed, at the least and at the most
 
@@ -31,11 +29,10 @@ class Im2col(Strategy):
     """Filter banks of any kind: windows gathered as runs of values, then matrix products.
 
     A run is the kw·I values that an output reads from one input row. The runs of a column of
-    outputs lie one below the other, so that the window of an output is kh runs that follow
-    each other: a value is copied kw times, not kh·kw times. A run is copied as one item:
-    runs of 84 bytes then take 6.4 ns instead of 10.8. Where output rows share no runs
-    (dilation, large strides), or even a product of few pixels would be packed, windows are
-    copied whole. The pixels of a 1×1 bank are its windows: nothing is copied.
+    outputs lie one below the other, so that the window of an output is kh runs that follow each
+    other: a value is copied kw times, not kh·kw times. A run is copied as one item: runs of 84
+    bytes then take 6.4 ns instead of 10.8. Where output rows share no runs, or even a product
+    of few pixels would be packed, windows are copied whole; those of a 1×1 bank are not copied.
     """
 
     name = "im2col"
@@ -252,9 +249,9 @@ class RowWinograd(Strategy):
     """3×3 filter banks of many channels, by Winograd's minimal filtering down the columns.
 
     Six input rows make four output rows, with half the multiply-adds. One product transforms
-    the rows. Each of the six planes is then correlated with its own three taps along the row.
-    Every third window is taken at a time: these do not overlap, so nothing is copied. 64×64×3×3
-    on 224² took 19 to 33 ms, im2col 25 to 61.
+    the rows; each of six planes is then correlated with its three taps along the row, every
+    third window at a time, so that nothing is copied. 64×64×3×3 on 224² took 19 to 33 ms,
+    im2col 25 to 61.
     """
 
     name = "row-winograd"

@@ -1,8 +1,6 @@
 """Separable: kernels of low rank, as columns times rows, by banded matrices and BLAS.
 
-A column of taps over R rows at once is a banded matrix of R rows; a row of taps over N
-values at once is a banded matrix of N columns. BLAS multiplies the zeros of the bands
-too, and is faster all the same from about eight taps on.
+BLAS multiplies the zeros of the bands too, and is faster all the same from about eight taps.
 """
 
 import math
@@ -29,8 +27,8 @@ _COLUMNS, _NARROW = 4096, 512
 
 _TILE_BYTES = 2**23  # padded input of a tile at the most, unless the kernel itself needs more
 _LONG = 16
-"""Rows of more taps than this take channels one by one: side by side, two thirds of the
-band would be zeros (41 taps, RGB: 3.9 ns an output for 1.8)."""
+"""Rows of more taps than this take channels one by one: side by side, two thirds of the band
+would be zeros (41 taps, RGB: 3.9 ns an output for 1.8)."""
 
 
 class Separable(Strategy):
@@ -142,8 +140,8 @@ class _Column:
 class _Row:
     """A row of taps: N outputs are a product of a window of K values by (K × N).
 
-    Neighbouring windows overlap, so they are taken in phases: those of one phase do not
-    overlap, and BLAS reads them without a copy.
+    Windows are taken in phases: those of one do not overlap, and BLAS reads them without a
+    copy.
     """
 
     def __init__(self, taps: Values, channels: int, working: np.dtype[Any]) -> None:
