@@ -179,16 +179,9 @@ def _planned(
 ) -> Plan:
     """Check the settings and plan the problem: once for equal calls."""
     stride, padding, dilation, groups, border, fill, dtype, method = settings
-    problem = problem_for(
-        shape,
-        image_dtype,
-        kernel,
-        window(kernel.size, stride, padding, dilation),
-        groups=groups,
-        border=border,
-        fill=fill,
-        dtype=dtype,
-    )
+    slide = window(kernel.size, stride, padding, dilation)
+    how = {"groups": groups, "border": border, "fill": fill, "dtype": dtype}
+    problem = problem_for(shape, image_dtype, kernel, slide, **how)
     return choose_plan(problem, method_named(method))
 
 

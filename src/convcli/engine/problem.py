@@ -178,16 +178,9 @@ def problem_for(
     _check_image(shape, image_dtype)
     _check_channels(kernel, shape[2], groups)
     _check_fill(fill)
-    problem = Problem(
-        shape=(shape[0], shape[1], shape[2]),
-        dtype=image_dtype.newbyteorder("="),
-        kernel=kernel,
-        window=window,
-        groups=groups,
-        border=border,
-        fill=float(fill),
-        result=_result_dtype(image_dtype.newbyteorder("="), dtype),
-    )
+    size, native = (shape[0], shape[1], shape[2]), image_dtype.newbyteorder("=")
+    result = _result_dtype(native, dtype)
+    problem = Problem(size, native, kernel, window, groups, border, float(fill), result)
     _ = problem.result_shape  # the kernel must fit
     _check_magnitude(problem)
     if len(kernel.bias) not in (0, 1, problem.outputs):

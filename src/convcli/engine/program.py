@@ -120,7 +120,9 @@ def program_for(kernel: Kernel, weights: NDArray[Any]) -> list[Operation]:
         column, row = outer_factors(weights, first, whole=whole)
         # A tiny weight does not count for the rank, but a NaN below it must be read.
         if np.allclose(np.outer(column, row), weights, 1e-12, 0):
-            programs.append(_factored(column.tolist(), row.tolist()))
+            builder = _Builder()
+            middle = builder.line(Read(0), column.tolist(), down=True)
+            programs.append(builder.finished(builder.line(middle, row.tolist(), down=False)))
     # Of two programs of one length the first is taken. Factors go down first, which leaves
     # fewer rows to go across: a box of 5×5 on 12 megapixels takes 7.7 ms, else 7.9. Many taps
     # one by one never take fewer passes than factors.
@@ -220,12 +222,6 @@ def _tap_by_tap(weights: NDArray[Any]) -> list[list[Operation]]:
     if len(taps) <= _MOST_TAPS:
         programs += [_shared(taps), _shared(_halved(taps))]
     return programs
-
-
-def _factored(column: Sequence[float], row: Sequence[float]) -> list[Operation]:
-    builder = _Builder()
-    middle = builder.line(Read(0), column, down=True)
-    return builder.finished(builder.line(middle, row, down=False))
 
 
 def _shared(taps: Sequence[Term]) -> list[Operation]:

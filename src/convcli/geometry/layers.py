@@ -241,17 +241,12 @@ def _torch_rule(axis: Axis, size: int, noun: str, *, same: bool) -> SizeRule:
 def _same_rule(name: str, axis: Axis, size: int, noun: str, *, lower: bool = False) -> SizeRule:
     pads = ceil_padding(size, axis.kernel, axis.stride, axis.dilation, lower=lower)
     padded = Axis(axis.kernel, axis.stride, *pads, axis.dilation)
-    note = _odd_pixel(pads)
+    note = "as much on both sides" if pads[0] else "no padding needed"
+    if pads[0] != pads[1]:
+        note = f"odd pixel at the {'end' if pads[1] > pads[0] else 'start'}"
     if not padded.tiles(size):
         note = f"{note}; {_not_read(padded, size, noun)}"
     return SizeRule(name, str(padded.output_size(size)), pads, note)
-
-
-def _odd_pixel(pads: Pair) -> str:
-    """Say on which side the odd pixel of padding is."""
-    if pads[0] == pads[1]:
-        return "as much on both sides" if pads[0] else "no padding needed"
-    return f"odd pixel at the {'end' if pads[1] > pads[0] else 'start'}"
 
 
 def _not_read(axis: Axis, size: int, noun: str) -> str:

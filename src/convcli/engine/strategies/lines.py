@@ -171,7 +171,9 @@ class Lines(Strategy):
         low, high = number(max(own[0], limits[0])), number(min(own[1], limits[1]))
         if self._sums.kind != "f" and self.divisor == 1.0:
             return _CLIPPED, divisor, low, high
-        if _multiplies(self.problem):
+        is_odd = self.divisor % 2 == 1 and max(map(abs, self.problem.sum_limits)) < _SURE
+        if is_power_of_two(self.divisor) or is_odd:
+            # Sums times its reciprocal round as quotients do.
             return _MULTIPLIED, np.float32(1 / self.divisor), low, high
         return _DIVIDED, divisor, low, high
 
@@ -265,13 +267,6 @@ def _running(problem: Problem, column: Values) -> int:
     """Return the rows whose sums move from row to row, or 0."""
     is_even = len(column) >= _RUNNING and bool((column == 1).all())
     return len(column) * (is_even and problem.is_integer and problem.window.rows.dilation == 1)
-
-
-def _multiplies(problem: Problem) -> bool:
-    """Tell whether sums times the reciprocal of their divisor round as quotients do."""
-    divisor = problem.exact_weights[1]
-    is_odd = divisor % 2 == 1
-    return is_power_of_two(divisor) or (is_odd and max(map(abs, problem.sum_limits)) < _SURE)
 
 
 def _factors(weights: NDArray[Any]) -> tuple[Values, Values]:

@@ -2,8 +2,7 @@
 
 import functools
 import math
-from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 
@@ -106,7 +105,9 @@ class Passes(Strategy):
         sums = Accumulators(values, around, spare)
         return [OutputRows(0, sums, compute, direct if around.dtype == self.working else None)]
 
-    def _calls(self, tile: Values, scratch: Scratch) -> "tuple[list[_Call], list[Values]]":
+    def _calls(
+        self, tile: Values, scratch: Scratch
+    ) -> tuple[list[tuple[Any, ...]], list[Values]]:
         """Return the calls, and the buffers that do not hold the last value."""
         types, places = self._program.types, self._program.buffers
         down, across = self.problem.window.axes
@@ -114,7 +115,7 @@ class Passes(Strategy):
         buffers = {0: tile.reshape(-1)}
         # A value is shorter than its buffer: the rest was left there by another value.
         values: dict[int, Values] = {0: buffers[0]}
-        calls: list[_Call] = []
+        calls: list[tuple[Any, ...]] = []
 
         def view(read: Read) -> Values:
             return values[read.value][read.dy * row + read.dx * column :]
@@ -132,10 +133,6 @@ class Passes(Strategy):
             values[number] = buffers[place][: left.size]
             calls.append((function, left, right, values[number]))
         return calls, [buffer for place, buffer in buffers.items() if place != places[-1]]
-
-
-_Call: TypeAlias = tuple[Callable[..., Any], Values, Any, Values]
-"""A function, its operands, and the target."""
 
 
 def _layout(problem: Problem, *, shared: bool) -> tuple[TypedProgram, int, int]:
