@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from convcli.choices import Method
 from convcli.engine.buffers import (
     flat_rows,
     pitch,
@@ -11,12 +12,13 @@ from convcli.engine.buffers import (
     round_up,
     strided,
 )
-from convcli.engine.planner import covered, split_tile
+from convcli.engine.planner import Plan
 from convcli.engine.pooling import Pooling, Reduction, pooled, running
-from convcli.engine.problem import natural_result
+from convcli.engine.problem import natural_result, problem_for
 from convcli.engine.program import cancels, program_for, typed_program
 from convcli.engine.store import integer_limits, rim_of, saturate
 from convcli.engine.strategies.base import even_tile
+from convcli.engine.strategies.passes import Taps
 from convcli.geometry.window import window
 from convcli.kernels.kernel import Kernel
 from convcli.threads import thread_pool
@@ -64,9 +66,14 @@ def test_saturated_numbers_are_rounded_half_to_even() -> None:
 
 def test_tiles() -> None:
     assert even_tile(10_000, 4096) == 3334
-    rows = [tile.rows for tile in split_tile(slice(0, 5), slice(0, 4), None, 3, 4)]
-    assert rows == [slice(0, 3), slice(3, 5)]
-    assert covered(slice(5, 9), 4, 10) == slice(4, 10)
+    shape = (300, 5000, 1)
+    problem = problem_for(shape, np.dtype(np.float32), SOBEL, window(3, padding=1))
+    plan = Plan(problem, Method.DIRECT, Taps(problem), "a test", 1.0)
+    rows = [tile.rows for tile in plan.tiles if tile.columns == slice(0, 2500)]
+    assert rows == [slice(y, min(y + 52, 300)) for y in range(0, 300, 52)]
+    # Outputs 60 to 69 are in the tile of rows 52 to 103, which reads one row more on each side.
+    held = plan.block_of(slice(60, 70), slice(0, 9)).held_rows
+    assert held.tolist() == list(range(51, 105))
 
 
 def test_limits_and_types() -> None:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from convcli.borders import padded_sources
 from convcli.choices import Method, Range
-from convcli.engine.buffers import Scratch
+from convcli.engine.buffers import Scratch, round_up
 from convcli.engine.compiled import is_long, may_compile, worth_compiling
 from convcli.engine.problem import Problem
 from convcli.engine.store import Inner, StoreRule
@@ -29,16 +29,19 @@ class Tile(Record):
 
 
 def split_tile(
-    down: slice, across: slice, channel: int | None, rows: int, columns: int
+    down: slice, across: slice, channel: int | None, strategy: Strategy
 ) -> list[Tile]:
-    """Cut some rows and columns of outputs into tiles of at most `rows` by `columns`."""
+    """Cut some rows and columns of outputs into the tiles of a strategy."""
     return [
-        Tile(
-            slice(y, min(y + rows, down.stop)), slice(x, min(x + columns, across.stop)), channel
-        )
-        for y in range(down.start, down.stop, rows)
-        for x in range(across.start, across.stop, columns)
+        Tile(y, x, channel)
+        for y in _pieces(down, strategy.rows)
+        for x in _pieces(across, strategy.columns)
     ]
+
+
+def _pieces(part: slice, step: int) -> list[slice]:
+    starts = range(part.start, part.stop, step)
+    return [slice(start, min(start + step, part.stop)) for start in starts]
 
 
 class Block(Record):
@@ -133,32 +136,31 @@ class Plan(Record):
 
     def tiles_in(self, block: Block | None) -> list[Tile]:
         """Return the tiles of a block, or all: by channels, from the top, from the left."""
-        strategy, (height, width, channels) = self.strategy, self.problem.result_shape
-        rows, columns = slice(0, height), slice(0, width)
+        height, width, channels = self.problem.result_shape
+        rows, columns = (slice(0, height), slice(0, width))
         if block is not None:
-            rows = covered(block.rows, strategy.rows, height)
-            columns = covered(block.columns, strategy.columns, width)
+            rows, columns = self._covered(block.rows, block.columns)
         return [
             tile
-            for channel in (range(channels) if strategy.planar else (None,))
-            for tile in split_tile(rows, columns, channel, strategy.rows, strategy.columns)
+            for channel in (range(channels) if self.strategy.planar else (None,))
+            for tile in split_tile(rows, columns, channel, self.strategy)
+        ]
+
+    def _covered(self, *outputs: slice) -> list[slice]:
+        """Return the rows and the columns of all tiles that hold some outputs."""
+        steps, sizes = (self.strategy.rows, self.strategy.columns), self.problem.result_shape
+        return [
+            slice(part.start // step * step, min(round_up(part.stop, step), size))
+            for part, step, size in zip(outputs, steps, sizes, strict=False)
         ]
 
     def block_of(self, rows: slice, columns: slice) -> Block:
         """Return some outputs as a block, with the rows and columns of the image it needs."""
-        parts = zip(
-            (rows, columns),
-            (self.strategy.rows, self.strategy.columns),
-            self.problem.result_shape,
-            self.problem.window.axes,
-            padded_sources(self.problem.border, self.problem.shape, self.problem.window),
-            strict=False,
-        )
-        held = []
-        for outputs, step, size, axis, padded in parts:
-            positions = np.unique(padded[axis.inputs(covered(outputs, step, size))])
-            held.append(positions[positions >= 0])
-        return Block(rows, columns, held[0], held[1])
+        problem, parts = self.problem, self._covered(rows, columns)
+        sources = padded_sources(problem.border, problem.shape, problem.window)
+        axes = zip(sources, problem.window.axes, parts, strict=True)
+        held = [np.unique(padded[axis.inputs(part)]) for padded, axis, part in axes]
+        return Block(rows, columns, *(positions[positions >= 0] for positions in held))
 
     @property
     def scratch_bytes(self) -> int:
@@ -189,11 +191,6 @@ class Plan(Record):
             "jobs": jobs,
             "memory_bytes": self.memory_bytes(jobs),
         }
-
-
-def covered(outputs: slice, step: int, size: int) -> slice:
-    """Return the outputs of all tiles, `step` long each, that hold some outputs of an axis."""
-    return slice(outputs.start // step * step, min(-(-outputs.stop // step) * step, size))
 
 
 @functools.lru_cache(maxsize=64)

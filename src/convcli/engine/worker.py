@@ -242,8 +242,7 @@ class TileWorker:
         """Compute a tile with the fallback, in pieces of its tile size."""
         worker, outputs = self._fallback, (tile.rows, tile.columns, tile.channel)
         worker.use_rule(self.rule)
-        strategy = worker.plan.strategy
-        pieces = split_tile(*outputs, strategy.rows, strategy.columns)
+        pieces = split_tile(*outputs, worker.plan.strategy)
         return [stats for piece in pieces for stats in worker.compute(piece, image, out)]
 
     @functools.cached_property
