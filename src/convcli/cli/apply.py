@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from convcli.cli.command import subcommand
+from convcli.cli.command import subcommand, wants_json
 from convcli.cli.options import with_options
-from convcli.cli.output import STANDARD, show_json, show_planned, shows_matrices
+from convcli.cli.output import STANDARD, answer, show_planned, shows_matrices
 from convcli.cli.placing import (
     BatchOptions,
     Placing,
@@ -17,7 +17,7 @@ from convcli.cli.placing import (
     located_names,
     refuse_misfits,
 )
-from convcli.cli.types import OPERAND, OUTPUT
+from convcli.cli.types import OPERAND, OUTPUT, LinkValue, OperandValue, OptionsValue
 from convcli.storage.urls import is_there, is_zarr
 from convcli.text import is_matrix
 from convcli.threads import available_cores
@@ -27,12 +27,8 @@ if TYPE_CHECKING:
     from convcli.choices import PlaneChoice
     from convcli.images.policy import ReadPolicy
     from convcli.images.write import Saving
-    from convcli.kernels.kernel import Kernel
-    from convcli.kernels.operator import Operator
-    from convcli.pipeline.options import Options
     from convcli.pipeline.recipe import Recipe
     from convcli.pipeline.report import Report
-    from convcli.pipeline.steps import Link
     from convcli.scale.tiled.blocks import Tiling
 
 
@@ -42,9 +38,9 @@ _TWO_NAMES = 2
 class ApplyCall(Record, kw_only=True):
     """What stands on the command line of `convcli apply`."""
 
-    kernels: "tuple[Link, ...]"
+    kernels: tuple[LinkValue, ...]
     names: tuple[str, ...]
-    options: "Options"
+    options: OptionsValue
     reading: "ReadPolicy"
     saving: "Saving"
     placing: Placing
@@ -121,13 +117,7 @@ def command(**given: Any) -> None:
     ):
         from convcli.cli.matrix import show_applied
 
-        show_applied(
-            call.kernels,
-            call.names[0],
-            call.options,
-            call.reading,
-            as_json=call.placing.as_json,
-        )
+        show_applied(call.kernels, call.names[0], call.options, call.reading)
     else:
         if previews:
             refuse_misfits("preview")
@@ -136,8 +126,8 @@ def command(**given: Any) -> None:
 
 def _call(
     *,
-    kernel: "Kernel | Operator",
-    chain: "tuple[Link, ...]",
+    kernel: OperandValue,
+    chain: tuple[LinkValue, ...],
     times: int,
     names: tuple[str, ...],
     recipe: "Recipe | None",
@@ -155,9 +145,7 @@ def _call(
     links = (kernel, *chain)
     call = ApplyCall(kernels=links * times, names=names, **given)
     # Nobody reads the statistics of a batch, unless each file has its line.
-    collect_stats = call.placing.as_json or not (
-        call.placing.quiet or call.many.out_dir is not None
-    )
+    collect_stats = wants_json() or not (call.placing.quiet or call.many.out_dir is not None)
     saving = call.saving
     if save_recipe is not None or record:
         from convcli.pipeline.recipe import recipe_of
@@ -224,12 +212,7 @@ def _show_plan(call: ApplyCall, source: str, target: str, *, in_blocks: bool) ->
     """Print how a picture would be filtered."""
     if in_blocks:
         tiling = tiling_of(call, source, target)
-        if call.placing.as_json:
-            show_json(tiling.as_dict())
-        else:
-            from convcli.cli.render.report import show_tiling
-
-            show_tiling(tiling, f"{source} → {target}")
+        answer(tiling.as_dict(), "report:show_tiling", tiling, f"{source} → {target}")
         return
     from convcli.pipeline.files import read_first_frame
     from convcli.pipeline.pipeline import plan_pipeline
@@ -237,7 +220,7 @@ def _show_plan(call: ApplyCall, source: str, target: str, *, in_blocks: bool) ->
     header = read_first_frame(source, call.reading).header
     plans, options = plan_pipeline(header, call.kernels, call.options).plans, call.options
     cores = options.jobs or available_cores()
-    show_planned(plans, cores, as_json=call.placing.as_json, mixed=options.mixing)
+    show_planned(plans, cores, options.mixing)
 
 
 # ------------------------------------------------------------------ block by block

@@ -37,8 +37,9 @@ from convcli.batch.local import worker_counts
 from convcli.batch.manifest import Manifest
 from convcli.batch.report import Executor, Summary
 from convcli.batch.run import JobList, local_executor, prepared_jobs, run_batch
+from convcli.cli.command import wants_json
 from convcli.cli.ending import stop_at_interrupt
-from convcli.cli.output import STANDARD, show_json, show_planned, warn
+from convcli.cli.output import STANDARD, answer, show_json, show_planned, warn
 from convcli.cli.render.batch import progress_shown, show_previews, show_summary
 from convcli.errors import BatchError, install
 from convcli.images.policy import needs_package
@@ -111,10 +112,8 @@ def run_many(call: "ApplyCall") -> None:
     summary.phases = {"list": listed, **summary.phases}
     summary.left_out = left_out
     _warn(summary)
-    if call.placing.as_json:
-        show_json({"summary": {"files": total, **summary.as_dict()}})
-    elif not call.placing.quiet:
-        show_summary(summary, total, out_dir)
+    document = {"summary": {"files": total, **summary.as_dict()}}
+    answer(document, show_summary, summary, total, out_dir, quiet=call.placing.quiet)
     _end(summary, total)
 
 
@@ -140,7 +139,7 @@ def _run(
             show(summary, total)
             if manifest is not None and outcome.status is not Status.SKIPPED:
                 manifest.add(outcome)
-            if call.placing.as_json:
+            if wants_json():
                 show_json(outcome.as_dict())
 
         summary = run_batch(executor, job, listing, show_outcome, fail_fast=many.fail_fast)
@@ -226,7 +225,7 @@ def _show_many(call: "ApplyCall", job: BatchJob, jobs: JobList, out_dir: str) ->
         plans = next((each.plans for each in previews if each.plans), None)
         if plans is None:
             raise click.ClickException(f"{out_dir}: expected a picture to plan for, got none")
-        show_planned(plans, threads, as_json=call.placing.as_json)
+        show_planned(plans, threads)
         return
     recursive = call.many.recursive
     found = files_left_out(call.names, job.reading.takes, recursive=recursive, excluded=out_dir)
@@ -248,12 +247,12 @@ def _show(
         counts[preview.action] += 1
         memories = heapq.nlargest(workers, (*memories, preview.memory))
         plans = plans or preview.plans
-        if call.placing.as_json:
+        if wants_json():
             show_json(preview.as_dict())
         else:
             kept.append(preview)
     memory = min(sum(memories), call.many.memory or sum(memories))
-    if call.placing.as_json:
+    if wants_json():
         plan = [each.as_dict(threads) for each in plans]
         named = {action.replace(" ", "_"): count for action, count in counts.items()}
         show_json({"summary": {**named, "memory_bytes": memory, "plan": plan}})

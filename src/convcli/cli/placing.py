@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from convcli.cli.command import flags, typed
+from convcli.cli.command import flags, typed, wants_json
 from convcli.cli.output import (
     STANDARD,
     note,
@@ -18,6 +18,7 @@ from convcli.cli.output import (
     show_json,
     warn,
 )
+from convcli.cli.types import late
 from convcli.errors import ImageError
 from convcli.storage.atomic import is_stream, open_descriptor
 from convcli.storage.urls import (
@@ -52,7 +53,6 @@ class Placing(Record, kw_only=True):
     show: bool = False
     compare: str | None = None
     quiet: bool = False
-    as_json: bool = False
 
     def __post_init__(self) -> None:
         if self.no_clobber and self.on_exists not in (None, "error"):
@@ -65,7 +65,7 @@ class Placing(Record, kw_only=True):
     @property
     def is_silent(self) -> bool:
         """Whether no progress is shown unless it is asked for."""
-        return self.quiet or (self.as_json and sys.stdout.isatty())
+        return self.quiet or (wants_json() and sys.stdout.isatty())
 
 
 class BatchOptions(Record, kw_only=True):
@@ -255,13 +255,11 @@ def carry_out(
             "was another picture beside INPUT, and is replaced: name OUTPUT with -o where that"
         )
         warn([f"{target} {text} is meant, or use --no-clobber"])
-    if placing.as_json:
+    if wants_json():
         names = {"source": source, "target": target, **({"replaced": True} if replaced else {})}
         show_json(names | report.as_dict(), err=to_stderr)
     elif not placing.quiet:
-        from convcli.cli.render.report import show_report
-
-        show_report(report, source, target, to_stderr=to_stderr)
+        late("cli.render.report:show_report")(report, source, target, to_stderr=to_stderr)
     see(source, target, reading, show=placing.show, compare=placing.compare)
 
 
@@ -278,7 +276,7 @@ def is_replaced(source: str, target: str, placing: Placing) -> bool:
             f"{target}: the output exists: name another, or use --on-exists skip or overwrite"
         )
     if rule == "skip":
-        if placing.as_json:
+        if wants_json():
             show_json({"source": source, "target": target, "status": "skipped"})
         elif not placing.quiet:
             note(f"skipped {source}: {target} exists")

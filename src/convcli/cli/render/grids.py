@@ -21,7 +21,13 @@ from convcli.lessons.pictures import grey_colors, middle
 from convcli.text import short, tight, times
 
 
-def show_explanation(answer: Explanation, name: str) -> None:
+def show_explanations(answers: Sequence[Explanation], name: str) -> None:
+    """Print how output pixels are made, one after the other."""
+    for answer in answers:
+        _show_explanation(answer, name)
+
+
+def _show_explanation(answer: Explanation, name: str) -> None:
     """Print the grids of one output channel, and the arithmetic below them."""
     show(Text(f"{name}: {title_of(answer)}", style="bold"))
     several = answer.combine is not None
@@ -34,13 +40,13 @@ def show_explanation(answer: Explanation, name: str) -> None:
                 show(plane.name)
             show(*_grids(answer, plane))
     for title, facts in facts_about(answer):
-        show_table(title or "The arithmetic", ("quantity", "arithmetic"), facts)
+        show_table(title or "The arithmetic", "quantity | arithmetic", facts)
 
 
 def show_step(answer: Explanation, name: str) -> None:
     """Print one pixel for a screen: the keys, and its explanation."""
     show(Text("arrows move, Tab: next channel, Enter or q ends", style="dim"))
-    show_explanation(answer, name)
+    show_explanations([answer], name)
 
 
 def show_window(answer: Explanation, picture: Frame, lines: int) -> None:

@@ -8,8 +8,9 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from convcli.cli.ending import say
 from convcli.cli.render.cells import cell_lines
-from convcli.cli.render.tables import is_plain, show, show_lines, show_table, width_of_output
+from convcli.cli.render.tables import is_plain, show, show_table, width_of_output
 from convcli.kernels.catalogue import THEMES
 from convcli.kernels.catalogue.entry import CATALOGUE, OPERATORS, Entry
 from convcli.kernels.formats.read import Archive
@@ -28,6 +29,7 @@ from convcli.text import short, tidy, times
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from convcli.lessons.equivariance import Difference
     from convcli.lessons.find import Match
 
 _SHOWN = 9
@@ -42,24 +44,23 @@ _LIGHT = 140
 
 def show_catalogue() -> None:
     """Print all named kernels, theme by theme, and all operators."""
-    headings = ("name", "size", "sum", "what the sum says", "use")
     for theme in THEMES:
         rows = [_row(entry) for entry in CATALOGUE.values() if entry.theme == theme]
-        show_table(theme, headings, rows, numbers=(2,))
+        show_table(theme, "name | size | >sum | what the sum says | use", rows)
     operators = [
         (entry.name, f"{entry.combine.value} of {len(entry.kernels)}", entry.description)
         for entry in OPERATORS.values()
     ]
-    show_table("Operators", ("name", "combines", "use"), operators)
+    show_table("Operators", "name | combines | use", operators)
 
 
 def show_names() -> None:
     """Print the names of all kernels and operators, a line a theme."""
     for theme in THEMES:
         names = [entry.form for entry in CATALOGUE.values() if entry.theme == theme]
-        show_lines(f"{theme}: {', '.join(names)}")
-    show_lines(f"Operators: {', '.join(OPERATORS)}", "")
-    show_lines("--long says what each is for; a NAME shows its weights: kernels sobel-x")
+        say(f"{theme}: {', '.join(names)}")
+    say(f"Operators: {', '.join(OPERATORS)}", "")
+    say("--long says what each is for; a NAME shows its weights: kernels sobel-x")
 
 
 def _row(entry: Entry) -> tuple[str, ...]:
@@ -70,7 +71,7 @@ def _row(entry: Entry) -> tuple[str, ...]:
 
 def show_kernel(kernel: Kernel) -> None:
     """Print one kernel: its grid in colour, what can be read from it, its frequencies."""
-    show_table(kernel.name, ("property", "value"), kernel_facts(kernel))
+    show_table(kernel.name, "property | value", kernel_facts(kernel))
     show(cell_grid(kernel), *_what_is_shown(kernel))
     if not kernel.is_bank:
         note = Text("Frequency response: 0 in the middle, ½ cycle a pixel at the rim.")
@@ -79,7 +80,7 @@ def show_kernel(kernel: Kernel) -> None:
 
 def show_operator(operator: Operator) -> None:
     """Print the kernels of an operator, and how their results become one."""
-    show_table(operator.name, ("property", "value"), operator_facts(operator))
+    show_table(operator.name, "property | value", operator_facts(operator))
     for start in range(0, len(operator.kernels), _BESIDE):
         table = Table.grid(padding=(0, 3))
         some = operator.kernels[start : start + _BESIDE]
@@ -91,18 +92,40 @@ def show_operator(operator: Operator) -> None:
 def show_tensors(archive: Archive) -> None:
     """Print what a file of arrays holds."""
     rows = [(t.name, times(t.shape), t.dtype, t.bias or "none") for t in archive.tensors]
-    show_table(archive.path, ("tensor", "shape", "type", "bias"), rows)
+    show_table(archive.path, "tensor | shape | type | bias", rows)
 
 
 def show_matches(title: str, matches: "Sequence[Match]") -> None:
     """Print the places where a kernel answers most strongly."""
-    headings = ("", "x", "y", "upper left", "size (px)", "score")
-    rows = []
-    for number, match in enumerate(matches, start=1):
-        x, y = (f"{value:g}" for value in match.centre)
-        corner, size = f"{match.left}, {match.top}", f"{match.width} × {match.height}"
-        rows.append((f"{number}", x, y, corner, size, f"{match.score:.4g}"))
-    show_table(title, headings, rows, numbers=(0, 1, 2, 5))
+    rows = [
+        (
+            number,
+            *(f"{value:g}" for value in match.centre),
+            f"{match.left}, {match.top}",
+            f"{match.width} × {match.height}",
+            f"{match.score:.4g}",
+        )
+        for number, match in enumerate(matches, start=1)
+    ]
+    show_table(title, "> | >x | >y | upper left | size (px) | >score", rows)
+
+
+def show_orders(name: str, found: "Sequence[Difference]", verdict: str) -> None:
+    """Print how far shifting then filtering is from filtering then shifting."""
+    title = f"{name}: shift then filter, against filter then shift"
+    heads = "shift x,y | of the output | >largest difference | >at the border | "
+    show_table(title, heads, map(_order, found))
+    show(verdict)
+
+
+def _order(one: "Difference") -> tuple[str, ...]:
+    moved = one.output_shift
+    return (
+        f"{one.shift[1]},{one.shift[0]}",
+        "no whole number" if moved is None else f"{moved[1]},{moved[0]}",
+        *("none" if value is None else f"{value:.4g}" for value in (one.inside, one.border)),
+        "nothing inside" if one.inside is None else "commutes" if one.commutes else "differs",
+    )
 
 
 def cell_grid(kernel: Kernel) -> Table:

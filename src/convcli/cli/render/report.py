@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from convcli.cli.render.tables import BAD, GOOD, Cell, show, show_table
+from convcli.cli.ending import say
+from convcli.cli.render.tables import BAD, GOOD, Row, show, show_table
 from convcli.text import counted, percent, short, side_lengths, times
 
 if TYPE_CHECKING:
@@ -20,12 +21,10 @@ _PLAIN = ("", "L", "LA", "RGB", "RGBA")
 _RIM = "black beyond the edge: --border replicate; always: CONVCLI_APPLY_BORDER=replicate"
 """What is said where the zeros beyond the edge are seen."""
 
-_Row = tuple[str, Cell, str]
-
 
 def show_report(report: "Report", source: str, target: str, *, to_stderr: bool) -> None:
     """Print what filtering did."""
-    rows: list[_Row] = [
+    rows: list[Row] = [
         ("input", *_size(report.input_shape, _origin(report))),
         *(row for step in report.steps for row in _step(step, report)),
         *([("mixed", "with original", report.mixed)] if report.mixed else []),
@@ -37,8 +36,8 @@ def show_report(report: "Report", source: str, target: str, *, to_stderr: bool) 
     ]
     if report.rim:
         rows.append(("rim", "shows", _RIM))
-    headings = ("quantity", "value", "how")
-    show_table(f"{source} → {target}", headings, rows, to_stderr=to_stderr)
+    title = f"{source} → {target}"
+    show_table(title, "quantity | value | how", rows, to_stderr=to_stderr)
     if report.legend:
         colors = ["#{:02x}{:02x}{:02x}".format(*swatch.color) for swatch in report.legend]
         named = zip(report.legend, colors, strict=True)
@@ -61,7 +60,7 @@ def _kept(report: "Report") -> str:
     return alpha + {"8": "", "16": ", 16 bits", "float": ", floats"}[report.depth]
 
 
-def _step(step: "Step", report: "Report") -> list[_Row]:
+def _step(step: "Step", report: "Report") -> list[Row]:
     combined = f", {step.combined}" if step.combined else ""
     method = f"method {step.method} ({step.strategy})"
     return [
@@ -84,7 +83,7 @@ def _mapping(report: "Report") -> str:
     return "as they are" if report.range is None else f"become pixels by range {report.range}"
 
 
-def _clipped(report: "Report") -> tuple[Cell, str]:
+def _clipped(report: "Report") -> tuple[object, str]:
     """Return the share of clipped values: green where none is, else red."""
     if report.range is None:
         return ("none", "floats hold all values")
@@ -97,21 +96,19 @@ def _clipped(report: "Report") -> tuple[Cell, str]:
 # ------------------------------------------------------------------ plans
 
 
-def show_plans(plans: "Sequence[Plan]", threads: int) -> None:
-    """Print plans: what was considered, what was chosen and why."""
+def show_plans(plans: "Sequence[Plan]", threads: int, mixed: str = "") -> None:
+    """Print plans: what was considered, what was chosen and why, how the original comes in."""
     for plan in (each.on(threads) for each in plans):
         strategy, memory = plan.strategy, plan.memory_bytes(threads) / 2**20
         rows = [
             ("strategy", strategy.name, f"method {strategy.method.value}, {plan.why}"),
-            ("tiles", f"{plan.tile_count:,}", f"{strategy.columns} × {strategy.rows} outputs"),
+            ("tiles", plan.tile_count, f"{strategy.columns} × {strategy.rows} outputs"),
             ("computes in", plan.working.name, ""),
             ("memory", f"{memory:.1f} MiB", f"on {counted(plan.threads(threads), 'thread')}"),
         ]
-        show_table(
-            f"Plan for {plan.problem.kernel.name}", ("decision", "value", "how and why"), rows
-        )
-        headings = ("considered", "method", "ns a value", "cannot serve because of")
-        considered: list[tuple[Cell, ...]] = [
+        title = f"Plan for {plan.problem.kernel.name}"
+        show_table(title, "decision | value | how and why", rows)
+        considered: list[Row] = [
             (
                 Text(each.name, style=GOOD if each.name == strategy.name else ""),
                 each.method.value,
@@ -120,7 +117,10 @@ def show_plans(plans: "Sequence[Plan]", threads: int) -> None:
             )
             for each in plan.considered
         ]
-        show_table("Estimates for one thread", headings, considered, numbers=(2,))
+        heads = "considered | method | >ns a value | cannot serve because of"
+        show_table("Estimates for one thread", heads, considered)
+    if mixed:
+        say(f"Then mixed with the original: {mixed}")
 
 
 def show_tiling(tiling: "Tiling", title: str) -> None:
@@ -129,13 +129,13 @@ def show_tiling(tiling: "Tiling", title: str) -> None:
     at_once = counted(min(tiling.jobs, blocks.count), "block")
     passes = "one pass" if tiling.passes == 1 else f"{tiling.passes} passes"
     rows = [
-        ("blocks", f"{blocks.count:,}", f"{_pixels(blocks.shape[-2:])} each, in {passes}"),
+        ("blocks", blocks.count, f"{_pixels(blocks.shape[-2:])} each, in {passes}"),
         ("halo", _pixels(blocks.halo), "more of the input for each block, at most"),
         ("tiles read", _pixels(tiling.source_chunk), "in the input's file"),
         ("tiles written", _pixels(tiling.chunk), "in the output's file"),
         ("memory", f"{memory:,.0f} MiB", f"for {at_once} at once"),
     ]
-    show_table(title, ("decision", "value", "how"), rows)
+    show_table(title, "decision | value | how", rows)
     show_plans(tiling.plans, 1)
 
 
