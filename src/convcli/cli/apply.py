@@ -58,6 +58,12 @@ class ApplyCall(Record, kw_only=True):
         settings = fields_of(self, "reading", "saving", "sheet")
         return {**settings, "file_format": self.placing.kind}
 
+    @property
+    def blocks(self) -> dict[str, Any]:
+        """How a picture is cut into blocks."""
+        settings = fields_of(self.many, "memory", "cluster", "retries")
+        return {**settings, "frame": self.reading.frame, "planes": self.planes}
+
 
 @subcommand("apply", short_help="Filter a picture.")
 @click.argument("kernel", type=OPERAND)
@@ -230,15 +236,7 @@ def tiling_of(call: ApplyCall, source: str, target: str) -> "Tiling":
     """Return how a picture would be filtered block by block."""
     from convcli.scale.tiled.run import plan_large
 
-    return plan_large(
-        call.kernels,
-        source,
-        target,
-        call.options,
-        frame=call.reading.frame,
-        planes=call.planes,
-        **fields_of(call.many, "memory", "cluster", "retries"),
-    )
+    return plan_large(call.kernels, source, target, call.options, **call.blocks)
 
 
 def _filter_in_blocks(call: ApplyCall, source: str, target: str) -> "Report":
@@ -263,13 +261,12 @@ def _filter_in_blocks(call: ApplyCall, source: str, target: str) -> "Report":
             source,
             target,
             call.options,
-            frame=call.reading.frame,
             max_pixels=call.reading.max_pixels,
             saving=call.saving,
             file_format=placing.kind,
             overwrite=placing.rule("") == "overwrite",
             resume=call.resume,
             progress=progress,
-            planes=call.planes,
-            **fields_of(many, "memory", "cluster", "retries", "timeout"),
+            timeout=many.timeout,
+            **call.blocks,
         )

@@ -223,6 +223,12 @@ def flags() -> dict[str, str]:
     return {each.name or "": max(each.opts, key=len) for each in command.params}
 
 
+def refuse(names: str, reason: str) -> None:
+    """Refuse some options on the command line: the first of them is named before the reason."""
+    if given := typed(*names.split()):
+        raise click.UsageError(f"{flags()[given[0]]}{reason}")
+
+
 def check_use(chosen: str, takes: dict[str, set[str]]) -> None:
     """Refuse options on the command line that have no use beside the `chosen` one.
 
@@ -231,15 +237,11 @@ def check_use(chosen: str, takes: dict[str, set[str]]) -> None:
     """
     forms = flags()
     known = {*takes}.union(*takes.values()) - {"", chosen}
-    for name in typed(*sorted(known - takes[chosen])):
+    for name in sorted(known - takes[chosen]):
         if chosen:
-            raise click.UsageError(
-                f"{forms[name]}: {forms[chosen]} has no use for it: drop one of them"
-            )
+            refuse(name, f": {forms[chosen]} has no use for it: drop one of them")
         users = " or ".join(forms[user] for user in takes if name in takes[user])
-        raise click.UsageError(
-            f"{forms[name]} belongs to {users}: add that, or drop {forms[name]}"
-        )
+        refuse(name, f" belongs to {users}: add that, or drop {forms[name]}")
 
 
 @contextlib.contextmanager

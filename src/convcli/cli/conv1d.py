@@ -42,14 +42,7 @@ Output
 )
 @json_option
 def command(
-    *,
-    a: str,
-    b: str,
-    reading: str,
-    mode: Overlap,
-    method: str,
-    total: int | None,
-    quiet: bool,
+    *, a: str, b: str, reading: str, mode: Overlap, method: str, total: int | None, quiet: bool
 ) -> None:
     """Convolve the sequences A and B: multiply each pair, and sum along the diagonals.
 

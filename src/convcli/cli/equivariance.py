@@ -19,12 +19,7 @@ Window
 @with_options(*WINDOW, "gray")
 @picture_options
 def command(
-    *,
-    kernel: OperandValue,
-    image: str,
-    shift: Pair,
-    options: OptionsValue,
-    read: FrameReader,
+    *, kernel: OperandValue, image: str, shift: Pair, options: OptionsValue, read: FrameReader
 ) -> None:
     """Compare both orders of shifting IMAGE and filtering it by KERNEL.
 

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from convcli.choices import LearningMethod, Sharing
-from convcli.cli.command import subcommand, typed
+from convcli.cli.command import refuse, subcommand
 from convcli.cli.options import own_options, picture_options
 from convcli.cli.output import answer, refuse_terminals, warn
 from convcli.cli.types import FrameReader, one_of
@@ -118,16 +118,14 @@ def command(
 
 def _check_use(history: str | None, *, sgd: bool, show_step: bool) -> None:
     """Refuse options of a step or a descent without it, and those without use beside it."""
-    if not show_step and (given := typed("start", "rate", "at", "cells")):
-        raise click.UsageError(f"--{given[0]} needs --show-step: give both or none")
-    if show_step and (given := typed("output", "mix", "per_channel", "method")):
-        flag = given[0].replace("_", "-")
-        raise click.UsageError(f"--{flag} has no use with --show-step: leave it out")
-    given = typed("steps", "seed")
-    if history is not None:  # from the environment too: its file would be written over
-        given.append("history")
-    if given and not sgd:
-        raise click.UsageError(f"--{given[0]} needs --method sgd: the other has no steps")
+    if show_step:
+        refuse("output mix per_channel method", " has no use with --show-step: leave it out")
+    else:
+        refuse("start rate at cells", " needs --show-step: give both or none")
+    if not sgd:
+        refuse("steps seed", " needs --method sgd: the other has no steps")
+    if history is not None and not sgd:  # from the environment too: it would be written over
+        raise click.UsageError("--history needs --method sgd: the other has no steps")
 
 
 def _refuse_inputs(inputs: tuple[str, str], *outputs: str | None) -> None:

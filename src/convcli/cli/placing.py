@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from convcli.cli.command import flags, typed, wants_json
+from convcli.cli.command import refuse, wants_json
 from convcli.cli.output import (
     STANDARD,
     note,
@@ -113,9 +113,8 @@ _MISFITS = (
 def refuse_misfits(kind: str) -> None:
     """Refuse options on the command line that a kind of run has no use for."""
     for kinds, names, reason in _MISFITS:
-        given = typed(*names.split()) if kind in kinds.split() else []
-        if given:
-            raise click.UsageError(f"{flags()[given[0]]} {reason}")
+        if kind in kinds.split():
+            refuse(names, f" {reason}")
 
 
 # ------------------------------------------------------------------ INPUT and OUTPUT
@@ -134,35 +133,31 @@ def located_names(
     OUTPUT may be left out where it is shown: `scratch` is the suffix of a file for it. `remedy`
     is what to do where there are more names. Without `writes` OUTPUT may be a terminal.
     """
-    names = _with_output(names, placing)
+    if placing.output is not None and len(names) == _TWO_NAMES:
+        raise click.UsageError(
+            f"OUTPUT is given twice, as {names[-1]} and by -o {placing.output}: give one"
+        )
+    names = names if placing.output is None else (*names, placing.output)
     if placing.show or placing.compare is not None:
-        _check_shown(names, placing)
-        names = _with_scratch(names, placing, scratch)
-    source, target = _two_names(names, remedy)
-    if (
-        remedy.startswith("add")
-        and is_pattern(source)
-        and not (is_url(source) or is_there(source))
-    ):
+        names = _shown_names(names, placing, scratch)
+    if len(names) < _TWO_NAMES:
+        raise click.UsageError(f"Missing argument '{('INPUT', 'OUTPUT')[len(names)]}'")
+    if len(names) > _TWO_NAMES:
+        raise click.UsageError(
+            f"expected one INPUT and one OUTPUT, got {len(names)} names ({names[0]} … "
+            f"{names[-1]}): {remedy}"
+        )
+    source, target = names
+    is_one = is_url(source) or not is_pattern(source) or is_there(source)
+    if remedy.startswith("add") and not is_one:
         raise click.UsageError(f"INPUT is a pattern ({source}): {remedy}")
     target = _located_target(source, target, placing.kind)
     refuse_terminals(source, target if writes else None)
     return source, target
 
 
-def _with_output(names: Sequence[str], placing: Placing) -> tuple[str, ...]:
-    """Return the names of a command line, with that of ``--output`` as the last."""
-    if placing.output is None:
-        return tuple(names)
-    if len(names) == _TWO_NAMES:
-        raise click.UsageError(
-            f"OUTPUT is given twice, as {names[-1]} and by -o {placing.output}: give one"
-        )
-    return (*names, placing.output)
-
-
-def _check_shown(names: Sequence[str], placing: Placing) -> None:
-    """Refuse many pictures and pipes, which cannot be shown, before anything is written."""
+def _shown_names(names: Sequence[str], placing: Placing, suffix: str) -> Sequence[str]:
+    """Refuse what cannot be shown; OUTPUT is a scratch file where it is left out."""
     flag = "--show" if placing.show else "--compare"
     if any("{" in name for name in names):
         raise click.UsageError(f"{flag} {_NOT_SHOWN}")
@@ -172,29 +167,11 @@ def _check_shown(names: Sequence[str], placing: Placing) -> None:
         from convcli.images.drawing import check_canvas_target
 
         check_canvas_target(placing.compare)
-
-
-def _with_scratch(names: tuple[str, ...], placing: Placing, suffix: str) -> tuple[str, ...]:
-    """Return the names; OUTPUT is a scratch file where it is left out."""
-    if len(names) != 1:
-        return names
-    if not placing.compare and not sys.stdout.isatty():
+    elif len(names) == 1 and not sys.stdout.isatty():
         raise click.UsageError(
             "--show needs a terminal, and OUTPUT is left out: name OUTPUT, or --compare FILE"
         )
-    return (*names, scratch_file(f"after{suffix}"))
-
-
-def _two_names(names: Sequence[str], remedy: str) -> tuple[str, str]:
-    """Return INPUT and OUTPUT; refuse more names, or fewer."""
-    if len(names) < _TWO_NAMES:
-        raise click.UsageError(f"Missing argument '{('INPUT', 'OUTPUT')[len(names)]}'")
-    if len(names) > _TWO_NAMES:
-        raise click.UsageError(
-            f"expected one INPUT and one OUTPUT, got {len(names)} names ({names[0]} … "
-            f"{names[-1]}): {remedy}"
-        )
-    return (names[0], names[1])
+    return (*names, scratch_file(f"after{suffix}")) if len(names) == 1 else names
 
 
 def _located_target(source: str, target: str, kind: str | None) -> str:

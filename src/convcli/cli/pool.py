@@ -1,7 +1,7 @@
 """`convcli pool`: the other way to make a picture smaller."""
 
 import functools
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -73,14 +73,6 @@ def command(
         show_applied([planned], names[0], options, reading)
         return
     source, target = located_names(names, placing)
-    run = functools.partial(
-        filter_file,
-        [planned],
-        source,
-        target,
-        options,
-        reading=reading,
-        saving=saving,
-        file_format=placing.kind,
-    )
+    files: Any = {"reading": reading, "saving": saving, "file_format": placing.kind}
+    run = functools.partial(filter_file, [planned], source, target, options, **files)
     carry_out(run, source, target, placing, reading)

@@ -7,14 +7,7 @@ from rich.text import Text
 
 from convcli.cli.ending import say
 from convcli.cli.render.kernels import cell_grid
-from convcli.cli.render.tables import (
-    GOOD,
-    ODD,
-    Row,
-    show,
-    show_table,
-    width_of_output,
-)
+from convcli.cli.render.tables import GOOD, ODD, Row, show, show_table, width_of_output
 from convcli.kernels.kernel import Kernel
 from convcli.lessons.learning.learn import Learnt
 from convcli.lessons.learning.step import LearningStep

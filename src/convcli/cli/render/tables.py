@@ -141,12 +141,7 @@ def is_plain() -> bool:
 
 
 def show_table(
-    title: str,
-    heads: str,
-    rows: Iterable[Row],
-    *,
-    names: int = 1,
-    to_stderr: bool = False,
+    title: str, heads: str, rows: Iterable[Row], *, names: int = 1, to_stderr: bool = False
 ) -> None:
     """Print a table below its title; its heads are as ``what | >count``.
 
