@@ -12,27 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from convcli.batch import places
-from convcli.batch.inputs import (
-    DEFAULT_TEMPLATE,
-    Template,
-    counts_by_suffix,
-    find_inputs,
-    read_list,
-)
-from convcli.batch.inputs import left_out as files_left_out
-from convcli.batch.job import (
-    FAIL,
-    LEAVE_OUT,
-    REPLACE,
-    WRITE,
-    BatchJob,
-    FileJob,
-    FilePreview,
-    Outcome,
-    Status,
-    preview_file,
-)
+from convcli.batch import inputs, places
+from convcli.batch import job as jobs
 from convcli.batch.local import worker_counts
 from convcli.batch.manifest import Manifest
 from convcli.batch.report import Executor, Summary
@@ -55,10 +36,10 @@ if TYPE_CHECKING:
     from convcli.scale.tiled.blocks import Tiling
 
 
-def job_of(call: "ApplyCall") -> BatchJob:
+def job_of(call: "ApplyCall") -> jobs.BatchJob:
     """Return what is done to each file."""
     skip = call.placing.rule("error") == "skip"
-    return BatchJob(
+    return jobs.BatchJob(
         kernels=call.kernels, options=call.options, skip_existing=skip, **call.files
     )
 
@@ -74,16 +55,16 @@ def run_many(call: "ApplyCall") -> None:
     gc.set_threshold(1000)
     job, rule, start = job_of(call), call.placing.rule("error"), time.perf_counter()
     out_dir = places.place_from(many.out_dir)
-    template = Template(
-        DEFAULT_TEMPLATE if many.template is None else many.template, job.file_format
+    template = inputs.Template(
+        inputs.DEFAULT_TEMPLATE if many.template is None else many.template, job.file_format
     )
     left_out: Counter[str] = Counter()
-    inputs = _inputs(call, out_dir, left_out)
-    files: Iterator[FileJob] = (
-        template.job(source, out_dir, below) for source, below in inputs
+    found = _inputs(call, out_dir, left_out)
+    files: Iterator[jobs.FileJob] = (
+        template.job(source, out_dir, below) for source, below in found
     )
     with ExitStack() as stack:
-        manifest, done = None, iter(list[FileJob]())
+        manifest, done = None, iter(list[jobs.FileJob]())
         if many.manifest is not None and (many.retry_failed or not dry):
             manifest = stack.enter_context(Manifest(many.manifest, _arguments()))
             job, done = replace(job, checksums=True), manifest.done()
@@ -111,14 +92,11 @@ def run_many(call: "ApplyCall") -> None:
         total = len(listing)
     summary.phases = {"list": listed, **summary.phases}
     summary.left_out = left_out
-    _warn(summary)
-    document = {"summary": {"files": total, **summary.as_dict()}}
-    answer(document, show_summary, summary, total, out_dir, quiet=call.placing.quiet)
-    _end(summary, total)
+    _end(call, summary, total, out_dir)
 
 
 def _run(
-    call: "ApplyCall", job: BatchJob, listing: JobList, manifest: Manifest | None
+    call: "ApplyCall", job: jobs.BatchJob, listing: JobList, manifest: Manifest | None
 ) -> Summary:
     many, total = call.many, len(listing)
     executor = _executor(call, job, total)
@@ -135,9 +113,9 @@ def _run(
     ):
         show(Summary(), total)
 
-        def show_outcome(outcome: Outcome, summary: Summary) -> None:
+        def show_outcome(outcome: jobs.Outcome, summary: Summary) -> None:
             show(summary, total)
-            if manifest is not None and outcome.status is not Status.SKIPPED:
+            if manifest is not None and outcome.status is not jobs.Status.SKIPPED:
                 manifest.add(outcome)
             if wants_json():
                 show_json(outcome.as_dict())
@@ -147,7 +125,7 @@ def _run(
     return summary
 
 
-def _executor(call: "ApplyCall", job: BatchJob, files: int) -> Executor:
+def _executor(call: "ApplyCall", job: jobs.BatchJob, files: int) -> Executor:
     many = call.many
     if many.cluster is not None:
         from convcli.scale.cluster import DaskExecutor
@@ -157,9 +135,9 @@ def _executor(call: "ApplyCall", job: BatchJob, files: int) -> Executor:
                 click.echo(f"Dask's dashboard: {dashboard}", err=True)
 
         return DaskExecutor(many.cluster, many.retries, many.memory, many.timeout, tell)
-    jobs, cores = job.options.jobs, available_cores()
-    if jobs is not None and jobs > cores:
-        warn([f"--jobs {jobs}: this process may use {counted(cores, 'core')}, no more"])
+    wanted, cores = job.options.jobs, available_cores()
+    if wanted is not None and wanted > cores:
+        warn([f"--jobs {wanted}: this process may use {counted(cores, 'core')}, no more"])
     return local_executor(job, files, many.memory)
 
 
@@ -167,7 +145,7 @@ def _inputs(
     call: "ApplyCall", out_dir: str, left_out: Counter[str]
 ) -> Iterator[tuple[str, str]]:
     many = call.many
-    yield from find_inputs(
+    yield from inputs.find_inputs(
         call.names,
         call.reading.takes,
         recursive=many.recursive,
@@ -188,7 +166,7 @@ def _inputs(
             "name a line"
         ) from None
     with stream:
-        yield from zip(read_list(stream), itertools.repeat(""))
+        yield from zip(inputs.read_list(stream), itertools.repeat(""))
 
 
 # ------------------------------------------------------------------ --dry-run and --plan
@@ -198,29 +176,29 @@ def show_one(call: "ApplyCall", source: str, target: str, tiling: "Tiling | None
     """Show what would be done with one picture; `tiling` is of one that is cut into blocks."""
     threads = call.options.jobs or available_cores()
     if tiling is None:
-        preview = preview_file(job_of(call), FileJob(source, target))
+        preview = jobs.preview_file(job_of(call), jobs.FileJob(source, target))
     else:
         threads = 1  # for each block
-        preview = FilePreview(
+        preview = jobs.FilePreview(
             source=source,
             target=target,
-            action=REPLACE if is_there(target) else WRITE,
+            action=jobs.REPLACE if is_there(target) else jobs.WRITE,
             memory=tiling.memory_bytes,
             plans=tiling.plans,
         )
     reason = "" if target == STANDARD else unwritable(first_output(target))
-    if reason and preview.action in (WRITE, REPLACE):
+    if reason and preview.action in (jobs.WRITE, jobs.REPLACE):
         reason = f"{target} {reason}"
-        preview = replace(preview, action=FAIL, reason=reason, memory=0, plans=())
+        preview = replace(preview, action=jobs.FAIL, reason=reason, memory=0, plans=())
     _show(call, [preview], 1, threads)
 
 
-def _show_many(call: "ApplyCall", job: BatchJob, jobs: JobList, out_dir: str) -> None:
+def _show_many(call: "ApplyCall", job: jobs.BatchJob, listing: JobList, out_dir: str) -> None:
     """Show what would be done with the files of a batch, or the plan of the first."""
-    workers, threads = worker_counts(len(jobs), job.options.jobs)
+    workers, threads = worker_counts(len(listing), job.options.jobs)
     limit = call.many.memory if call.many.cluster is None else None
     job = job.with_limits(threads, limit)
-    previews = (preview_file(job, each) for each in jobs)
+    previews = (jobs.preview_file(job, each) for each in listing)
     if call.plan_only:
         plans = next((each.plans for each in previews if each.plans), None)
         if plans is None:
@@ -228,18 +206,21 @@ def _show_many(call: "ApplyCall", job: BatchJob, jobs: JobList, out_dir: str) ->
         show_planned(plans, threads)
         return
     recursive = call.many.recursive
-    found = files_left_out(call.names, job.reading.takes, recursive=recursive, excluded=out_dir)
+    found = inputs.left_out(
+        call.names, job.reading.takes, recursive=recursive, excluded=out_dir
+    )
     others = (
-        FilePreview(source=place, action=LEAVE_OUT, reason=reason) for place, reason in found
+        jobs.FilePreview(source=place, action=jobs.LEAVE_OUT, reason=reason)
+        for place, reason in found
     )
     _show(call, itertools.chain(previews, others), workers, threads)
 
 
 def _show(
-    call: "ApplyCall", previews: Iterable[FilePreview], workers: int, threads: int
+    call: "ApplyCall", previews: Iterable[jobs.FilePreview], workers: int, threads: int
 ) -> None:
     """Show previews; leave the command with the status that a run would have."""
-    kept: list[FilePreview] = []
+    kept: list[jobs.FilePreview] = []
     memories: list[int] = []
     counts: Counter[str] = Counter()
     plans: Sequence[Plan] = ()
@@ -252,33 +233,29 @@ def _show(
         else:
             kept.append(preview)
     memory = min(sum(memories), call.many.memory or sum(memories))
-    if wants_json():
-        plan = [each.as_dict(threads) for each in plans]
-        named = {action.replace(" ", "_"): count for action, count in counts.items()}
-        show_json({"summary": {**named, "memory_bytes": memory, "plan": plan}})
-    elif not call.placing.quiet:
-        from convcli.cli.render.report import show_plans
-
-        show_previews(kept, memory, workers)
-        show_plans(plans, threads)
-    click.get_current_context().exit(int(counts[FAIL] > 0))
+    plan = [each.as_dict(threads) for each in plans]
+    named = {action.replace(" ", "_"): count for action, count in counts.items()}
+    document = {"summary": {**named, "memory_bytes": memory, "plan": plan}}
+    quiet = call.placing.quiet
+    answer(document, show_previews, kept, memory, workers, plans, threads, quiet=quiet)
+    click.get_current_context().exit(int(counts[jobs.FAIL] > 0))
 
 
 # ------------------------------------------------------------------ the end
 
 
-def _warn(summary: Summary) -> None:
+def _end(call: "ApplyCall", summary: Summary, total: int, out_dir: str) -> None:
+    """Say how a batch ended; leave the command with its status."""
     warn(summary.notices)
     unread = Counter({s: n for s, n in summary.left_out.items() if needs_package(s)})
     if unread:
-        warn([f"left out: {counts_by_suffix(unread)}: {install('formats')} reads them"])
+        warn([f"left out: {inputs.counts_by_suffix(unread)}: {install('formats')} reads them"])
     warn(
         f"{files:,} file{'s' * (files > 1)}: {text}" for text, files in summary.warnings.items()
     )
-
-
-def _end(summary: Summary, total: int) -> None:
-    failed = summary.counts[Status.FAILED]
+    document = {"summary": {"files": total, **summary.as_dict()}}
+    answer(document, show_summary, summary, total, out_dir, quiet=call.placing.quiet)
+    failed = summary.counts[jobs.Status.FAILED]
     if failed and not summary.interrupted:
         first = summary.failures[0]
         raise click.ClickException(

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from convcli.batch.job import FilePreview
     from convcli.cli.render.tables import Row
+    from convcli.engine.planner import Plan
 
 _LINE_SECONDS, _BAR_SECONDS = 1.0, 0.1
 """The shortest time between two plain lines, and between two drawings of the bar."""
@@ -115,17 +116,21 @@ def _bar(unit: str) -> Iterator[Show]:
         yield show
 
 
-def show_previews(previews: "Sequence[FilePreview]", memory: int, workers: int) -> None:
-    """Print what would be done with each file, and the memory of those in work together."""
+def show_previews(
+    previews: "Sequence[FilePreview]",
+    memory: int,
+    workers: int,
+    plans: "Sequence[Plan]",
+    threads: int,
+) -> None:
+    """Print what would be done with each file, how, and the memory of those in work."""
+    from convcli.cli.render.report import show_plans
     from convcli.cli.render.tables import show_table
 
     rows = [
         (
-            printable(each.source),
-            each.action,
-            printable(each.target) or "-",
-            _mebibytes(each.memory),
-            printable(each.reason),
+            *(printable(each.source), each.action, printable(each.target) or "-"),
+            *(_mebibytes(each.memory), printable(each.reason)),
         )
         for each in previews
     ]
@@ -135,6 +140,7 @@ def show_previews(previews: "Sequence[FilePreview]", memory: int, workers: int) 
     show_table(f"Nothing is written: {total}", heads, rows)
     at_once = counted(workers, "file")
     show_table("Memory", "at once | about", [(at_once, _mebibytes(memory))])
+    show_plans(plans, threads)
 
 
 def _mebibytes(count: int) -> str:

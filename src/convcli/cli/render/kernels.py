@@ -131,7 +131,7 @@ def _order(one: "Difference") -> tuple[str, ...]:
 def cell_grid(kernel: Kernel) -> Table:
     """Return the middle of the first slice as coloured cells."""
     cells, colors = _shown(kernel)
-    return with_cells(Table.grid(padding=0), colors, cells, _cell_width(cells))
+    return coloured(colors, cells, _cell_width(cells))
 
 
 def _cell_width(cells: "Sequence[Sequence[str]]") -> int:
@@ -142,13 +142,10 @@ def _cell_width(cells: "Sequence[Sequence[str]]") -> int:
 
 
 def _what_is_shown(kernel: Kernel) -> list[Text]:
-    notes: list[Text] = []
-    if kernel.is_bank:
-        notes.append(Text(f"The first of {kernel.filters * kernel.channels} slices."))
     shown = _shown(kernel)[1].shape[:2]
-    if shown != kernel.size:
-        notes.append(Text(f"The middle {times(shown)} of {times(kernel.size)}."))
-    return notes
+    slices = Text(f"The first of {kernel.filters * kernel.channels} slices.")
+    part = Text(f"The middle {times(shown)} of {times(kernel.size)}.")
+    return [slices] * kernel.is_bank + [part] * (shown != kernel.size)
 
 
 def _shown(kernel: Kernel) -> "tuple[list[list[str]], NDArray[np.uint8]]":
@@ -165,21 +162,21 @@ def _shown(kernel: Kernel) -> "tuple[list[list[str]], NDArray[np.uint8]]":
     return cells(), cell_colors(grid)[rows, columns]
 
 
-def with_cells(
-    table: Table, colors: NDArray[np.uint8], texts: "Sequence[Sequence[str]]", width: int
+def coloured(
+    colors: NDArray[np.uint8], texts: "Sequence[Sequence[str]]", width: int, title: str = ""
 ) -> Table:
-    """Return a table with a row of coloured cells for each row of texts."""
-    for paints, line in zip(colors, texts, strict=True):
-        cells = zip(paints, line, strict=True)
-        table.add_row(*(_color_cell(paint, text, width) for paint, text in cells))
+    """Return texts as cells of a width with these backgrounds (red, green, blue)."""
+    table = Table(title=title or None, box=None, show_header=False, padding=0)
+    table.title_style, table.min_width = "bold", len(title)
+    inks = np.where(colors.mean(axis=2) > _LIGHT, "black", "white").tolist()
+    for paints, names, line in zip(colors.tolist(), inks, texts, strict=True):
+        styles = [
+            "{} on #{:02x}{:02x}{:02x}".format(ink, *color)
+            for ink, color in zip(names, paints, strict=True)
+        ]
+        cells = zip(line, styles, strict=True)
+        table.add_row(*(Text(f"{text:>{width - 1}} ", style=style) for text, style in cells))
     return table
-
-
-def _color_cell(color: NDArray[np.uint8], text: str, width: int) -> Text:
-    """Return a cell with that background (red, green, blue), `width` characters wide."""
-    red, green, blue = color.tolist()
-    ink = "black" if (red + green + blue) / 3 > _LIGHT else "white"
-    return Text(f"{text:>{width - 1}} ", style=f"{ink} on #{red:02x}{green:02x}{blue:02x}")
 
 
 def _response(kernel: Kernel) -> list[RenderableType]:
