@@ -237,7 +237,7 @@ def check_use(chosen: str, takes: dict[str, set[str]]) -> None:
     """
     forms = flags()
     known = {*takes}.union(*takes.values()) - {"", chosen}
-    for name in sorted(known - takes[chosen]):
+    for name in typed(*sorted(known - takes[chosen])):
         if chosen:
             refuse(name, f": {forms[chosen]} has no use for it: drop one of them")
         users = " or ".join(forms[user] for user in takes if name in takes[user])
