@@ -1,7 +1,7 @@
 """`convcli size`: the magic formula, filled in."""
 
 import sys
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -113,7 +113,11 @@ def command(
     elif answered:
         click.echo("x".join(str(side.output) for side in sides))
     else:
-        _refuse(sides)
+        side = next(side for side in sides if not side.clean)
+        raise click.ClickException(
+            f"expected a whole number, got {side.axis.exact_output_size(side.size)}: "
+            f"change K, S, P or {side.letter}, or accept {side.output} with --floor"
+        )
     return 0 if answered else 1
 
 
@@ -150,15 +154,6 @@ class Side(Record):
     def output(self) -> int:
         """The size of the output, rounded down."""
         return self.axis.output_size(self.size)
-
-
-def _refuse(sides: list[Side]) -> NoReturn:
-    """Say which side has no whole size, and what to do."""
-    side = next(side for side in sides if not side.clean)
-    raise click.ClickException(
-        f"expected a whole number, got {side.axis.exact_output_size(side.size)}: "
-        f"change K, S, P or {side.letter}, or accept {side.output} with --floor"
-    )
 
 
 def _document(sides: list[Side]) -> dict[str, Any]:

@@ -145,19 +145,16 @@ class FieldPath(click.Path):
             if not self._is_template:
                 return super().shell_complete(ctx, param, incomplete)
             before, begun = incomplete, ""
-        elif os.environ.get("_CONVCLI_COMPLETE") in _OWN_BRACES and not _in_quotes():
-            return []
+        elif os.environ.get("_CONVCLI_COMPLETE") in _OWN_BRACES:
+            typed = os.environ.get("COMP_WORDS", "")
+            if not any(typed.count(quote) % 2 for quote in "'\""):
+                return []
         found = [each for each in self._fields if each.startswith("{" + begun)]
         return [CompletionItem(before + each) for each in found]
 
 
 _OWN_BRACES = ("zsh_complete", "fish_complete")
 """Shells that would complete a brace that is not in quotes by themselves, to something else."""
-
-
-def _in_quotes() -> bool:
-    typed = os.environ.get("COMP_WORDS", "")
-    return any(typed.count(quote) % 2 for quote in "'\"")
 
 
 OUTPUT = FieldPath(MAP, FRAME, "{frame:03}")
@@ -203,8 +200,9 @@ class SpecType(OfferingType[_Value]):
         elif colon and (entry := CATALOGUE.get(name.lower())):
             before, comma, _ = values.rpartition(",")
             found = [
-                (f"{name}:{before}{comma}{each.name}={_shown(each.default)}", each.about)
+                (f"{name}:{before}{comma}{each.name}={default}", each.about)
                 for each in entry.parameters
+                for default in ["" if each.default is None else f"{each.default:g}"]
                 if f"{each.name}=" not in before
             ]
         else:
@@ -227,10 +225,6 @@ class SpecType(OfferingType[_Value]):
 
 
 _MODIFIERS = ("45", "90", "180", "270", "flip", "transpose", "normalize", "negate", "scale=")
-
-
-def _shown(default: float | None) -> str:
-    return "" if default is None else f"{default:g}"
 
 
 def _tensors(path: str) -> list[tuple[str, str]]:

@@ -114,18 +114,23 @@ def show_orders(name: str, found: "Sequence[Difference]", verdict: str) -> None:
     """Print how far shifting then filtering is from filtering then shifting."""
     title = f"{name}: shift then filter, against filter then shift"
     heads = "shift x,y | of the output | >largest difference | >at the border | "
-    show_table(title, heads, map(_order, found))
+    rows = [
+        (
+            f"{one.shift[1]},{one.shift[0]}",
+            "{1},{0}".format(*one.output_shift) if one.output_shift else "no whole number",
+            *(
+                "none" if value is None else f"{value:.4g}"
+                for value in (one.inside, one.border)
+            ),
+            "nothing inside" if one.inside is None else _VERDICTS[one.commutes],
+        )
+        for one in found
+    ]
+    show_table(title, heads, rows)
     show(verdict)
 
 
-def _order(one: "Difference") -> tuple[str, ...]:
-    moved = one.output_shift
-    return (
-        f"{one.shift[1]},{one.shift[0]}",
-        "no whole number" if moved is None else f"{moved[1]},{moved[0]}",
-        *("none" if value is None else f"{value:.4g}" for value in (one.inside, one.border)),
-        "nothing inside" if one.inside is None else "commutes" if one.commutes else "differs",
-    )
+_VERDICTS = ("differs", "commutes")
 
 
 def cell_grid(kernel: Kernel) -> Table:

@@ -24,18 +24,24 @@ _RIM = "black beyond the edge: --border replicate; always: CONVCLI_APPLY_BORDER=
 
 def show_report(report: "Report", source: str, target: str, *, to_stderr: bool) -> None:
     """Print what filtering did."""
+    frames = f", {report.frames} frames" if report.frames > 1 else ""
+    mode = f", from {report.mode}" if report.mode not in _PLAIN else ""
+    alpha = f" + alpha ({report.alpha_policy})" if report.alpha else ""
+    depth = {"8": "", "16": ", 16 bits", "float": ", floats"}[report.depth]
+    mapped = f"become pixels by range {report.range}" if report.range else "as they are"
+    style = BAD if report.clipped else GOOD
+    clipped = (Text(percent(report.clipped), style=style), "of the values")
     rows: list[Row] = [
-        ("input", *_size(report.input_shape, _origin(report))),
+        ("input", *_size(report.input_shape, frames + mode)),
         *(row for step in report.steps for row in _step(step, report)),
         *([("mixed", "with original", report.mixed)] if report.mixed else []),
-        ("output", *_size(report.output_shape, _kept(report))),
+        ("output", *_size(report.output_shape, alpha + depth)),
         *([("levels", "made anew", report.smaller)] if report.smaller else []),
-        ("raw values", f"{short(report.low)} to {short(report.high)}", _mapping(report)),
-        ("clipped", *_clipped(report)),
+        ("raw values", f"{short(report.low)} to {short(report.high)}", mapped),
+        ("clipped", *(clipped if report.range else ("none", "floats hold all values"))),
         ("time", f"{1000 * report.seconds:.1f} ms", "of computation alone"),
+        *([("rim", "shows", _RIM)] if report.rim else []),
     ]
-    if report.rim:
-        rows.append(("rim", "shows", _RIM))
     title = f"{source} → {target}"
     show_table(title, "quantity | value | how", rows, to_stderr=to_stderr)
     if report.legend:
@@ -49,48 +55,20 @@ def _size(shape: tuple[int, int, int], note: str) -> tuple[str, str]:
     return (f"{shape[1]} × {shape[0]} px", counted(shape[2], "channel") + note)
 
 
-def _origin(report: "Report") -> str:
-    """Say what is not plain about the input: more frames, a mode that was converted."""
-    frames = f", {report.frames} frames" if report.frames > 1 else ""
-    return frames + (f", from {report.mode}" if report.mode not in _PLAIN else "")
-
-
-def _kept(report: "Report") -> str:
-    alpha = f" + alpha ({report.alpha_policy})" if report.alpha else ""
-    return alpha + {"8": "", "16": ", 16 bits", "float": ", floats"}[report.depth]
-
-
 def _step(step: "Step", report: "Report") -> list[Row]:
+    """Return the kernel of a step, and how its window slides and lies at the edge."""
     combined = f", {step.combined}" if step.combined else ""
     method = f"method {step.method} ({step.strategy})"
-    return [
-        ("kernel", step.kernel, f"{times(step.weights)}{combined}, {method}"),
-        ("window", f"stride {side_lengths(step.window.stride)}", f"{_edges(step, report)}"),
-    ]
-
-
-def _edges(step: "Step", report: "Report") -> str:
-    """Say how the window lies at the edge: padding, dilation, border."""
     slide = step.window
     (top, bottom), (left, right) = slide.padding
     sides = {top, bottom, left, right}
     padding = f"{top}" if len(sides) == 1 else f"{top}+{bottom} rows, {left}+{right} columns"
     dilation = f", dilation {side_lengths(slide.dilation)}" if slide.dilation != (1, 1) else ""
-    return f"padding {padding}{dilation}, border {report.border}"
-
-
-def _mapping(report: "Report") -> str:
-    return "as they are" if report.range is None else f"become pixels by range {report.range}"
-
-
-def _clipped(report: "Report") -> tuple[object, str]:
-    """Return the share of clipped values: green where none is, else red."""
-    if report.range is None:
-        return ("none", "floats hold all values")
-    return (
-        Text(percent(report.clipped), style=BAD if report.clipped else GOOD),
-        "of the values",
-    )
+    edges = f"padding {padding}{dilation}, border {report.border}"
+    return [
+        ("kernel", step.kernel, f"{times(step.weights)}{combined}, {method}"),
+        ("window", f"stride {side_lengths(slide.stride)}", edges),
+    ]
 
 
 # ------------------------------------------------------------------ plans

@@ -134,13 +134,11 @@ def _show_diagonals(
 def _written_out(left: Sequence[Any], right: Sequence[Any], n: int) -> str:
     first, last = max(n - len(right) + 1, 0), min(n, len(left) - 1)
     shown = range(first, min(last + 1, first + _CELLS))
-    terms = [f"{_cut(left[i])}·{_factor(right[n - i])}" for i in shown]
+    factors = [_cut(right[n - i]) for i in shown]
+    factors = [f"({text})" if text[0] == "-" else text for text in factors]
+    terms = [f"{_cut(left[i])}·{text}" for i, text in zip(shown, factors, strict=True)]
     more = last + 1 - first - len(shown)
     return " + ".join([*terms, f"… ({more:,} more)"] if more else terms)
-
-
-def _factor(value: Any) -> str:
-    return f"({_cut(value)})" if value < 0 else _cut(value)
 
 
 def _show_left_out(count: int, noun: str) -> None:

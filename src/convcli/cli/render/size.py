@@ -162,16 +162,12 @@ def show_common(size: int, rows: "Sequence[dict[str, Any]]") -> None:
 def show_transposed(sides: "Sequence[Side]", sizes: Sequence[int], extra: int) -> None:
     """Print the size that a transposed convolution gives each axis."""
     for side, size in zip(sides, sizes, strict=True):
-        output = ("output", f"{size} px", _transposed(side, extra))
+        kernel, filled = _extent(side.axis)
+        pad, pads = (text.replace("+", "-") for text in _pad(side.axis))
+        formula = f"({side.letter} - 1)S + {kernel} - {pad} + A"
+        numbers = f"({side.size} - 1)·{side.axis.stride} + {filled} - {pads} + {extra}"
+        output = ("output", f"{size} px", f"{formula} = {numbers}")
         _show_side(side, [output, _way_back(side, size, extra)], ", transposed")
-
-
-def _transposed(side: "Side", extra: int) -> str:
-    axis = side.axis
-    kernel, filled = _extent(axis)
-    pad, pads = (text.replace("+", "-") for text in _pad(axis))
-    formula = f"({side.letter} - 1)S + {kernel} - {pad} + A"
-    return f"{formula} = ({side.size} - 1)·{axis.stride} + {filled} - {pads} + {extra}"
 
 
 def _way_back(side: "Side", size: int, extra: int) -> Row:

@@ -59,14 +59,14 @@ def layout_for(
 
 def _narrowest(column: Sequence[str], most: int) -> int:
     """Return the least width at which each cell has at most `most` lines."""
+
+    def fits(cell: str, width: int) -> bool:
+        lines = wrapped(cell, width)
+        return len(lines) <= most and max(map(cell_length, lines)) <= width
+
     return max(
-        next(w for w in range(cell_length(cell) + 1) if _fits(cell, w, most)) for cell in column
+        next(w for w in range(cell_length(cell) + 1) if fits(cell, w)) for cell in column
     )
-
-
-def _fits(cell: str, width: int, most: int) -> bool:
-    lines = wrapped(cell, width)
-    return len(lines) <= most and all(cell_length(line) <= width for line in lines)
 
 
 def _shrunk(full: Sequence[int], least: Sequence[int], room: int) -> tuple[int, ...]:
@@ -175,8 +175,7 @@ def show_table(
 
 
 def _cell(cell: object, width: int) -> Text:
-    style = cell.style if isinstance(cell, Text) else ""
-    return Text("\n".join(wrapped(str(cell), width)), style=style)
+    return Text("\n".join(wrapped(str(cell), width)), style=getattr(cell, "style", ""))
 
 
 def _blocks(
