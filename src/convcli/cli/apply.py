@@ -2,6 +2,7 @@
 
 import functools
 import time
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -10,23 +11,18 @@ from convcli.cli.command import subcommand, wants_json
 from convcli.cli.options import with_options
 from convcli.cli.output import STANDARD, answer, show_planned, shows_matrices
 from convcli.cli.placing import (
-    BatchOptions,
-    Placing,
     carry_out,
     is_replaced,
     located_names,
     refuse_misfits,
 )
-from convcli.cli.types import OPERAND, OUTPUT, LinkValue, OperandValue, OptionsValue
+from convcli.cli.types import OPERAND, OUTPUT, LinkValue, OperandValue
 from convcli.storage.urls import is_there, is_zarr
 from convcli.text import is_matrix
 from convcli.threads import available_cores
-from convcli.values import Record, fields_of, replace
+from convcli.values import fields_of, replace
 
 if TYPE_CHECKING:
-    from convcli.choices import PlaneChoice
-    from convcli.images.policy import ReadPolicy
-    from convcli.images.write import Saving
     from convcli.pipeline.recipe import Recipe
     from convcli.pipeline.report import Report
     from convcli.scale.tiled.blocks import Tiling
@@ -35,22 +31,11 @@ if TYPE_CHECKING:
 _TWO_NAMES = 2
 
 
-class ApplyCall(Record, kw_only=True):
-    """What stands on the command line of `convcli apply`."""
+class ApplyCall(SimpleNamespace):
+    """What stands on the command line of `convcli apply`, by the names of its options.
 
-    kernels: tuple[LinkValue, ...]
-    names: tuple[str, ...]
-    options: OptionsValue
-    reading: "ReadPolicy"
-    saving: "Saving"
-    placing: Placing
-    many: BatchOptions
-    planes: "PlaneChoice"
-    sheet: bool
-    tiled: bool
-    resume: bool
-    plan_only: bool
-    dry_run: bool
+    `kernels` are all links of the chain, `names` those of files.
+    """
 
     @property
     def files(self) -> dict[str, Any]:
@@ -61,7 +46,7 @@ class ApplyCall(Record, kw_only=True):
     @property
     def blocks(self) -> dict[str, Any]:
         """How a picture is cut into blocks."""
-        settings = fields_of(self.many, "memory", "cluster", "retries")
+        settings = fields_of(self, "memory", "cluster", "retries")
         return {**settings, "frame": self.reading.frame, "planes": self.planes}
 
 
@@ -113,7 +98,7 @@ def command(**given: Any) -> None:
     """
     call = _call(**given)
     previews = call.plan_only or call.dry_run
-    if call.many.out_dir is not None:
+    if call.out_dir is not None:
         refuse_misfits("many")
         from convcli.cli.batch import run_many
 
@@ -144,25 +129,24 @@ def _call(
     """Return what is asked for; read and write the recipe that goes with it."""
     if recipe is not None:
         names = (str(kernel), *names)
-        _refuse_kernel(names, many=given["many"].out_dir is not None)
+        _refuse_kernel(names, many=given["out_dir"] is not None)
         from convcli.kernels.spec import operand_from
 
         kernel = operand_from(recipe.kernel)
     links = (kernel, *chain)
     call = ApplyCall(kernels=links * times, names=names, **given)
     # Nobody reads the statistics of a batch, unless each file has its line.
-    collect_stats = wants_json() or not (call.placing.quiet or call.many.out_dir is not None)
-    saving = call.saving
+    collect_stats = wants_json() or not (call.placing.quiet or call.out_dir is not None)
     if save_recipe is not None or record:
         from convcli.pipeline.recipe import recipe_of
 
         made = recipe_of(links, times, call.options)
         if save_recipe is not None and not (call.plan_only or call.dry_run):
             made.save(save_recipe)
-        saving = replace(saving, recipe=str(made)) if record else saving
-    return replace(
-        call, saving=saving, options=replace(call.options, collect_stats=collect_stats)
-    )
+        if record:
+            call.saving = replace(call.saving, recipe=str(made))
+    call.options = replace(call.options, collect_stats=collect_stats)
+    return call
 
 
 def _refuse_kernel(names: tuple[str, ...], *, many: bool) -> None:
@@ -246,11 +230,11 @@ def _filter_in_blocks(call: ApplyCall, source: str, target: str) -> "Report":
     from convcli.cli.render.batch import progress_shown
     from convcli.scale.tiled.run import filter_large
 
-    many, placing, started = call.many, call.placing, time.monotonic()
+    placing, started = call.placing, time.monotonic()
     with (
         # Running blocks are written to the end before the output is removed.
         only_one_interrupt(),
-        progress_shown(many.progress, "blocks", silent=placing.is_silent) as show,
+        progress_shown(call.progress, "blocks", silent=placing.is_silent) as show,
     ):
 
         def progress(done: int, total: int, megapixels: float) -> None:
@@ -267,6 +251,6 @@ def _filter_in_blocks(call: ApplyCall, source: str, target: str) -> "Report":
             overwrite=placing.rule("") == "overwrite",
             resume=call.resume,
             progress=progress,
-            timeout=many.timeout,
+            timeout=call.timeout,
             **call.blocks,
         )

@@ -46,17 +46,17 @@ def job_of(call: "ApplyCall") -> jobs.BatchJob:
 
 def run_many(call: "ApplyCall") -> None:
     """Filter many pictures into a folder, or preview that; exit with its status."""
-    many, dry = call.many, call.plan_only or call.dry_run
-    if not many.out_dir:
+    dry = call.plan_only or call.dry_run
+    if not call.out_dir:
         raise click.UsageError("--out-dir: expected the name of a folder, got none")
-    if not call.names and many.files_from is None:
+    if not call.names and call.files_from is None:
         raise click.UsageError("Missing argument 'INPUT'")
     # A batch may run for hours: garbage is collected, unlike for one picture.
     gc.set_threshold(1000)
     job, rule, start = job_of(call), call.placing.rule("error"), time.perf_counter()
-    out_dir = places.place_from(many.out_dir)
+    out_dir = places.place_from(call.out_dir)
     template = inputs.Template(
-        inputs.DEFAULT_TEMPLATE if many.template is None else many.template, job.file_format
+        inputs.DEFAULT_TEMPLATE if call.template is None else call.template, job.file_format
     )
     left_out: Counter[str] = Counter()
     found = _inputs(call, out_dir, left_out)
@@ -65,10 +65,10 @@ def run_many(call: "ApplyCall") -> None:
     )
     with ExitStack() as stack:
         manifest, done = None, iter(list[jobs.FileJob]())
-        if many.manifest is not None and (many.retry_failed or not dry):
-            manifest = stack.enter_context(Manifest(many.manifest, _arguments()))
+        if call.manifest is not None and (call.retry_failed or not dry):
+            manifest = stack.enter_context(Manifest(call.manifest, _arguments()))
             job, done = replace(job, checksums=True), manifest.done()
-        if many.retry_failed and manifest is not None:
+        if call.retry_failed and manifest is not None:
             files = manifest.failed()
         listing = stack.enter_context(
             prepared_jobs(
@@ -77,8 +77,8 @@ def run_many(call: "ApplyCall") -> None:
                 out_dir,
                 may_exist=rule != "error" or manifest is not None,
                 overwrite=rule == "overwrite",
-                done=() if many.retry_failed else done,
-                memory=many.memory if many.cluster is None else None,
+                done=() if call.retry_failed else done,
+                memory=call.memory if call.cluster is None else None,
                 dry=dry,
             )
         )
@@ -98,7 +98,7 @@ def run_many(call: "ApplyCall") -> None:
 def _run(
     call: "ApplyCall", job: jobs.BatchJob, listing: JobList, manifest: Manifest | None
 ) -> Summary:
-    many, total = call.many, len(listing)
+    total = len(listing)
     executor = _executor(call, job, total)
     interrupted = False
 
@@ -108,7 +108,7 @@ def _run(
         executor.stop()
 
     with (
-        progress_shown(many.progress, "files", silent=call.placing.is_silent) as show,
+        progress_shown(call.progress, "files", silent=call.placing.is_silent) as show,
         stop_at_interrupt(stop),
     ):
         show(Summary(), total)
@@ -120,49 +120,47 @@ def _run(
             if wants_json():
                 show_json(outcome.as_dict())
 
-        summary = run_batch(executor, job, listing, show_outcome, fail_fast=many.fail_fast)
+        summary = run_batch(executor, job, listing, show_outcome, fail_fast=call.fail_fast)
     summary.interrupted = interrupted
     return summary
 
 
 def _executor(call: "ApplyCall", job: jobs.BatchJob, files: int) -> Executor:
-    many = call.many
-    if many.cluster is not None:
+    if call.cluster is not None:
         from convcli.scale.cluster import DaskExecutor
 
         def tell(dashboard: str) -> None:
             if sys.stderr.isatty() and not call.placing.quiet:
                 click.echo(f"Dask's dashboard: {dashboard}", err=True)
 
-        return DaskExecutor(many.cluster, many.retries, many.memory, many.timeout, tell)
+        return DaskExecutor(call.cluster, call.retries, call.memory, call.timeout, tell)
     wanted, cores = job.options.jobs, available_cores()
     if wanted is not None and wanted > cores:
         warn([f"--jobs {wanted}: this process may use {counted(cores, 'core')}, no more"])
-    return local_executor(job, files, many.memory)
+    return local_executor(job, files, call.memory)
 
 
 def _inputs(
     call: "ApplyCall", out_dir: str, left_out: Counter[str]
 ) -> Iterator[tuple[str, str]]:
-    many = call.many
     yield from inputs.find_inputs(
         call.names,
         call.reading.takes,
-        recursive=many.recursive,
+        recursive=call.recursive,
         excluded=out_dir,
         left_out=left_out,
     )
-    if many.files_from is None:
+    if call.files_from is None:
         return
-    if many.files_from == STANDARD and sys.stdin.isatty():
+    if call.files_from == STANDARD and sys.stdin.isatty():
         raise click.UsageError(
             "--files-from is - but standard input is a terminal: use a pipe or a file"
         )
     try:
-        stream: Any = click.open_file(many.files_from, "rb")
+        stream: Any = click.open_file(call.files_from, "rb")
     except OSError as error:
         raise BatchError(
-            f"{many.files_from}: the list cannot be read: {error.strerror}: name a file with a "
+            f"{call.files_from}: the list cannot be read: {error.strerror}: name a file with a "
             "name a line"
         ) from None
     with stream:
@@ -196,7 +194,7 @@ def show_one(call: "ApplyCall", source: str, target: str, tiling: "Tiling | None
 def _show_many(call: "ApplyCall", job: jobs.BatchJob, listing: JobList, out_dir: str) -> None:
     """Show what would be done with the files of a batch, or the plan of the first."""
     workers, threads = worker_counts(len(listing), job.options.jobs)
-    limit = call.many.memory if call.many.cluster is None else None
+    limit = call.memory if call.cluster is None else None
     job = job.with_limits(threads, limit)
     previews = (jobs.preview_file(job, each) for each in listing)
     if call.plan_only:
@@ -205,7 +203,7 @@ def _show_many(call: "ApplyCall", job: jobs.BatchJob, listing: JobList, out_dir:
             raise click.ClickException(f"{out_dir}: expected a picture to plan for, got none")
         show_planned(plans, threads)
         return
-    recursive = call.many.recursive
+    recursive = call.recursive
     found = inputs.left_out(
         call.names, job.reading.takes, recursive=recursive, excluded=out_dir
     )
@@ -232,7 +230,7 @@ def _show(
             show_json(preview.as_dict())
         else:
             kept.append(preview)
-    memory = min(sum(memories), call.many.memory or sum(memories))
+    memory = min(sum(memories), call.memory or sum(memories))
     plan = [each.as_dict(threads) for each in plans]
     named = {action.replace(" ", "_"): count for action, count in counts.items()}
     document = {"summary": {**named, "memory_bytes": memory, "plan": plan}}

@@ -152,7 +152,7 @@ Output: placing
 Result
 --json as_json *            Print the result as JSON instead.
 
-Many pictures: many
+Many pictures
 --out-dir DIR *             Filter all INPUTs into this folder, which is made where there is
                             none.
 --recursive *               Look into the folders of a folder too; the outputs are in the same
@@ -231,7 +231,6 @@ _GROUPS = {
         "saving": late("images.write:Saving"),
         "planes": late("choices:PlaneChoice"),
         "placing": late("cli.placing:Placing"),
-        "many": late("cli.placing:BatchOptions"),
     }.items()
 }
 FILTERING = _GROUPS["options"]

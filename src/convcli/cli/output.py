@@ -15,7 +15,6 @@ from convcli.values import plain_json
 if TYPE_CHECKING:
     from convcli.engine.planner import Plan
     from convcli.images.picture import Frame
-    from convcli.images.policy import ReadPolicy
 
 
 def show_json(document: Any, *, err: bool = False) -> None:
@@ -42,7 +41,8 @@ def answer(
     ``module:function`` of `convcli.cli.render`.
     """
     if wants_json():
-        show_json(document() if callable(document) else document)
+        err = named.get("to_stderr", False)
+        show_json(document() if callable(document) else document, err=err)
     elif not quiet:
         (late(f"cli.render.{show}") if isinstance(show, str) else show)(*values, **named)
 
@@ -110,24 +110,6 @@ def scratch_file(name: str) -> str:
 
     folder = tempfile.TemporaryDirectory(prefix="convcli-")
     return os.path.join(click.get_current_context().with_resource(folder), name)  # noqa: PTH118
-
-
-def see(
-    source: str, target: str, reading: "ReadPolicy", *, show: bool, compare: str | None
-) -> None:
-    """Show and draw a picture and what became of it, where that is asked for."""
-    if not (show or compare):
-        return
-    from convcli.pipeline.files import read_first_frame
-
-    before, after = read_first_frame(source, reading), read_first_frame(target)
-    if compare is not None:
-        from convcli.images.figures import side_by_side
-        from convcli.images.write import write_frame
-
-        write_frame(side_by_side((before, after), ("before", "after")), compare, "PNG")
-    if show:
-        show_frames(before, after)
 
 
 def show_file(path: str) -> None:

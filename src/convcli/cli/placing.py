@@ -11,14 +11,13 @@ import click
 from convcli.cli.command import refuse, wants_json
 from convcli.cli.output import (
     STANDARD,
+    answer,
     note,
     refuse_terminals,
     scratch_file,
-    see,
-    show_json,
+    show_frames,
     warn,
 )
-from convcli.cli.types import late
 from convcli.errors import ImageError
 from convcli.storage.atomic import is_stream, open_descriptor
 from convcli.storage.urls import (
@@ -66,26 +65,6 @@ class Placing(Record, kw_only=True):
     def is_silent(self) -> bool:
         """Whether no progress is shown unless it is asked for."""
         return self.quiet or (wants_json() and sys.stdout.isatty())
-
-
-class BatchOptions(Record, kw_only=True):
-    """The options for many pictures, as on the command line.
-
-    Without `out_dir`, the folder for the outputs, there is one picture.
-    """
-
-    out_dir: str | None = None
-    recursive: bool = False
-    files_from: str | None = None
-    template: str | None = None
-    fail_fast: bool = False
-    memory: int | None = None
-    cluster: str | None = None
-    retries: int
-    timeout: int | None = None
-    progress: str
-    manifest: str | None = None
-    retry_failed: bool = False
 
 
 # ------------------------------------------------------------------ options that do not fit
@@ -224,7 +203,6 @@ def carry_out(
     before = _digest(target) if replaced and _may_be_a_slip(source, target, placing) else None
     report = run()
     warn(report.warnings)
-    to_stderr = target == STANDARD
     if replaced and not placing.quiet:
         note(f"replaced {target}")
     if before is not None and before != _digest(target):
@@ -232,12 +210,30 @@ def carry_out(
             "was another picture beside INPUT, and is replaced: name OUTPUT with -o where that"
         )
         warn([f"{target} {text} is meant, or use --no-clobber"])
-    if wants_json():
-        names = {"source": source, "target": target, **({"replaced": True} if replaced else {})}
-        show_json(names | report.as_dict(), err=to_stderr)
-    elif not placing.quiet:
-        late("cli.render.report:show_report")(report, source, target, to_stderr=to_stderr)
-    see(source, target, reading, show=placing.show, compare=placing.compare)
+    names = {"source": source, "target": target, **({"replaced": True} if replaced else {})}
+    answer(
+        lambda: names | report.as_dict(),
+        *("report:show_report", report, source, target),
+        quiet=placing.quiet,
+        to_stderr=target == STANDARD,
+    )
+    if placing.show or placing.compare:
+        _show_both(source, target, reading, placing)
+
+
+def _show_both(source: str, target: str, reading: "ReadPolicy", placing: Placing) -> None:
+    """Draw, or show in the terminal, a picture and what became of it."""
+    from convcli.pipeline.files import read_first_frame
+
+    before, after = read_first_frame(source, reading), read_first_frame(target)
+    if placing.compare is not None:
+        from convcli.images.figures import side_by_side
+        from convcli.images.write import write_frame
+
+        page = side_by_side((before, after), ("before", "after"))
+        write_frame(page, placing.compare, "PNG")
+    if placing.show:
+        show_frames(before, after)
 
 
 def is_replaced(source: str, target: str, placing: Placing) -> bool:
@@ -253,10 +249,9 @@ def is_replaced(source: str, target: str, placing: Placing) -> bool:
             f"{target}: the output exists: name another, or use --on-exists skip or overwrite"
         )
     if rule == "skip":
-        if wants_json():
-            show_json({"source": source, "target": target, "status": "skipped"})
-        elif not placing.quiet:
-            note(f"skipped {source}: {target} exists")
+        document = {"source": source, "target": target, "status": "skipped"}
+        line = f"skipped {source}: {target} exists"
+        answer(document, note, line, quiet=placing.quiet)
         click.get_current_context().exit(0)
     return True
 

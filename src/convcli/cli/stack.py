@@ -1,5 +1,6 @@
 """`convcli stack`: a network layer by layer."""
 
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -94,7 +95,7 @@ def command(
     in_channels: int | None,
     preset: str | None,
     compare: str | None,
-    **asked: Any,
+    **given: Any,
 ) -> None:
     """Show each LAYER's output, parameters, multiply-adds, receptive field and memory.
 
@@ -114,9 +115,10 @@ def command(
     words = (preset,) if preset else layers
     first = _stack(words, size)
     second = None if compare is None else _stack((compare,), size, first.source)
+    asked = SimpleNamespace(**given)
     question = _question(asked, len(first.rows))
     if question:
-        (_run if question == "photo" else _show_seen)(words, first, **asked)
+        (_run if question == "photo" else _show_seen)(words, first, asked)
     elif second:
         both = {"first": first.as_dict(), "second": second.as_dict()}
         answer(both, "stack:show_comparison", first, second)
@@ -133,50 +135,41 @@ _TAKEN = {
 """What can be asked of a network, the first that is given, and the options that go with it."""
 
 
-def _question(asked: dict[str, Any], layers: int) -> str:
+def _question(asked: SimpleNamespace, layers: int) -> str:
     """Return what is asked of a network; refuse what does not go with it, or is missing."""
-    question = next((name for name in _TAKEN if name and asked[name] is not None), "")
+    question = next((name for name in _TAKEN if name and getattr(asked, name) is not None), "")
     check_use(question, _TAKEN)
-    if (layer := asked["layer"]) is not None and layer > layers:
-        raise click.UsageError(f"--layer: expected at most {layers}, got {layer}")
-    if asked["unit"] is not None and layer is not None:
+    if asked.layer is not None and asked.layer > layers:
+        raise click.UsageError(f"--layer: expected at most {layers}, got {asked.layer}")
+    if asked.unit is not None and asked.layer is not None:
         raise click.UsageError("--layer: --unit names a layer, too: drop one of them")
-    if question == "unit" and asked["photo"] is None:
+    if question == "unit" and asked.photo is None:
         raise click.UsageError("Missing option '--run': --unit is seen on a picture, or --erf")
-    if question == "photo" and asked["weights"] is None:
+    if question == "photo" and asked.weights is None:
         raise click.UsageError("Missing option '--weights': --run needs it, or --unit")
     return question
 
 
-def _run(
-    words: tuple[str, ...],
-    counted: Stack,
-    *,
-    photo: str,
-    weights: str,
-    out_dir: str | None,
-    layer: int | None,
-    top: int | None,
-    **_: Any,
-) -> None:
+def _run(words: tuple[str, ...], counted: Stack, asked: SimpleNamespace) -> None:
     """Run a stack on a picture, and show what each layer answers."""
     from convcli.lessons.stacks.run import run_stack
 
-    frame, values = _input_of(words, counted, photo)
-    layers = run_stack(words, values, weights)
-    if out_dir is not None:
+    frame, values = _input_of(words, counted, asked.photo)
+    layers = run_stack(words, values, asked.weights)
+    if asked.out_dir is not None:
         from convcli.images.figures import fitted
         from convcli.images.picture import Frame
         from convcli.lessons.stacks.drawing import with_maps
 
         taken = Frame(fitted(frame, counted.source.height, counted.source.width))
-        layers = with_maps(layers, out_dir, taken, layer, top)
+        layers = with_maps(layers, asked.out_dir, taken, asked.layer, asked.top)
     told, classes = [], list[tuple[int, float]]()
     for each in layers:
         told.append(each.as_dict())
         classes = each.top_classes()
     best = [{"class": number, "part": part} for number, part in classes]
-    document = {"source": photo, "weights": weights, "layers": told, "classes": best}
+    files_used = {"source": asked.photo, "weights": asked.weights}
+    document = {**files_used, "layers": told, "classes": best}
     answer(document, "stack:show_run", told, classes)
 
 
@@ -190,19 +183,7 @@ def _input_of(words: tuple[str, ...], counted: Stack, photo: str) -> "tuple[Fram
     return frame, network_input(frame, counted, imagenet=trained)
 
 
-def _show_seen(
-    words: tuple[str, ...],
-    counted: Stack,
-    *,
-    photo: str | None,
-    weights: str | None,
-    unit: str | None,
-    png: str | None,
-    erf: str | None,
-    layer: int | None,
-    seeds: int,
-    **_: Any,
-) -> None:
+def _show_seen(words: tuple[str, ...], counted: Stack, asked: SimpleNamespace) -> None:
     """Say what a unit can see or, for ``--erf``, what moves it; and draw it."""
     from convcli.images.drawing import check_canvas_target
     from convcli.images.write import write_frame
@@ -210,25 +191,27 @@ def _show_seen(
     from convcli.lessons.stacks import fields
     from convcli.lessons.stacks.run import run_stack
 
-    if drawing := erf or png:
+    photo, weights = asked.photo, asked.weights
+    if drawing := asked.erf or asked.png:
         check_canvas_target(drawing)
     frame, image = (None, None) if photo is None else _input_of(words, counted, photo)
     with sizes_checked():
-        place = fields.unit_from(unit, counted) if unit else None
+        unit = fields.unit_from(asked.unit, counted) if asked.unit else None
     found: fields.Field | fields.EffectiveField
     value = None
-    if erf is not None:
-        size, start = fields_of(counted.source, "height", "width", "channels"), unit or layer
-        more: Any = {"weights": weights, "image": image, "seeds": seeds}
-        found = fields.effective_field(words, tuple(size.values()), unit=start, **more)
+    if asked.erf is not None:
+        size = fields_of(counted.source, "height", "width", "channels").values()
+        more: Any = {"weights": weights, "image": image, "seeds": asked.seeds}
+        start = asked.unit or asked.layer
+        found = fields.effective_field(words, tuple(size), unit=start, **more)
         picture = pictures.draw_effective(found)
-    elif place and frame is not None:
-        found = fields.field_of(counted, place)
+    elif unit and frame is not None:
+        found = fields.field_of(counted, unit)
         picture = pictures.draw_field(found, frame)
-        if weights is not None and place.map is not None:
+        if weights is not None and unit.map is not None:
             layers = run_stack(words, image, weights)
-            values = next(each.values for each in layers if each.number == place.layer)
-            value = float(values[place.y, place.x, place.map])
+            values = next(each.values for each in layers if each.number == unit.layer)
+            value = float(values[unit.y, unit.x, unit.map])
     if drawing:
         write_frame(picture, drawing, "PNG")
     files_used = {"drawing": drawing, "source": photo, "weights": weights}

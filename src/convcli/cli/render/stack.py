@@ -68,7 +68,7 @@ def _row(number: int, row: StackRow) -> Row:
         _volume(row.volume) + ("" if row.clean else " !"),
         _parameters(row),
         _scaled(row.layer.multiply_adds) if row.layer.multiply_adds else "",
-        "all" if row.all_sees else side_lengths([field.size for field in row.fields]),
+        "all" if row.all_seen else side_lengths([field.size for field in row.fields]),
         _jump(row),
         _memory(row.memory),
     )
@@ -137,7 +137,7 @@ def _parameters(row: StackRow) -> str:
 
 
 def _sees(row: StackRow) -> str:
-    return "all" if row.all_sees else times([field.size for field in row.fields])
+    return "all" if row.all_seen else times([field.size for field in row.fields])
 
 
 def _jump(row: StackRow) -> str:
