@@ -92,9 +92,9 @@ def _info_of(page: "TiffPage") -> dict[str, Any]:
 def _exif_of(file: BinaryIO, page: "TiffPage") -> Image.Exif:
     """Return the tags of a page as Pillow's EXIF, which reads the directories in it too."""
     exif = Image.Exif()
-    exif.endian, exif.bigtiff = page.tags.order, page.is_big
+    exif.endian, exif.bigtiff = page.tags.order, page.tags.is_big
     with decoder_errors():
-        exif.load_from_fp(file, page.start)
+        exif.load_from_fp(file, page.tags.offset)
     return exif
 
 
@@ -217,38 +217,27 @@ def _moved(
 # ------------------------------------------------------------------ writing
 
 
-def metadata_tags(
-    metadata: Metadata,
-    numbers: tuple[int, int],
-    shape: tuple[int, int, int],
-    channels: int,
-    dtype: str,
-) -> dict[int, tuple[int | None, Any]]:
-    """Return the tags of a page, and their types where Pillow does not know them.
-
-    `numbers` are that of the page and that of all pages: OME-XML is for the first. `shape` is
-    rows, columns and samples, of which `channels` are colours.
-    """
-    settings = save_settings(metadata, "TIFF", channels, shape[:2])
-    plain: dict[int, Any] = {}
+def describe(page: "TiffPage", metadata: Metadata, pages: int) -> None:
+    """Add metadata to the tags of a page, one of so many; OME-XML is for the first."""
+    tags = page.tags
+    settings = save_settings(metadata, "TIFF", page.meaning[0], page.size)
     if "exif" in settings:
         block = Image.Exif()
         block.load(settings["exif"])
-        plain = {
-            tag: dict(block.get_ifd(tag)) if tag in _GROUPS else block[tag] for tag in block
-        }
-    plain |= {tag: settings[name] for name, tag in _BLOCKS.items() if name in settings}
+        groups = {tag: dict(block.get_ifd(tag)) for tag in _GROUPS if tag in block}
+        tags.update({**dict(block), **groups})
+    tags.update({tag: settings[name] for name, tag in _BLOCKS.items() if name in settings})
     if "dpi" in settings:
-        plain |= {**dict(zip(_RESOLUTIONS, settings["dpi"], strict=True)), _UNIT: _INCH}
-    tags: dict[int, tuple[int | None, Any]] = {tag: (None, plain[tag]) for tag in plain}
+        tags.update({**dict(zip(_RESOLUTIONS, settings["dpi"], strict=True)), _UNIT: _INCH})
     for tag, value in metadata.geo:
-        tags[tag] = (_GEO[tag], value.encode("latin-1") if isinstance(value, str) else value)
+        tags.tagtype[tag] = _GEO[tag]
+        tags[tag] = value.encode("latin-1") if isinstance(value, str) else value
     if metadata.nodata is not None:
-        tags[_NODATA] = (_ASCII, metadata.nodata.encode("ascii", "replace"))
-    if metadata.ome is not None and not numbers[0]:
-        text = _ome_of_size(metadata.ome, shape, numbers[1], dtype)
-        tags[_DESCRIPTION] = (_ASCII, text.encode())
-    return tags
+        tags.tagtype[_NODATA] = _ASCII
+        tags[_NODATA] = metadata.nodata.encode("ascii", "replace")
+    if metadata.ome is not None and not page.index:
+        shape = (*page.size, page.samples)
+        tags[_DESCRIPTION] = _ome_of_size(metadata.ome, shape, pages, page.stored.name).encode()
 
 
 # ------------------------------------------------------------------ OME-XML

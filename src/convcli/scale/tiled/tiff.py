@@ -3,7 +3,6 @@
 import contextlib
 import functools
 import itertools
-import os
 import threading
 import weakref
 import zlib
@@ -15,6 +14,7 @@ from convcli.errors import ImageError
 from convcli.images.codecs.tiff import EncodedTile, PageLayout, TiffWriter, encoded_tiles
 from convcli.images.codecs.tiff_extras import tiff_metadata
 from convcli.images.codecs.tiff_pages import (
+    ASSOCIATED,
     TiffPage,
     full_pages,
     pages_within,
@@ -186,7 +186,9 @@ def _source(ranges: Ranges, every: list[TiffPage], name: str, frame: int | None)
             f"{name}: expected a picture that is upright, got orientation {page.orientation}: "
             f"{_INSTEAD}"
         )
-    if page.is_converted and not page.is_ours:  # Pillow rounds in its own way
+    if (
+        page.is_cmyk or page.extra == (ASSOCIATED,)
+    ) and not page.is_ours:  # Pillow rounds in its own way
         raise unread(page, "inks" if page.is_cmyk else "associated alpha")
     (height, width, channels), alpha, dtype = page.header
     check_chunk(page.tile, page.samples * page.stored.itemsize, name)
@@ -246,7 +248,6 @@ def tiff_target(
     with replacing(path, journal) as file:
         tiff = TiffWriter(file, layout.pages, metadata)
         file.truncate(verified(file, journal))
-        file.seek(0, os.SEEK_END)
         for page, index, *place, _ in (
             tile for each in journal.blocks for tile in each["tiles"]
         ):
@@ -254,11 +255,10 @@ def tiff_target(
         journal.start()
 
         def add(tile: EncodedTile) -> list[int]:
-            start = file.tell()
-            tiff.add(tile)
+            start = tiff.add(tile)
             file.flush()  # The journal's line comes after its tiles.
             return [tile.page, tile.index, start, len(tile.data), zlib.crc32(tile.data)]
 
         yield Target(functools.partial(_written_block, layout), add)
         with new_thread_pool(available_cores()) as pool:
-            tiff.finish(pool)
+            tiff.finish(pool.map)
