@@ -73,18 +73,12 @@ _lock = threading.RLock()
 
 
 class ReadPolicy(Record, kw_only=True):
-    """What is accepted from a file.
+    """What is accepted from a file."""
 
-    `max_pixels` are the most pixels, of all frames that are read. With `allow_truncated` the
-    part that exists is read of a file that ends too early. `allow_formats` are formats beside
-    `READ_FORMATS`, by Pillow's names (``EPS``). `frame` is the only frame to read, counted from
-    0; all of them otherwise.
-    """
-
-    max_pixels: int = MAX_PIXELS
-    allow_truncated: bool = False
-    allow_formats: frozenset[str] = frozenset()
-    frame: int | None = None
+    max_pixels: int = MAX_PIXELS  # of all frames that are read
+    allow_truncated: bool = False  # whether the part is read that exists of a cut file
+    allow_formats: frozenset[str] = frozenset()  # beside `READ_FORMATS`, by Pillow's names
+    frame: int | None = None  # the only one to read, counted from 0; None for all
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -320,20 +320,13 @@ def _beginning(source: "str | Path") -> BinaryIO:
     return open(path, "rb")  # noqa: PTH123 - pathlib takes 3 ms to import
 
 
-def _array_header(file: BinaryIO, label: str) -> Header | None:
-    from convcli.images.codecs.numbers import DIMENSIONS, array_header
-
-    shape, _, dtype = array_header(file, label)
-    if len(shape) not in DIMENSIONS:
-        return None
-    rows, columns, channels = (*shape, 1)[:3]
-    return Header((rows, columns, channels), alpha=False, dtype=dtype, frames=1)
-
-
 def _header(file: BinaryIO, prefix: bytes, label: str, reading: ReadPolicy) -> Header | None:
     frames = 0 if reading.frame is None else 1
     if prefix.startswith(_ARRAY):
-        return _array_header(file, label)
+        from convcli.images.codecs.numbers import array_header
+
+        shape, dtype = array_header(file, label)
+        return Header(shape, alpha=False, dtype=dtype)
     if prefix[:4] in TIFF_HEADERS:
         from convcli.images.codecs.tiff_pages import full_pages, tiff_pages
 

@@ -22,21 +22,14 @@ _RANGES = {"quality": (1, 100), "compress_level": (0, 9)}
 
 
 class Saving(Record, kw_only=True):
-    """How pictures are written. A number that is out of its range is an `ImageError`.
+    """How pictures are written. A number that is out of its range is an `ImageError`."""
 
-    `quality` is 1 to 100, for formats that have it; their default otherwise. `compress_level`
-    is zlib's, 0 to 9, for PNG and TIFF. With `strip` no profile, resolution and EXIF are
-    written. With `fit_depth` fewer bits are, where the format cannot hold those of the result,
-    and no depth was asked for. `jobs` threads compress a PNG; by default as many as the process
-    may use cores. `recipe` is how the picture is made: it is kept in its metadata.
-    """
-
-    quality: int | None = None
-    compress_level: int | None = None
-    strip: bool = False
-    fit_depth: bool = False
-    jobs: int | None = None
-    recipe: str | None = None
+    quality: int | None = None  # 1 to 100; None for the default of the format
+    compress_level: int | None = None  # zlib's, 0 to 9, for PNG and TIFF
+    strip: bool = False  # write no profile, resolution and EXIF
+    fit_depth: bool = False  # write fewer bits where the format has not so many
+    jobs: int | None = None  # threads that compress a PNG; None for all cores
+    recipe: str | None = None  # how the picture is made, which its metadata keep
 
     def __post_init__(self) -> None:
         for name, (least, most) in _RANGES.items():
@@ -75,10 +68,7 @@ def write_picture(
     format_name: str,
     saving: Saving = _DEFAULTS,
 ) -> None:
-    """Write all frames of a document: complete, or not at all.
-
-    `target` is a path or a URL, which is replaced in one step, or an open stream.
-    """
+    """Write all frames to a path, a URL or an open stream: complete, or not at all."""
     label = target if isinstance(target, str | os.PathLike) else "standard output"
     check_format(picture, str(label), format_name, saving)
     metadata = saving.kept(picture.metadata)
@@ -205,7 +195,7 @@ def _for_format(frame: Frame, entry: Format) -> Frame:
     if not entry.alpha and frame.alpha is not None:
         frame = replace(frame, alpha=None)
     if entry.name in _COLOUR_ONLY and frame.channels == 1:
-        return replace(frame, pixels=np.repeat(frame.pixels, 3, axis=2))
+        return replace(frame, pixels=np.broadcast_to(frame.pixels, (*frame.shape, 3)))
     return frame
 
 
@@ -217,9 +207,7 @@ def _alike(frames: Sequence[Frame], format_name: str) -> list[Frame]:
     opaque = all(frame.alpha is None for frame in frames)
     return [
         Frame(
-            frame.pixels
-            if frame.channels == channels
-            else np.repeat(frame.pixels, channels, axis=2),
+            np.broadcast_to(frame.pixels, (*frame.shape, channels)),
             frame.alpha
             if opaque or frame.alpha is not None
             else np.full(frame.shape, frame.white, frame.pixels.dtype),

@@ -33,8 +33,6 @@ _STRIPS = 273
 _FLOATS = 3
 _LONG, _LONG8 = 4, 16
 _NEW_KIND, _REDUCED, _WITHIN = 254, 1, 330
-_ROWS = 16
-"""Rows of a copy that are made at once: the sums take ten times the memory of the pixels."""
 
 _LARGEST_PLAIN = 2**32 - 2**24
 """Bytes of pixels from which on a file is a BigTIFF, whose offsets have 64 bits."""
@@ -79,25 +77,18 @@ def _predicted(part: NDArray[Any]) -> NDArray[Any]:
 
 
 class PageLayout(Record, kw_only=True):
-    """The size, tiles and samples of a page of a TIFF.
+    """The size, tiles and samples of a page of a TIFF."""
 
-    `size` and `tile` are rows and columns; those of tiles are multiples of 16, or all columns
-    where it is `striped`. There are `channels`, 1 or 3, or any number where each becomes a page
-    of its own (`paged`); with `alpha` each page has an opacity as its last sample. `level` is
-    zlib's. `factors` say how much smaller each reduced copy of a page is than the one before
-    it, and `factor` how much this copy is; `nested` copies are directories within the page's.
-    """
-
-    size: tuple[int, int]
-    tile: tuple[int, int]
-    channels: int
-    alpha: bool
+    size: tuple[int, int]  # rows and columns
+    tile: tuple[int, int]  # multiples of 16; all columns where it is `striped`
+    channels: int  # 1 or 3; any number where it is `paged`
+    alpha: bool  # whether each page has an opacity as its last sample
     depth: Depth
-    paged: bool = False
-    level: int = 4
-    factors: tuple[int, ...] = ()
-    factor: int = 1
-    nested: bool = False
+    paged: bool = False  # whether each channel becomes a page of its own
+    level: int = 4  # zlib's
+    factors: tuple[int, ...] = ()  # how much smaller each copy is than the one before it
+    factor: int = 1  # the same of this copy
+    nested: bool = False  # whether the copies are directories within that of the page
     striped: bool = False
 
     @property
@@ -232,13 +223,19 @@ class TiffWriter:
             slice(first * factor, min((first + side) * factor, end))
             for first, side, end in zip(at, layout.tile, before.size, strict=True)
         )
-        decode, step = decoder_of(before, self._file, fast_codecs()), _ROWS * factor
+        decode = decoder_of(before, self._file, fast_codecs())
         samples = read_part(before, self._fetched, decode, rows, columns)
-        parts = [
-            shrunk(samples[y : y + step], factor, alpha=layout.alpha, nodata=nodata)
-            for y in range(0, len(samples), step)
+        shrink = functools.partial(shrunk, factor=factor, alpha=layout.alpha, nodata=nodata)
+        # Tile by tile, where squares end at their edges: sums take ten times the memory.
+        is_alone = not any(side % factor for side in layout.tile)
+        down, across = layout.tile if is_alone else samples.shape[:2]
+        small = [
+            np.hstack(
+                [shrink(strip[:, x : x + across]) for x in range(0, strip.shape[1], across)]
+            )
+            for strip in (samples[y : y + down] for y in range(0, len(samples), down))
         ]
-        return next(_compressed(np.vstack(parts), at, layout))
+        return next(_compressed(np.vstack(small), at, layout))
 
     def _fetched(self, spans: Sequence[tuple[int, int]]) -> Iterator[bytes]:
         """Yield the bytes of each span, to one of several threads."""

@@ -92,29 +92,23 @@ class Directory(TiffImagePlugin.ImageFileDirectory_v2):
 
 
 class TiffPage(Record, kw_only=True):
-    """A page: what its tags say of its pixels.
-
-    `index` is its number, from 0. `size` is rows and columns, before it is turned upright,
-    `tile` those of a tile or a strip. `bits`, `formats` and `extra` are of the samples: their
-    bits, their formats, and what those beside the colours mean; with `planar` each has tiles or
-    strips of its own. Its `places` are known beforehand, if its tags do not have them.
-    """
+    """A page: what its tags say of its pixels."""
 
     tags: Directory
-    index: int
-    size: tuple[int, int]
-    bits: tuple[int, ...]
-    formats: tuple[int, ...]
-    extra: tuple[int, ...]
+    index: int  # from 0
+    size: tuple[int, int]  # rows and columns, before it is turned upright
+    bits: tuple[int, ...]  # of each sample
+    formats: tuple[int, ...]  # of the samples
+    extra: tuple[int, ...]  # what the samples beside the colours mean
     photometric: int
     compression: int
     predictor: int
-    is_tiled: bool
-    tile: tuple[int, int]
-    planar: bool
-    is_reduced: bool
-    is_mask: bool
-    places: NDArray[Any] | None = None
+    is_tiled: bool  # whether it has tiles, and not strips
+    tile: tuple[int, int]  # rows and columns of a tile or a strip
+    planar: bool  # whether each sample has tiles or strips of its own
+    is_reduced: bool  # whether it is a smaller copy of a picture
+    is_mask: bool  # whether it says which pixels of a picture are seen
+    regrouped: NDArray[Any] | None = None  # spans of strips that the tags do not have
 
     @property
     def samples(self) -> int:
@@ -218,8 +212,8 @@ class TiffPage(Record, kw_only=True):
     @functools.cached_property
     def spans(self) -> NDArray[Any]:
         """Where each tile or strip begins, and its bytes: shape (n, 2)."""
-        if self.places is not None:
-            return self.places
+        if self.regrouped is not None:
+            return self.regrouped
         where, how_long = (324, 325) if _TILE_OFFSETS in self.tags else (273, 279)
         offsets = self.tags.numbers(where)
         size = min(self.size[0] * self.size[1] * self.samples * max(self.bits), _MOST_BYTES)
@@ -271,7 +265,7 @@ class TiffPage(Record, kw_only=True):
         starts = np.add.outer(np.arange(planes) * self.size[0], first).ravel()
         counts = np.tile(np.minimum(rows, self.size[0] - first), planes)
         spans = np.stack([int(offsets[0]) + starts * row, counts * row], axis=1)
-        return replace(self, tile=(rows, self.size[1]), places=spans)
+        return replace(self, tile=(rows, self.size[1]), regrouped=spans)
 
 
 def tiff_pages(file: BinaryIO) -> Iterator[TiffPage]:

@@ -126,17 +126,12 @@ def _of_this_process(name: str, page: int, version: str) -> TiffFile:
 
 
 class TiffSource(Source, kw_only=True):
-    """A page of a TIFF.
-
-    `factors` say how much smaller each reduced copy is than the one before it, and `nested`
-    whether the copies stand within the page's directory. `is_masked` says whether the file has
-    a mask beside the pixels.
-    """
+    """A page of a TIFF."""
 
     file: TiffFile
-    factors: tuple[int, ...] = ()
-    nested: bool = False
-    is_masked: bool = False
+    factors: tuple[int, ...] = ()  # how much smaller each copy is than the one before it
+    nested: bool = False  # whether the copies stand within the page's directory
+    is_masked: bool = False  # whether the file has a mask beside the pixels
 
     def read(self, rows: slice, columns: slice) -> Values:
         """Read a rectangle: see `Source.read`."""
