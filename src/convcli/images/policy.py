@@ -130,8 +130,7 @@ def load_package(prefix: bytes, label: str) -> None:
 def decoder_errors() -> Iterator[None]:
     """Turn what a decoder of another project raises into an OSError: the file is at fault.
 
-    Put only calls into that decoder inside the block. Our own code stays outside, so that
-    a bug in it is not reported as a damaged file.
+    Our own code stays outside of the block: a bug in it is no damaged file.
     """
     try:
         yield
@@ -147,10 +146,9 @@ def one_line(error: Exception) -> str:
 def open_image(file: BinaryIO, reading: ReadPolicy) -> ImageFile.ImageFile:
     """Open a picture of an accepted format; its pixels are not decoded yet.
 
-    The formats that Pillow begins with are tried first: the modules of all others take as
-    long to import as NumPy does. A damaged file raises OSError, one of another format
-    UnidentifiedImageError.
+    A damaged file raises OSError, one of another format UnidentifiedImageError.
     """
+    # The modules of formats that Pillow does not begin with take as long to import as NumPy.
     start = file.tell()
     with decoder_errors():
         png = _open_png(file, reading)
