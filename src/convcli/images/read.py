@@ -12,23 +12,12 @@ import numpy as np
 from PIL import Image, ImageFile, UnidentifiedImageError
 
 from convcli.errors import ImageError
+from convcli.images import policy
 from convcli.images.codecs.pillow import MODES, deep_rawmode, frame_of
 from convcli.images.formats import holds_matrix
 from convcli.images.metadata import metadata_of
 from convcli.images.picture import Frame, Header, Picture, Timing
-from convcli.images.policy import (
-    BOMBS,
-    TIFF_HEADERS,
-    ReadPolicy,
-    check_pixels,
-    decoder_errors,
-    file_errors,
-    libtiff_silenced,
-    load_package,
-    open_image,
-    pillow_set_to,
-    unknown_file,
-)
+from convcli.images.policy import ReadPolicy, check_pixels, decoder_errors
 from convcli.storage.urls import fetched, local_path
 from convcli.text import is_matrix
 from convcli.values import replace
@@ -89,13 +78,13 @@ def read_picture(
         raise ImageError("'': expected the name of a picture, got none: name a file")
     if isinstance(source, str) and is_matrix(source):
         source = io.BytesIO(source.encode())
-    with file_errors(label, reading), _seekable(source, label, reading) as file:
+    with policy.file_errors(label, reading), _seekable(source, label, reading) as file:
         prefix = file.read(_PREFIX)
         file.seek(0)
         # libtiff is the only decoder that writes to standard error by itself.
         is_tiff = prefix[:2] in (b"II", b"MM")
-        quiet = libtiff_silenced() if is_tiff else contextlib.nullcontext()
-        with pillow_set_to(reading), quiet:
+        quiet = policy.libtiff_silenced() if is_tiff else contextlib.nullcontext()
+        with policy.pillow_set_to(reading), quiet:
             if prefix.startswith(_ARRAY) or holds_matrix(label, prefix):
                 from convcli.images.codecs.numbers import read_array, read_matrix
 
@@ -104,7 +93,7 @@ def read_picture(
             return _decode(file, prefix, label, reading)
 
 
-def read_pil(source: object, policy: ReadPolicy) -> Picture | None:
+def read_pil(source: object, reading: ReadPolicy) -> Picture | None:
     """Read an image of Pillow's like the file that Pillow would save; None if it is none."""
     if not isinstance(source, Image.Image):
         return None
@@ -113,7 +102,7 @@ def read_pil(source: object, policy: ReadPolicy) -> Picture | None:
     known = {"icc_profile": profile} if profile else {}
     image.save(buffer, "TIFF", exif=image.getexif(), **known)
     buffer.seek(0)
-    return read_picture(buffer, "PIL image", policy)
+    return read_picture(buffer, "PIL image", reading)
 
 
 @contextlib.contextmanager
@@ -144,7 +133,7 @@ def _read_whole(read: Callable[[int], bytes], label: str, reading: ReadPolicy) -
 
 
 def _decode(file: BinaryIO, prefix: bytes, label: str, reading: ReadPolicy) -> Picture:
-    if prefix[:4] in TIFF_HEADERS:
+    if prefix[:4] in policy.TIFF_HEADERS:
         return _tiff(file, prefix, label, reading)
     if prefix[:2] in _STREAMED:
         from convcli.images.codecs.numbers import netpbm_spans
@@ -152,11 +141,11 @@ def _decode(file: BinaryIO, prefix: bytes, label: str, reading: ReadPolicy) -> P
         spans = netpbm_spans(file)
         if len(spans) > 1:
             return _stream(file, spans, label, reading)
-    load_package(prefix, label)
+    policy.load_package(prefix, label)
     try:
-        opened = open_image(file, reading)
+        opened = policy.open_image(file, reading)
     except UnidentifiedImageError:
-        raise unknown_file(prefix, label, reading) from None
+        raise policy.unknown_file(prefix, label, reading) from None
     with opened:
         if not reading.allow_truncated:
             _check_end(file, opened.format)
@@ -172,7 +161,7 @@ def _stream(
     for index in frames_to_read(len(spans), label, reading):
         file.seek(spans[index][0])
         part = io.BytesIO(file.read(spans[index][1]))
-        with open_image(part, reading) as opened:
+        with policy.open_image(part, reading) as opened:
             pixels += opened.width * opened.height
             check_pixels(pixels, reading, label)
             pictures.append(_document(part, opened, label, replace(reading, frame=None)))
@@ -188,7 +177,7 @@ def _tiff(file: BinaryIO, prefix: bytes, label: str, reading: ReadPolicy) -> Pic
 
     every = list(tiff_pages(file))
     if not every:
-        raise unknown_file(prefix, label, reading)
+        raise policy.unknown_file(prefix, label, reading)
     pages = full_pages(every)
     chosen = [pages[index] for index in frames_to_read(len(pages), label, reading)]
     sizes = [math.prod(page.size) * -(-page.samples // _A_COUNT) for page in chosen]
@@ -199,7 +188,7 @@ def _tiff(file: BinaryIO, prefix: bytes, label: str, reading: ReadPolicy) -> Pic
         opened: ImageFile.ImageFile | None = None
         with contextlib.suppress(OSError):
             file.seek(0)
-            opened = stack.enter_context(open_image(file, reading))
+            opened = stack.enter_context(policy.open_image(file, reading))
         metadata, damage = tiff_metadata(file, pages, reading.frame)
         if len(every) > len(pages) or chosen[0].has_copies:
             note = "smaller copies and masks of the picture are left out: --tiled makes copies"
@@ -304,11 +293,11 @@ def frames_to_read(count: int, label: str, reading: ReadPolicy) -> range:
 def header_of(source: "str | Path", reading: ReadPolicy) -> Header | None:
     """Return the size of the pictures in a file; None where that cannot be read."""
     try:
-        with _beginning(source) as file, pillow_set_to(reading):
+        with _beginning(source) as file, policy.pillow_set_to(reading):
             prefix = file.read(_PREFIX)
             file.seek(0)
             return _header(file, prefix, str(source), reading)
-    except (OSError, ImageError, *BOMBS):
+    except (OSError, ImageError, *policy.BOMBS):
         return None  # reading the whole file will say what is wrong
 
 
@@ -327,7 +316,7 @@ def _header(file: BinaryIO, prefix: bytes, label: str, reading: ReadPolicy) -> H
 
         shape, dtype = array_header(file, label)
         return Header(shape, alpha=False, dtype=dtype)
-    if prefix[:4] in TIFF_HEADERS:
+    if prefix[:4] in policy.TIFF_HEADERS:
         from convcli.images.codecs.tiff_pages import full_pages, tiff_pages
 
         pages = full_pages(list(tiff_pages(file)))
@@ -338,9 +327,9 @@ def _header(file: BinaryIO, prefix: bytes, label: str, reading: ReadPolicy) -> H
         from convcli.images.codecs.numbers import netpbm_spans
 
         frames = frames or len(netpbm_spans(file))
-    load_package(prefix, label)
+    policy.load_package(prefix, label)
     file.seek(0)
-    with open_image(file, reading) as opened:
+    with policy.open_image(file, reading) as opened:
         return _image_header(opened, frames or _frame_count(opened))
 
 

@@ -15,16 +15,10 @@ from PIL import ImageFile
 
 from convcli.choices import Depth
 from convcli.errors import ImageError
+from convcli.images import policy
 from convcli.images.formats import CSV, JSON, NPY
 from convcli.images.picture import Frame, Picture
-from convcli.images.policy import (
-    DECODER_ERRORS,
-    ReadPolicy,
-    check_pixels,
-    completed,
-    decoder_errors,
-    one_line,
-)
+from convcli.images.policy import ReadPolicy, check_pixels, decoder_errors
 
 _DIMENSIONS = (2, 3)
 """Of an array that is a picture: (H, W) or (H, W, C)."""
@@ -46,8 +40,10 @@ def array_header(file: BinaryIO, label: str) -> tuple[tuple[int, int, int], np.d
     """Return the rows, columns and channels of a ``.npy``, and its dtype."""
     try:
         shape, _, dtype = _HEADERS[npy.read_magic(file)](file)
-    except (*DECODER_ERRORS, MemoryError, tokenize.TokenError) as error:
-        raise ImageError(f"{label}: the array cannot be read: {one_line(error)}") from None
+    except (*policy.DECODER_ERRORS, MemoryError, tokenize.TokenError) as error:
+        raise ImageError(
+            f"{label}: the array cannot be read: {policy.one_line(error)}"
+        ) from None
     _check(shape, dtype, label)
     rows, columns, channels = (*shape, 1)[:3]
     return (rows, columns, channels), dtype
@@ -259,7 +255,7 @@ def _deep(file: BinaryIO, image: ImageFile.ImageFile) -> Frame | None:
         # Up to the first word that is no number. Given a count, NumPy makes up missing ones.
         with decoder_errors():
             samples = np.fromstring(text, np.int64, sep=" ")[:count]
-    values = completed(samples, count).reshape(height, width, 3).astype(float)
+    values = policy.completed(samples, count).reshape(height, width, 3).astype(float)
     scaled = np.rint(np.clip(values, 0, largest) * (_WHITE / largest))
     return Frame(scaled.astype(np.uint16), None, "PPM")
 

@@ -15,15 +15,9 @@ from numpy.typing import NDArray
 from PIL import TiffImagePlugin
 
 from convcli.choices import Depth
+from convcli.images.codecs import tiff_pages
 from convcli.images.codecs.tiff_extras import describe
-from convcli.images.codecs.tiff_pages import (
-    DEFLATE,
-    DIFFERENCES,
-    UNASSOCIATED,
-    Directory,
-    TiffPage,
-    page_of,
-)
+from convcli.images.codecs.tiff_pages import Directory, TiffPage, page_of
 from convcli.images.codecs.tiff_segments import decoder_of, deflated, fast_codecs, read_part
 from convcli.images.picture import Frame, Metadata
 from convcli.values import Record, replace
@@ -291,7 +285,7 @@ def _sample_tags(layout: PageLayout) -> dict[int, Any]:
         TiffImagePlugin.IMAGEWIDTH: layout.size[1],
         TiffImagePlugin.IMAGELENGTH: layout.size[0],
         TiffImagePlugin.BITSPERSAMPLE: (8 * layout.depth.dtype.itemsize,) * samples,
-        TiffImagePlugin.COMPRESSION: DEFLATE,
+        TiffImagePlugin.COMPRESSION: tiff_pages.DEFLATE,
         TiffImagePlugin.PHOTOMETRIC_INTERPRETATION: 1 if layout.channels == 1 else 2,
         TiffImagePlugin.SAMPLESPERPIXEL: samples,
         TiffImagePlugin.PLANAR_CONFIGURATION: 1,
@@ -301,11 +295,11 @@ def _sample_tags(layout: PageLayout) -> dict[int, Any]:
     else:
         tags[TiffImagePlugin.TILELENGTH], tags[TiffImagePlugin.TILEWIDTH] = layout.tile
     if layout.alpha:
-        tags[TiffImagePlugin.EXTRASAMPLES] = (UNASSOCIATED,)
+        tags[TiffImagePlugin.EXTRASAMPLES] = (tiff_pages.UNASSOCIATED,)
     if layout.depth is Depth.FLOAT:
         tags[TiffImagePlugin.SAMPLEFORMAT] = (_FLOATS,) * samples
     else:
-        tags[TiffImagePlugin.PREDICTOR] = DIFFERENCES
+        tags[TiffImagePlugin.PREDICTOR] = tiff_pages.DIFFERENCES
     return tags
 
 

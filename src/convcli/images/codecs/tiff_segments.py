@@ -22,13 +22,7 @@ from PIL import Image, TiffImagePlugin, UnidentifiedImageError
 
 from convcli.errors import install
 from convcli.images.codecs import tiff_pages as tiff
-from convcli.images.codecs.tiff_pages import (
-    DIFFERENCES,
-    FLOAT_BYTES,
-    NO_PREDICTOR,
-    TiffPage,
-    unread,
-)
+from convcli.images.codecs.tiff_pages import TiffPage, unread
 from convcli.images.picture import Frame
 from convcli.images.policy import NOT_READ, completed, decoder_errors, libtiff_silenced
 
@@ -70,10 +64,10 @@ def _decoded(page: TiffPage, fast: Any, data: bytes, index: int) -> NDArray[Any]
     row = completed(np.frombuffer(plain[:size], np.uint8), size).reshape(shape[0], -1)
     native = stored.newbyteorder("=")
     is_plain = page.compression == tiff.UNCOMPRESSED
-    if predictor == FLOAT_BYTES and not is_plain:
+    if predictor == tiff.FLOAT_BYTES and not is_plain:
         return _joined_bytes(row, shape, native)
     values = row.view(stored).astype(native, copy=False).reshape(shape)
-    if predictor != DIFFERENCES or is_plain:
+    if predictor != tiff.DIFFERENCES or is_plain:
         return values
     whole = values.view(f"u{native.itemsize}")
     # NumPy's sums along an axis that is not the last take 6 times as long.
@@ -259,9 +253,13 @@ def decoder_of(page: TiffPage, file: BinaryIO, fast: Any = None) -> Decode:
     # These need numbers from 0 to white.
     if page.photometric in _INVERTED and stored.kind != "u":
         raise unread(page, f"photometric {page.photometric} with signed numbers or floats")
-    if page.is_ambiguous or page.predictor not in (NO_PREDICTOR, DIFFERENCES, FLOAT_BYTES):
+    if page.is_ambiguous or page.predictor not in (
+        tiff.NO_PREDICTOR,
+        tiff.DIFFERENCES,
+        tiff.FLOAT_BYTES,
+    ):
         raise unread(page, f"predictor {page.predictor} and compression {page.compression}")
-    if page.predictor == FLOAT_BYTES and stored.kind != "f":
+    if page.predictor == tiff.FLOAT_BYTES and stored.kind != "f":
         raise unread(page, "the predictor of floats")
     if page.layers != 1:
         raise unread(page, f"{page.layers} layers")

@@ -11,17 +11,10 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from convcli.errors import ImageError
+from convcli.images.codecs import tiff_pages
 from convcli.images.codecs.tiff import EncodedTile, PageLayout, TiffWriter, encoded_tiles
 from convcli.images.codecs.tiff_extras import tiff_metadata
-from convcli.images.codecs.tiff_pages import (
-    ASSOCIATED,
-    TiffPage,
-    full_pages,
-    pages_within,
-    pillow_mode,
-    tiff_pages,
-    unread,
-)
+from convcli.images.codecs.tiff_pages import ASSOCIATED, TiffPage, unread
 from convcli.images.codecs.tiff_segments import decoder_of, fast_codecs, read_part
 from convcli.images.picture import Metadata
 from convcli.images.policy import NOT_READ, ReadPolicy, pillow_set_to
@@ -59,7 +52,7 @@ def opening(
         ranges = on_error.enter_context(contextlib.closing(ranges_of(name)))
         if version is not None and not ranges.is_version(version):
             raise ImageError(f"{name}: another file has taken its place: run it again")
-        pages = tiff_pages(ranges.opened())
+        pages = tiff_pages.tiff_pages(ranges.opened())
         first = next(pages, None)
         if first is None:
             raise ImageError(
@@ -174,7 +167,7 @@ def _whole_advised(name: str) -> Iterator[None]:
 
 
 def _source(ranges: Ranges, every: list[TiffPage], name: str, frame: int | None) -> TiffSource:
-    file, full = ranges.opened(), full_pages(every)
+    file, full = ranges.opened(), tiff_pages.full_pages(every)
     page = _chosen(full, name, frame)
     if page.orientation != 1:
         raise ImageError(
@@ -197,7 +190,7 @@ def _source(ranges: Ranges, every: list[TiffPage], name: str, frame: int | None)
         alpha=alpha,
         chunk=chunk,
         metadata=tiff_metadata(file, full, frame or 0)[0],
-        mode=pillow_mode(file, page),
+        mode=tiff_pages.pillow_mode(file, page),
         version=ranges.version,
         file=opened,
         factors=factors,
@@ -217,7 +210,7 @@ def _copies(
     every: Sequence[TiffPage], page: TiffPage, file: BinaryIO
 ) -> tuple[tuple[int, ...], bool]:
     """Return how much smaller each reduced copy of a page is; whether the file has a mask."""
-    within = list(pages_within(file, page))
+    within = list(tiff_pages.pages_within(file, page))
     following = itertools.takewhile(lambda other: other.is_reduced, every[page.index + 1 :])
     factors, width = [], page.size[1]
     for other in within or following:
