@@ -56,16 +56,19 @@ _UNIT, _UNITS = 296, {None: 1.0, 2: 1.0, 3: 2.54}
 def tiff_metadata(
     file: BinaryIO, pages: "Sequence[TiffPage]", index: int | None
 ) -> tuple[Metadata, tuple[str, ...]]:
-    """Return what a TIFF says beside its pixels, and notes on what is damaged or lost.
-
-    `index` is the page that is read; None for all of them.
-    """
+    """Return what a page says beside its pixels, or all of them; notes on what is lost."""
     page = pages[index or 0]
-    read_exif = functools.partial(_exif_of, file, page)
-    metadata, notes = metadata_from(
-        _info_of(page), read_exif, "CMYK" if page.is_cmyk else page.mode
+    read_exif, mode = (
+        functools.partial(_exif_of, file, page),
+        "CMYK" if page.is_cmyk else page.mode,
     )
-    extras, lost = _extras([each.tags for each in pages], index)
+    metadata, notes = metadata_from(_info_of(page), read_exif, mode)
+    try:
+        with decoder_errors():
+            plane = None if len(pages) == 1 else index
+            extras, lost = _found(page.tags, pages[0].tags, plane)
+    except OSError:
+        return metadata, (*notes, f"dropped, for one is damaged: the nodata value, {_ALL}")
     return replace(metadata, **extras), (*notes, *lost)
 
 
@@ -98,19 +101,10 @@ def _exif_of(file: BinaryIO, page: "TiffPage") -> Image.Exif:
     return exif
 
 
-def _extras(pages: Sequence[Any], index: int | None) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """Return the fields of `Metadata` that directories give, and what is lost."""
-    try:
-        with decoder_errors():
-            return _found(pages[index or 0], pages[0], None if len(pages) == 1 else index)
-    except OSError:
-        return {}, (f"dropped, for one is damaged: the nodata value, {_ALL}",)
-
-
 def _found(
     directory: Any, first: Any, plane: int | None
 ) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """Return what the directories of a page and of the first page give; what is lost."""
+    """Return the fields of `Metadata` that a page and the first page give; what is lost."""
     lost = []
     geo = tuple((tag, directory[tag]) for tag in _GEO if _is_sound(tag, directory.get(tag)))
     nodata, text, ome = directory.get(_NODATA), first.get(_DESCRIPTION), None
@@ -144,9 +138,8 @@ def metadata_after(
 ) -> tuple[Metadata, tuple[str, ...]]:
     """Return metadata that hold for a result, and notes on what does not.
 
-    `windows` are those of the steps: the result's pixels are where the middles of windows were.
-    `frames` is how many pictures the input had. `turned` says why the places of the pixels are
-    not known; it is empty where they are.
+    Its pixels are where the middles of the `windows` of all steps were, or at unknown places
+    where `turned` says why. The input had so many `frames`.
     """
     notes = []
     if metadata.ome and metadata.recipe is not None:
