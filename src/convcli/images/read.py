@@ -5,7 +5,7 @@ import functools
 import io
 import math
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
@@ -65,13 +65,10 @@ def read_frame(
 def read_picture(
     source: "str | Path | BinaryIO", name: str | None = None, reading: ReadPolicy = _DEFAULTS
 ) -> Picture:
-    """Read all frames of a file; EXIF orientation is applied to the pixels.
+    """Read all frames of a file, upright; an `ImageError` says why that is not possible.
 
-    The source is a path, a URL that fsspec knows, or an open stream, which is read to its end
-    first where it cannot seek; messages call that `name`. Pixels are as `MODES` says: uint8,
-    uint16 for 16 bits, or floats. If there is no such file, it holds no picture, a damaged or a
-    truncated one, more pixels than the limit, or a format that is off, an `ImageError` is
-    raised.
+    The source is a path, a URL that fsspec knows, or an open stream, which messages call
+    `name`. Pixels are as `MODES` says: uint8, uint16 for 16 bits, or floats.
     """
     label = name or str(source)
     if not label:
@@ -182,8 +179,6 @@ def _tiff(file: BinaryIO, prefix: bytes, label: str, reading: ReadPolicy) -> Pic
     chosen = [pages[index] for index in frames_to_read(len(pages), label, reading)]
     sizes = [math.prod(page.size) * -(-page.samples // _A_COUNT) for page in chosen]
     check_pixels(sum(sizes), reading, label)
-    frames: list[Frame] = []
-    notes: list[str] = []
     with contextlib.ExitStack() as stack:
         opened: ImageFile.ImageFile | None = None
         with contextlib.suppress(OSError):
@@ -193,19 +188,17 @@ def _tiff(file: BinaryIO, prefix: bytes, label: str, reading: ReadPolicy) -> Pic
         if len(every) > len(pages) or chosen[0].has_copies:
             note = "smaller copies and masks of the picture are left out: --tiled makes copies"
             damage = (*damage, note)
-        for page in chosen:
-            page.check_places()
-            frame, more = _tiff_frame(file, page, opened, label)
-            frames.append(frame)
-            notes += more
+        read = [_tiff_frame(file, page, opened, label) for page in chosen]
     mode = opened.mode if opened is not None else chosen[0].mode
-    return Picture(tuple(frames), metadata, None, mode, tuple(dict.fromkeys([*damage, *notes])))
+    frames, notes = zip(*read, strict=True)
+    return Picture(frames, metadata, None, mode, tuple(dict.fromkeys(sum(notes, damage))))
 
 
 def _tiff_frame(
     file: BinaryIO, page: "TiffPage", opened: ImageFile.ImageFile | None, label: str
 ) -> tuple[Frame, tuple[str, ...]]:
     """Decode a page; `opened` is the file in Pillow, if that knows the first page."""
+    page.check_places()
     if page.is_ours or opened is None:
         from convcli.images.codecs.tiff_segments import decoded_page
 
@@ -242,37 +235,29 @@ def _document(
     indices = frames_to_read(count, label, reading)
     least = _LEAST if len(indices) > 1 else 0
     check_pixels(max(opened.width * opened.height, least) * len(indices), reading, label)
-    mode = opened.mode
-    frames: list[Frame] = []
-    notes: list[str] = []
-    plays: list[tuple[float, int]] = []
+    mode, read = opened.mode, list[tuple[Frame, float, int]]()
     for index in indices:
         if count > 1:
             with decoder_errors():
                 opened.seek(index)
         frame, left = frame_of(file, opened, format_name, label)
-        if not frames:
-            metadata, damage = metadata_of(opened)
-        frames.append(frame)
+        if not read:
+            metadata, notes = metadata_of(opened)
         notes += left
-        plays.append(_play(opened))
-    timing = _timing(plays, opened) if format_name in _ANIMATED and len(frames) > 1 else None
-    notes = [*dict.fromkeys((*damage, *notes))]
-    return Picture(tuple(frames), metadata, timing, mode, tuple(notes))
+        read.append((frame, *_play(opened)))
+    frames, durations, disposals = zip(*read, strict=True)
+    timing = None
+    if format_name in _ANIMATED and len(frames) > 1:
+        loop, still = opened.info.get("loop"), bool(opened.info.get("default_image"))
+        loop = loop if isinstance(loop, int) else None
+        timing = Timing(durations, disposals, loop, still)
+    return Picture(frames, metadata, timing, mode, tuple(dict.fromkeys(notes)))
 
 
 def _play(opened: ImageFile.ImageFile) -> tuple[float, int]:
     """Return how long the current frame is shown, and its disposal."""
     disposal = getattr(opened, "disposal_method", opened.info.get("disposal") or 0)
     return float(opened.info.get("duration") or 0), int(disposal)
-
-
-def _timing(plays: Sequence[tuple[float, int]], opened: ImageFile.ImageFile) -> Timing:
-    """Return the timing of all frames from the duration and the disposal of each."""
-    durations, disposals = zip(*plays, strict=True)
-    loop = opened.info.get("loop")
-    still = bool(opened.info.get("default_image"))
-    return Timing(durations, disposals, loop if isinstance(loop, int) else None, still)
 
 
 def frames_to_read(count: int, label: str, reading: ReadPolicy) -> range:

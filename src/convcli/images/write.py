@@ -154,7 +154,7 @@ def _encoded(
         from convcli.images.codecs.numbers import netpbm_parts
 
         return [part for frame in frames for part in netpbm_parts(frame)]
-    frames = _alike([_for_format(frame, FORMATS[format_name]) for frame in frames], format_name)
+    frames = _alike(frames, FORMATS[format_name])
     if timing is None and len(frames) > 1:
         # Pages become an animation of a second each.
         timing = Timing((1000.0,) * len(frames), (0,) * len(frames), loop=0)
@@ -190,27 +190,18 @@ def _settings(
     return settings
 
 
-def _for_format(frame: Frame, entry: Format) -> Frame:
-    """Drop the alpha, or turn grey into RGB, where the format needs it."""
-    if not entry.alpha and frame.alpha is not None:
-        frame = replace(frame, alpha=None)
-    if entry.name in _COLOUR_ONLY and frame.channels == 1:
-        return replace(frame, pixels=np.broadcast_to(frame.pixels, (*frame.shape, 3)))
-    return frame
-
-
-def _alike(frames: Sequence[Frame], format_name: str) -> list[Frame]:
-    """Return frames with equal channels; raise ImageError if their sizes differ."""
+def _alike(frames: Sequence[Frame], entry: Format) -> list[Frame]:
+    """Return frames with equal channels, and with alpha where a format holds what one has."""
     if len({frame.shape for frame in frames}) > 1:
-        raise ImageError(f"{format_name} holds frames of one size, these differ: write .tif")
+        raise ImageError(f"{entry.name} holds frames of one size, these differ: write .tif")
     channels = max(frame.channels for frame in frames)
-    opaque = all(frame.alpha is None for frame in frames)
-    return [
-        Frame(
-            np.broadcast_to(frame.pixels, (*frame.shape, channels)),
-            frame.alpha
-            if opaque or frame.alpha is not None
-            else np.full(frame.shape, frame.white, frame.pixels.dtype),
-        )
-        for frame in frames
-    ]
+    if entry.name in _COLOUR_ONLY:
+        channels = max(channels, 3)
+    opaque = not entry.alpha or all(frame.alpha is None for frame in frames)
+    alike = []
+    for frame in frames:
+        alpha = None if opaque else frame.alpha
+        if alpha is None and not opaque:
+            alpha = np.full(frame.shape, frame.white, frame.pixels.dtype)
+        alike.append(Frame(np.broadcast_to(frame.pixels, (*frame.shape, channels)), alpha))
+    return alike

@@ -6,7 +6,7 @@ import itertools
 import threading
 import weakref
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -41,11 +41,7 @@ _ANY_SIZE = ReadPolicy(max_pixels=2**62)
 def opening(
     name: str, version: str | None = None
 ) -> Iterator[tuple[Ranges, Iterator[TiffPage]]]:
-    """Open a TIFF for the block, and yield its file and its pages.
-
-    It stays open afterwards unless the block fails. With a `version`, any other version of the
-    file is refused.
-    """
+    """Open a TIFF, perhaps of one version only; it stays open unless the block fails."""
     if not is_url(name) and Path(name).is_dir():
         raise ImageError(f"{name}: expected a picture, got a folder: name a file in it")
     with contextlib.ExitStack() as on_error, pillow_set_to(_ANY_SIZE):
@@ -81,7 +77,8 @@ class TiffFile:
         self._closed = weakref.finalize(self, ranges.close)
         page.check_places()
         page = page.in_larger_strips()
-        fetch, decode = _spans_of(ranges), decoder_of(page, ranges.opened(), fast_codecs())
+        fetch = functools.partial(_fetched, ranges)
+        decode = decoder_of(page, ranges.opened(), fast_codecs())
         self._read = functools.partial(read_part, page, fetch, decode)
         return page
 
@@ -101,16 +98,12 @@ class TiffFile:
             self._read = None
 
 
-def _spans_of(ranges: Ranges) -> Callable[[Sequence[Span]], Iterator[bytes]]:
-    """Return what yields the bytes of spans of a file, all of them."""
-
-    def fetch(spans: Sequence[Span]) -> Iterator[bytes]:
-        for (_, count), data in zip(spans, ranges.read(spans), strict=True):
-            if len(data) < count:
-                raise ValueError("the file is truncated")
-            yield data
-
-    return fetch
+def _fetched(ranges: Ranges, spans: Sequence[Span]) -> Iterator[bytes]:
+    """Yield the bytes of spans of a file, all of them."""
+    for (_, count), data in zip(spans, ranges.read(spans), strict=True):
+        if len(data) < count:
+            raise ValueError("the file is truncated")
+        yield data
 
 
 @functools.lru_cache(maxsize=8)
@@ -174,9 +167,8 @@ def _source(ranges: Ranges, every: list[TiffPage], name: str, frame: int | None)
             f"{name}: expected a picture that is upright, got orientation {page.orientation}: "
             f"{_INSTEAD}"
         )
-    if (
-        page.is_cmyk or page.extra == (ASSOCIATED,)
-    ) and not page.is_ours:  # Pillow rounds in its own way
+    is_associated = page.extra == (ASSOCIATED,)
+    if (page.is_cmyk or is_associated) and not page.is_ours:  # Pillow rounds in its own way
         raise unread(page, "inks" if page.is_cmyk else "associated alpha")
     (height, width, channels), alpha, dtype = page.header
     check_chunk(page.tile, page.samples * page.stored.itemsize, name)
