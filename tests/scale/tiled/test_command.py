@@ -166,13 +166,16 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(target: str, tmp_path: Path)
 @pytest.mark.slow
 @pytest.mark.parametrize("target", ["out.tif", "out.zarr"])
 def test_an_interrupt_leaves_what_was_there(target: str, tmp_path: Path) -> None:
-    source = write_zarr(tmp_path / "in.zarr", picture((2_500, 2_500)), (128, 128))
+    source = write_zarr(tmp_path / "in.zarr", picture((900, 900)), (128, 128))
     done("apply", "box:3", source, tmp_path / target, "--padding", "valid")
     before = read(str(tmp_path / target))
+    held = Held(tmp_path / "in.zarr" / "c" / "6" / "6")
     words = ("apply", "gaussian:9", source, tmp_path / target, "--memory", "1M")
     with begun(*words, stderr=subprocess.PIPE) as process:
-        wait_for(lambda: any(tmp_path.glob(".convcli-*")) or process.poll() is not None)
+        held.await_reader()
+        wait_for(lambda: any(tmp_path.glob(".convcli-*")))
         process.send_signal(signal.SIGINT)
+        held.release()
         _, said = process.communicate()
     assert (process.returncode, said.strip()) == (130, b"")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in.zarr", target]
