@@ -215,9 +215,20 @@ class Pipeline(Record, kw_only=True):
             depth=self.depth.value,
             legend=self.legend(stats),
             mixed=self.options.mixing,
-            warnings=self.warnings,
+            warnings=self.warnings + self._faint(stats),
             seconds=seconds,
             rim=rim,
+        )
+
+    def _faint(self, stats: ValueStats) -> tuple[str, ...]:
+        """Say that floats, which keep their numbers, fill little of the range of pixels."""
+        largest, white = max(abs(stats.low), abs(stats.high)), self.depth.white
+        is_scaled = self.source_depth is not Depth.FLOAT or self.needs_extent
+        if self.mapping is None or is_scaled or not 0 < largest < white / 16:
+            return ()
+        return (
+            f"floats keep their numbers: the raw values reach {largest:.4g} of {white:,}, so "
+            "all look alike: use --range stretch, or scale the kernel (@scale=255)",
         )
 
 
@@ -249,7 +260,7 @@ def plan_pipeline(
         info=info,
         steps=steps,
         alpha=plan_alpha(steps, sample, options),
-        mapping=None if depth is Depth.FLOAT else _mapping(steps, options),
+        mapping=None if depth is Depth.FLOAT else _mapping(steps, sample.depth, options),
         source_depth=sample.depth,
         depth=depth,
         options=options,
@@ -322,9 +333,11 @@ def working_pixels(source: Frame, options: Options) -> Values:
     return to_linear(source.pixels, source.white) if options.linear else source.pixels
 
 
-def _mapping(steps: Sequence[PlannedStep], options: Options) -> Range:
+def _mapping(steps: Sequence[PlannedStep], source: Depth, options: Options) -> Range:
     if options.range is not Range.AUTO:
         return options.range
+    if options.direction and source is Depth.FLOAT:
+        return Range.STRETCH  # floats have no white that a strength could be measured by
     if options.colormap is not None:
         signed = options.colormap is Colormap.DIVERGING
         return Range.BALANCE if signed else Range.STRETCH

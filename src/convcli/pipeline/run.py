@@ -104,6 +104,8 @@ class _Fields:
         answers = last.answers(chained(self.colours, before), rows, columns)
         raw = last.joined(with_gradient(answers, pipeline.gradient, gradient))
         scaled = rescaled(raw, pipeline.source_depth, pipeline.depth)
+        if pipeline.needs_extent:  # no gradient is black, however large the least one is
+            known = replace(known or extent(scaled), low=0.0)
         strength, stats = mapped(scaled, pipeline.mapping, pipeline.depth, known=known)
         return hue_picture(gradient[0], gradient[1], strength[..., 0]), stats
 
