@@ -226,10 +226,11 @@ class Pipeline(Record, kw_only=True):
         is_scaled = self.source_depth is not Depth.FLOAT or self.needs_extent
         if self.mapping is None or is_scaled or not 0 < largest < white / 16:
             return ()
-        return (
+        told = (
             f"floats keep their numbers: the raw values reach {largest:.4g} of {white:,}, so "
-            "all look alike: use --range stretch, or scale the kernel (@scale=255)",
+            "all look alike: use --range stretch, or scale the kernel (@scale=255)"
         )
+        return (told,)
 
 
 def plan_pipeline(
