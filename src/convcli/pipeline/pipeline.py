@@ -306,6 +306,11 @@ def _scaled_border(border: Any, sample: Frame, channels: int, *, linear: bool) -
         return border
     fill = fill_of(border, channels, sample.white)
     is_whole = sample.depth is not Depth.FLOAT
+    if not is_whole and len(border.fill) > 1 and any(fill):
+        raise OptionError(
+            f"border {border.value}: expected a number for a picture of floats, which has no "
+            "white, got a colour: write constant:NUMBER"
+        )
     if is_whole and any(not 0 <= v <= sample.white or (v % 1 and not linear) for v in fill):
         raise OptionError(
             f"border {border.value}: expected a whole number from 0 to {sample.white}, as the "
