@@ -265,7 +265,7 @@ def plan_pipeline(
         source_depth=sample.depth,
         depth=depth,
         options=options,
-        warnings=all_remainders(steps, strict=options.strict),
+        warnings=all_remainders(steps, strict=options.strict) + _unused(options, depth),
     )
     if options.is_blended:
         from convcli.pipeline.blend import check_blend
@@ -274,6 +274,17 @@ def plan_pipeline(
     if options.direction:
         _ = pipeline.gradient
     return pipeline
+
+
+def _unused(options: Options, depth: Depth) -> tuple[str, ...]:
+    """Say which options change nothing in a result of a depth."""
+    if depth is Depth.FLOAT:
+        names = [f"--range {options.range.value}"] * (options.range is not Range.AUTO)
+        names += ["--colormap"] * (options.colormap is not None)
+        return tuple(f"{name} is not used: the output holds raw floats" for name in names)
+    if options.depth in (None, depth):
+        return ()
+    return (f"--depth {options.depth.value} is not used: colours of a legend have 8 bits",)
 
 
 def _plan_steps(
