@@ -131,8 +131,11 @@ def _array(values: Any, label: str) -> NDArray[np.float64]:
         _fail(label, "rows of one length", "others", "give as many numbers in each row")
     if array.ndim not in _DIMENSIONS or array.size == 0:
         _fail(label, "rows of numbers", f"the shape {array.shape}", "write [[1,2],[3,4]]")
-    if array.dtype.kind not in "iuf" or not np.isfinite(array).all():
-        _fail(label, "finite numbers", "something else", "put numbers of 64 bits there")
+    if array.dtype == object:  # null in JSON, which has no NaN; or too many bits
+        known = [math.nan if value is None else value for value in array.flat]
+        array = np.array(known).reshape(array.shape)
+    if array.dtype.kind not in "iuf":
+        _fail(label, "numbers", "something else", "put numbers of 64 bits there")
     return array.astype(np.float64)
 
 
