@@ -27,8 +27,7 @@ if TYPE_CHECKING:
     from convcli.images.policy import ReadPolicy
     from convcli.kernels.kernel import Kernel
     from convcli.kernels.operator import Operator
-    from convcli.lessons.explain import Explanation
-    from convcli.lessons.explain.explain import Explainer
+    from convcli.lessons.explain import Explainer, Explanation
     from convcli.pipeline.options import Options
 
 
@@ -90,8 +89,8 @@ def command(
     """
     from convcli.images.drawing import check_canvas_target, write_canvas
     from convcli.images.formats import is_matrix_name
+    from convcli.lessons.explain import Explainer, first_channels
     from convcli.lessons.explain.drawing import draw_explanations
-    from convcli.lessons.explain.explain import Explainer, first_channels
     from convcli.pipeline.files import read_first_frame
 
     _check_place(at, step=step, has_other=as_json or show or bool(png or target))

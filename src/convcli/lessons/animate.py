@@ -16,6 +16,7 @@ from convcli.images.drawing import QUIET, WHITE, Canvas, Cell
 from convcli.images.picture import Frame
 from convcli.kernels.kernel import Kernel
 from convcli.kernels.operator import Operator, Plain
+from convcli.lessons.explain import COLOURS, steps_between
 from convcli.lessons.explain.drawing import (
     GAP,
     HEAD,
@@ -25,7 +26,6 @@ from convcli.lessons.explain.drawing import (
     draw_rows,
     value_cells,
 )
-from convcli.lessons.explain.explain import COLOURS, steps_between
 from convcli.lessons.pictures import square_around
 from convcli.pipeline.chain import REDUCTIONS
 from convcli.pipeline.options import Options

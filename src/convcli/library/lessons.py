@@ -184,7 +184,7 @@ def explain(
     >>> explain([[-1, 0, 1]], [[0, 0, 9, 9]], at=(1, 0))[0].value
     9.0
     """
-    from convcli.lessons.explain.explain import Explainer, first_channels
+    from convcli.lessons.explain import Explainer, first_channels
     from convcli.library import chains, pictures
     from convcli.settings import options_from_words
 
