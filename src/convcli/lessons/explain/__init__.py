@@ -203,7 +203,7 @@ class Explanation(Record, kw_only=True):
         return plain
 
 
-# ------------------------------------------------------------------ from a frame to explanations
+# ------------------------------------------------------------------ pixels of a frame
 
 COLOURS = ("red", "green", "blue")
 _OPTIONS = Options()
@@ -253,7 +253,7 @@ class Explainer:
             columns=view.columns,
             padded=view.padded,
             border=self._options.border.value,
-            spread=step.stamping and step.stamping.stride,
+            spread=None if step.stamping is None else step.stamping.stride,
             parts=parts,
             combine=step.combine,
             raw=raw,
