@@ -16,8 +16,7 @@ from convcli.choices import LearningMethod, Sharing
 from convcli.engine.correlate import correlate
 from convcli.kernels.catalogue.entry import CATALOGUE
 from convcli.kernels.spec import kernel_from
-from convcli.lessons.learning import Samples, task_for
-from convcli.lessons.learning.descent import Schedule, gradient
+from convcli.lessons.learning import Samples, Schedule, gradient, task_for
 from convcli.lessons.learning.learn import learn_task, nearest_named
 from support.commands import cells
 

@@ -341,8 +341,7 @@ def learn(
     1.0
     """
     from convcli.choices import LearningMethod, Sharing
-    from convcli.lessons.learning import task_for
-    from convcli.lessons.learning.descent import Schedule
+    from convcli.lessons.learning import Schedule, task_for
     from convcli.lessons.learning.learn import learn_task
     from convcli.library import pictures
     from convcli.settings import pair_from

@@ -15,14 +15,15 @@ from convcli.kernels.catalogue.entry import CATALOGUE, Entry
 from convcli.kernels.kernel import Kernel
 from convcli.lessons.learning import (
     Samples,
+    Schedule,
     Solution,
     Spectrum,
     Task,
     Values,
+    descend,
     solve_exactly,
     spectrum_of,
 )
-from convcli.lessons.learning.descent import Schedule, descend
 from convcli.threads import many_threaded_blas
 from convcli.values import Record, asdict, plain_json
 
@@ -142,15 +143,13 @@ def learn_task(
         exact = [solve_exactly(spectrum) for spectrum in spectra]
         if method is not LearningMethod.SGD:
             return _judged(task, spectra, exact, exact)
-        descents = [
-            descend(group, spectrum, schedule or Schedule())
-            for group, spectrum in zip(task.groups, spectra, strict=True)
-        ]
+        pairs, steps = zip(task.groups, spectra, strict=True), schedule or Schedule()
+        solutions, losses = zip(*(descend(*pair, steps) for pair in pairs), strict=True)
         history = tuple(
             (points[0][0], sum(loss for _, loss in points) / len(points))
-            for points in zip(*(losses for _, losses in descents), strict=True)
+            for points in zip(*losses, strict=True)
         )
-        return _judged(task, spectra, exact, [solution for solution, _ in descents], history)
+        return _judged(task, spectra, exact, solutions, history)
 
 
 _BEHIND, _OFF = 1e-4, 0.01
@@ -196,8 +195,7 @@ def _judged(
         nearest=tuple(filter(None, map(nearest_named, grids))),
         warnings=(
             *_of_the_pictures(undetermined, error, condition),
-            *_of_the_descent(behind, off),
-            *_of_the_target(least),
+            *_of_the_fit(behind, off, least),
         ),
         history=history,
     )
@@ -238,22 +236,15 @@ def _of_the_pictures(undetermined: int, error: float, condition: float) -> Itera
         )
 
 
-def _of_the_descent(behind: float, off: float) -> Iterator[str]:
-    """Warn of a descent that has not arrived at the exact solution."""
-    if off > _OFF:
+def _of_the_fit(behind: float, off: float, least: float) -> Iterator[str]:
+    """Warn of a descent that has not arrived, and of a target that no kernel explains."""
+    if off > _OFF or behind > _BEHIND:
+        share = f"{100 * behind:.2g} % of the target are left that a kernel can explain"
         distance = f"a weight is off by {100 * off:.1f} % of the largest"
-    elif behind > _BEHIND:
-        distance = f"{100 * behind:.2g} % of the target are left that a kernel can explain"
-    else:
-        return
-    yield (
-        f"the descent has not converged: {distance}; give it more --steps, or use "
-        "--method lstsq"
-    )
-
-
-def _of_the_target(least: float) -> Iterator[str]:
-    """Warn of a part of the target's variance that no kernel explains."""
+        yield (
+            f"the descent has not converged: {distance if off > _OFF else share}; give it more "
+            "--steps, or use --method lstsq"
+        )
     if least > _UNEXPLAINED:
         yield (
             f"no kernel of this size explains {100 * least:.0f} % of the target: was it made "
