@@ -47,12 +47,11 @@ _LARGEST_SIDE, _SMALLEST_SIDE, _TITLE, _CAPTION = 56, 8, 30, 40
 class Scene(Record, kw_only=True):
     """A small frame, what slides over it, and the result.
 
-    `planes` (C, H, W) are the input channels with their padding, which is `outside` (H, W).
-    `kernels` (O, C, kh, kw) are the filters as they slide, each with its `bias`, or None where
-    windows are pooled. `raw` and `output` (O, H', W') are the result before the range step, of
-    which `report` knows, and in pixels. `white` is drawn white; `depth_white` is the largest.
-    Of a transposed convolution (`is_stamped`) each step adds the stamp of one pixel to the
-    result: `outside` says which cells of the result are cut off, and `raw` has them, too.
+    `planes` (C, H, W) have their padding, `outside` (H, W). `kernels` (O, C, kh, kw) are None
+    where windows are pooled. `raw` and `output` (O, H', W') are the result before the range
+    step and in pixels; `white` is drawn white, `depth_white` is the largest. Where
+    `is_stamped`, a step adds the stamp of a pixel, and `outside` are the cells of `raw` that
+    are cut off.
     """
 
     planes: Grid
@@ -149,12 +148,7 @@ class Scene(Record, kw_only=True):
 
 
 class AnimationStep(Record, kw_only=True):
-    """What one frame of an animation shows.
-
-    `inputs` (H, W) and `framed` (O, H', W') say which cells have a frame; `products`
-    (C, kh, kw) are the patch or the stamp by the kernels of that number, `outputs` (O, H', W')
-    the values so far, NaN where there are none yet.
-    """
+    """What one frame shows: cells with frames, products (C, kh, kw), outputs (NaN: not yet)."""
 
     inputs: NDArray[np.bool_]
     filter: int
@@ -165,10 +159,7 @@ class AnimationStep(Record, kw_only=True):
 
 
 def scene_of(frame: Frame, link: Link, options: Options, at: Pair | None, cells: int) -> Scene:
-    """Cut a square of `cells` rows around `at` out of a frame, and filter or pool it.
-
-    It is grey, but for a bank of all colours. A `GeometryError` says what cannot be drawn.
-    """
+    """Cut a square around `at` out of a frame, grey but for a bank of colours."""
     if isinstance(link, Operator) or (isinstance(link, Plain) and link.kind not in REDUCTIONS):
         raise GeometryError(
             f"animate: expected one kernel, or a pooling as max:2, got {link.name}: choose one"
@@ -288,11 +279,6 @@ def animation_of(
     """Draw a picture for each step of a scene, or at most `frames` that skip some.
 
     The last, the whole output, stays longer than the `delay` in milliseconds of the others.
-
-    >>> from convcli.kernels.spec import kernel_from
-    >>> black, kernel = Frame(np.zeros((9, 9, 1), np.uint8)), kernel_from("[[1]]")
-    >>> len(animation_of(black, kernel, Options(), cells=3, frames=4).drawings)
-    4
     """
     scene = scene_of(frame, link, options, at, cells)
     # From the end, which is always shown: it has the whole result.

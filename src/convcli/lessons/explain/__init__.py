@@ -28,10 +28,7 @@ _DUST = 1e-12
 
 
 class Plane(Record):
-    """The share of one input channel in an answer: grids (kh, kw); None is the opacity.
-
-    The name is ``red``, ``input channel 0``, or empty where there is only one channel.
-    """
+    """The share of one input channel (None: opacity) in an answer: grids (kh, kw)."""
 
     channel: int | None
     name: str
@@ -47,8 +44,8 @@ class Plane(Record):
 class KernelAnswer(Record, kw_only=True):
     """The answer of one kernel, with a plane for each input channel of a bank.
 
-    Where colours are weighted by their opacity, a patch holds colour times opacity, and the
-    sum is divided by the `opacity` (0 to 1) that the same kernel filters.
+    Where colours are weighted by their opacity, patches hold colour times opacity, and the sum
+    is divided by the `opacity` (0 to 1) that the same kernel filters.
     """
 
     kernel: str
@@ -133,13 +130,7 @@ class KernelAnswer(Record, kw_only=True):
 
 
 def meaning_of(cosine: float | None) -> str:
-    """Say whether a cosine means similar, orthogonal or opposite.
-
-    >>> meaning_of(-0.9)
-    'opposite: the patch looks like the negative of the kernel'
-    >>> meaning_of(0.2)
-    'somewhat similar: the patch looks a little like the kernel'
-    """
+    """Say whether a cosine means similar, orthogonal or opposite."""
     if cosine is None:
         return "no direction: the patch is flat, all zero or not finite, or the kernel all zero"
     if abs(cosine) < _ORTHOGONAL:
@@ -153,14 +144,10 @@ def meaning_of(cosine: float | None) -> str:
 class Explanation(Record, kw_only=True):
     """One output value, and all that it comes from.
 
-    `at` is its row and column in the output, and `name` that of the `channel`: ``red``,
-    ``output map 3``, or empty where there is only one. `rows` and `columns` are those that the
-    window sees; `padded`, shape (kh, kw), says which pixels of the patch are padding, or zeros
-    between the pixels: of a transposed convolution `spread` says how far pixels are apart.
-    `parts` are the answers of the kernels, and `combine` says how several become `raw`, the
-    value before the step `range`. `steps` has the name of each step to the pixel, and the
-    value after it; `value` and `opacity` are what `convcli apply` writes, `white` is the
-    largest value, and `alpha` says how transparency was filtered.
+    `rows` and `columns` are those that the window sees; `padded` (kh, kw) says which taps see
+    padding or, of a transposed convolution, zeros between pixels that are `spread` apart.
+    `parts` are the answers of the kernels, which become `raw`; `steps` lead from there to the
+    pixel by name and value; `value` and `opacity` are what `convcli apply` writes.
     """
 
     at: Pair
@@ -354,10 +341,7 @@ _COMBINED: dict[Combine | None, Callable[[list[float]], float]] = {
 def steps_between(
     raw: float, value: float, mapping: str, white: int, report: Report
 ) -> tuple[tuple[str, float], ...]:
-    """Return the steps from a raw value to the pixel that was written, and their values.
-
-    `mapping` is a value of `Range`, or ``none`` for raw floats.
-    """
+    """Return the steps from a raw value to its pixel, by a value of `Range` or ``none``."""
     if mapping == "none":
         return ()
     steps: list[tuple[str, float]] = []

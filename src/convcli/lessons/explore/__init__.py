@@ -37,10 +37,7 @@ _FIELDS = ("stride", "padding", "border", "dilation", "range", "flip", "gray")
 
 
 class Explorer(Record):
-    """A page that shows itself in a notebook: see `convcli.explore`.
-
-    `html` is all of the page: it needs no other file and no network.
-    """
+    """A page that needs no other file and shows itself in a notebook: see `convcli.explore`."""
 
     html: str
 
@@ -62,11 +59,7 @@ class Explorer(Record):
 
 
 def explorer_of(operand: Operand, frame: Frame, options: Options, name: str) -> Explorer:
-    """Make the page of a kernel and a frame: see `convcli.explore`.
-
-    `name` is the path of the picture, as a person would write it. A `ConvcliError` is raised
-    where the picture is too large or has floats, or where the kernel does not fit it.
-    """
+    """Make the page of a kernel and a frame, `name` its path: see `convcli.explore`."""
     source = frame if options.background is None else frame.on(options.background)
     _check_picture(source)
     _check_kernels(operand.kernels)

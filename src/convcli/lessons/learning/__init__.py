@@ -24,10 +24,7 @@ for each window, and with their cube for the solution of the equations."""
 
 
 class Samples(Record):
-    """Inputs (I, H, W), and the targets (O, H', W') of their "valid" windows of a size.
-
-    `known` (H', W') says where the target was not cut off at 0 or white.
-    """
+    """Inputs (I, H, W), targets (O, H', W') of their "valid" windows, and which are `known`."""
 
     inputs: Values
     targets: Values
@@ -54,10 +51,10 @@ class Samples(Record):
 
 
 class Task(Record):
-    """A group of samples that share their weights for each kernel that is to be learnt.
+    """A group of samples for each kernel that is to be learnt: they share its weights.
 
-    `left_out` is the part of the target's values that are left out, because they are 0 or
-    white; `rounded` says whether the target's dtype holds whole numbers only.
+    `left_out` is the part of the target's values that are 0 or white; `rounded` says whether
+    the target's dtype holds whole numbers only.
     """
 
     groups: tuple[tuple[Samples, ...], ...]
@@ -72,7 +69,6 @@ def task_for(
     """Cut two pictures into samples: the source (H, W, C), and the target (H, W, O).
 
     The target may have the size of "valid" windows, too: those that see padding are not used.
-    What does not fit is a `GeometryError`; numbers that are not finite an `ImageError`.
     """
     inside = _inside(target, source.shape, size)
     for name, values in (("INPUT", source), ("TARGET", inside)):
@@ -147,11 +143,7 @@ _STRIP_NUMBERS = 2**17
 
 
 def sums_of_products(group: Sequence[Samples]) -> Values:
-    """Return DᵀD of the design matrix D, which has a row for each window of known target.
-
-    The row holds the I·kh·kw pixels that the window sees, the O values that should come out,
-    and a 1: the last row of the result holds sums, and the number of windows.
-    """
+    """Return DᵀD of the design matrix D: the last row holds sums, and the number of windows."""
     columns = group[0].weights + len(group[0].targets) + 1
     sums = np.zeros((columns, columns))
     for samples in group:
@@ -184,8 +176,7 @@ class Solution(Record):
 class Spectrum(Record):
     """The eigenvalues and eigenvectors of the covariance matrix of n = I·kh·kw pixels.
 
-    `cross`, shape (n, O), has the covariances of patches and targets; `patch` and `target`
-    are their means; `variance` is that of the targets; `count` the number of windows.
+    `cross` (n, O) has the covariances of patches and targets; `patch` and `target` are means.
     """
 
     values: Values
@@ -238,10 +229,7 @@ def spectrum_of(group: Sequence[Samples]) -> Spectrum:
 
 
 def solve_exactly(spectrum: Spectrum) -> Solution:
-    """Solve the normal equations: least squares, exact up to the rounding of float64.
-
-    Where the pictures do not determine the weights, the smallest weights that fit are taken.
-    """
+    """Return the smallest weights of least squares, exact up to the rounding of float64."""
     kept = spectrum.determined
     vectors = spectrum.vectors[:, kept]
     weights = vectors @ ((vectors.T @ spectrum.cross) / spectrum.values[kept, np.newaxis])
@@ -270,9 +258,8 @@ _POINTS = 200
 def gradient(patches: Values, errors: Values) -> Values:
     """Return the gradient of half the mean squared error with respect to the weights.
 
-    `patches` (I·kh·kw, n) are the pixels that n windows see, `errors` (O, n) the output minus
-    the target. It is the "valid" correlation of the input with the error map; as a product
-    with the patches, which are there already, it takes a hundredth of the time.
+    `patches` are (I·kh·kw, n), `errors` (O, n). It is the "valid" correlation of the input with
+    the error map; as a product with the patches it takes a hundredth of the time.
     """
     slope: Values = (errors @ patches.T) / patches.shape[1]
     return slope
@@ -291,8 +278,7 @@ def descend(
 ) -> tuple[Solution, list[tuple[int, float]]]:
     """Learn by stochastic gradient descent with momentum, on values of mean 0 and deviation 1.
 
-    The second part of the result has the mean squared error over a crop, for some of the
-    steps. A descent that diverges at every rate is a `ConvcliError`.
+    The second part of the result has the mean squared error over a crop for some of the steps.
     """
     for halvings in range(_TRIES):
         descent = _Descent(group, spectrum, 2.0**-halvings)

@@ -36,10 +36,7 @@ largest. The catalogue's own kernels of fixed weights differ by at least as much
 
 
 class Nearest(Record):
-    """The kernel of the catalogue whose weights are nearest to those of another kernel.
-
-    `difference` is the largest of two weights; where it is `near`, they share the name.
-    """
+    """The nearest kernel of the catalogue: `near` enough to give its name, or not."""
 
     kernel: str
     difference: float
@@ -47,11 +44,7 @@ class Nearest(Record):
 
 
 def nearest_named(grid: Values) -> Nearest | None:
-    """Return the nearest kernel of the catalogue; None where none fits into the grid (2×3).
-
-    >>> nearest_named(np.array([[-1.0, 0, 1], [-2, 0, 2], [-1, 0, 1.01]])).kernel
-    'sobel-x'
-    """
+    """Return the nearest kernel of the catalogue; None where none fits into the grid (2×3)."""
     gaps = [
         (float(np.abs(placed - grid).max()), kernel)
         for kernel, placed in _candidates(grid.shape)
@@ -92,15 +85,12 @@ def _settings(entry: Entry, shape: tuple[int, ...]) -> list[dict[str, float]]:
 class Learnt(Record, kw_only=True):
     """A kernel that was learnt, and how well the pictures determine it.
 
-    `residual` is the root mean square of the output minus the target, in the target's units;
-    `unexplained` its square as part of the target's variance, 0 to 1. `condition` is that of
-    the normal equations, infinite where some directions of the weights are `undetermined`, and
-    `rounding_error` the standard error of the least certain weight, from rounding to whole
-    numbers. `left_out` is the part of the target's values that were left out, because they are
-    0 or white, and `converged` says whether the weights are as good as the exact ones.
-    `nearest` has the nearest kernel of the catalogue for each 2-D kernel, where one fits into
-    it, and `warnings` are sentences that say what limits the answer. `history` has steps and
-    mean squared errors of gradient descent.
+    `residual` is the root mean square of the output minus the target, `unexplained` its square
+    as part of the target's variance. `condition` is that of the normal equations, infinite
+    where directions of the weights are `undetermined`; `rounding_error` the standard error of
+    the least certain weight, from rounding to whole numbers. `converged` says whether the
+    weights are as good as the exact ones. `history` has steps and mean squared errors of a
+    descent.
     """
 
     kernel: Kernel

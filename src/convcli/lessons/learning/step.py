@@ -139,8 +139,7 @@ def step_on_crop(
 ) -> LearningStep:
     """Take a step on a square of `cells` rows of two grey pictures, with pixels of 0 to 1.
 
-    `start` is the kernel, or the size of the mean that stands for it. The target is what lies
-    under the middle of each window.
+    `start` is the kernel, or the size of a mean. The target lies under the windows' middles.
     """
     if before.shape != after.shape:
         raise GeometryError(

@@ -21,14 +21,11 @@ _FLOAT = 4
 
 
 class StackRow(Record, kw_only=True):
-    """One layer, counted.
+    """One layer, counted: the size of its output, its receptive fields down and across.
 
-    `volume` is the size of its output, `fields` are its receptive fields down and across;
-    `all_seen` is true after a fully connected layer. `sources` are the numbers of the layers
-    whose outputs come to it (0 is the input), `depth` counts the residual blocks around it.
-    `arithmetic` says how the parameters are counted, as
-    ``(3·3·3+1)·64``. `unseen` has the rows and columns that no window sees because of the
-    stride, and `exact` the output size before truncation.
+    `sources` are the numbers of the layers whose outputs come to it (0 is the input), `depth`
+    counts the residual blocks around it. `arithmetic` says how the parameters are counted, as
+    ``(3·3·3+1)·64``. `exact` has the output size before truncation.
     """
 
     spec: LayerSpec
@@ -251,11 +248,7 @@ def stack(layers: str | Sequence[str], size: str | Sequence[int] | None = None) 
 
 
 def stack_of(source: Volume, layers: Sequence[LayerSpec]) -> Stack:
-    """Count each layer of a stack, in order.
-
-    A `GeometryError` is raised if there is no layer, one does not fit its input (a map would
-    shrink below one pixel), or a residual block is not closed.
-    """
+    """Count each layer of a stack, in order: see `stack`."""
     if not layers:
         raise GeometryError("stack: expected at least one layer, got none: as conv:64,k3,p1")
     rows = [StackRow(spec=LayerSpec(text="input", layer_type="input"), volume=source)]
@@ -280,8 +273,7 @@ def stack_of(source: Volume, layers: Sequence[LayerSpec]) -> Stack:
 def _sources(word: str, number: int, blocks: list[tuple[int, int]]) -> tuple[int, ...]:
     """Return the numbers of the layers whose output a layer gets.
 
-    `blocks` are the residual blocks that are open: the number of the layer where each begins,
-    and of the layer where its main way ends.
+    `blocks` are the residual blocks that are open: where each begins, and its main way ends.
     """
     if word == "residual":
         blocks.append((number, 0))

@@ -37,11 +37,7 @@ _IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
 
 class Activation(Record, kw_only=True):
-    """What one layer answers.
-
-    `values` are float32, shape (H, W, C), `number` counts layers from 1, and `seconds` is the
-    time that the layer took.
-    """
+    """What one layer, counted from 1, answers: float32, shape (H, W, C)."""
 
     number: int
     row: StackRow
@@ -66,10 +62,7 @@ class Activation(Record, kw_only=True):
         return [int(index) for index in np.argsort(-energy, kind="stable")[:count]]
 
     def top_classes(self, count: int = 5) -> list[tuple[int, float]]:
-        """Return the numbers and the probabilities of the most probable classes.
-
-        It is empty where the layer answers maps, not single values.
-        """
+        """Return the numbers and the probabilities of the likeliest classes; none of maps."""
         if self.values.shape[:2] != (1, 1):
             return []
         values = self.values.ravel().astype(np.float64)
@@ -147,8 +140,7 @@ def input_gradient(
 ) -> Maps:
     """Return the gradient of a sum of units with respect to the input, shape (H, W, C).
 
-    The units are all maps of the last row at one place (row, column), and `mix` has the factor
-    of each map. The answers of all layers are kept until the way back.
+    The units are all maps of the last row at one place, and `mix` has the factor of each map.
     """
     backs = []
     for answer, back in _forward(rows, weights, values, jobs):

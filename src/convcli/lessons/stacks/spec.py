@@ -32,9 +32,8 @@ _LARGEST, _MOST_DIGITS = 10**7, 100
 class LayerSpec(Record, kw_only=True):
     """One layer of a stack, as a person writes it in `text`.
 
-    `layer_type` is a key of `_SETTINGS`, or one of `_PLAIN`. `units` are filters, or the units
-    of a fully connected layer; the kernel of ``adaptive`` is the size of its output. `weights`
-    says where a file of weights has them: ``file::name``, or a name.
+    `units` are filters, or the units of a fully connected layer; the kernel of ``adaptive`` is
+    the size of its output. `weights` is ``file::name``, or a name, in a file of weights.
     """
 
     text: str
@@ -68,13 +67,7 @@ class LayerSpec(Record, kw_only=True):
 
 
 def layer_from(text: str) -> LayerSpec:
-    """Parse one layer: its name, a colon, its number, and settings by their letters.
-
-    The stride of a pool is its kernel unless it is given, as in torch.
-
-    >>> layer_from("pool:3,s2").stride, layer_from("conv:64,k3,p1,nobias").bias
-    ((2, 2), False)
-    """
+    """Parse one layer: its name, a colon, its number, and settings by their letters."""
     name, colon, rest = text.strip().partition(":")
     layer_type = _ALIASES.get(name.lower(), name.lower())
     if layer_type in _PLAIN:
@@ -171,11 +164,7 @@ def _refuse(text: str, fault: str, remedy: str) -> NoReturn:
 
 
 def volume_from(text: str) -> Volume:
-    """Parse the size of an input: rows × columns × channels, or rows × columns.
-
-    >>> volume_from("224x224x3")
-    Volume(channels=3, height=224, width=224)
-    """
+    """Parse the size of an input: rows × columns × channels, or rows × columns."""
     parts = text.strip().lower().replace("×", "x").split("x")
     numbers = [int(part) for part in parts if _is_whole(part) and _is_in_range(part)]
     if len(numbers) != len(parts) or len(parts) not in {2, 3} or 0 in numbers:
@@ -199,14 +188,7 @@ _LAYER_KEYS = ("layer", "filters", "units", "size", "k", "s", "p", "d", "g", "bi
 
 
 def layers_of(words: Sequence[str]) -> tuple[Volume | None, list[LayerSpec]]:
-    """Return the layers that some words mean, and the input's size where they give it.
-
-    One word can be the name of a network or a ``.json`` file; others are layers.
-
-    >>> size, layers = layers_of(["lenet"])
-    >>> size, layers[0].text
-    (Volume(channels=1, height=32, width=32), 'conv:6,k5')
-    """
+    """Return the layers of a network's name, a ``.json`` file, or words; the size, if given."""
     if len(words) == 1 and words[0] in PRESETS:
         size, text = PRESETS[words[0]]
         return volume_from(size), layers_from([text])

@@ -83,10 +83,7 @@ class WeightFiles(contextlib.ExitStack):
 
 
 class RandomWeights:
-    """Normal weights of variance 2/n for n inputs (He et al., 2015), and no biases.
-
-    Batch norm then changes nothing. The same seed gives the same weights.
-    """
+    """Normal weights of variance 2/n for n inputs (He et al., 2015), no biases, by a seed."""
 
     def __init__(self, seed: int) -> None:
         self._seed = seed
