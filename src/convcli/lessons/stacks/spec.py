@@ -68,35 +68,35 @@ class LayerSpec(Record, kw_only=True):
 
 def layer_from(text: str) -> LayerSpec:
     """Parse one layer: its name, a colon, its number, and settings by their letters."""
-    name, colon, rest = text.strip().partition(":")
+    text = text.strip()
+    name, colon, rest = text.partition(":")
     layer_type = _ALIASES.get(name.lower(), name.lower())
-    if layer_type in _PLAIN:
-        if colon:
-            _refuse(text, f"{layer_type} takes no settings", f"write '{layer_type}'")
-        return LayerSpec(text=layer_type, layer_type=layer_type)
-    known = [*_SETTINGS, *_PLAIN]
-    if layer_type not in _SETTINGS:
+    if layer_type in _SETTINGS:
+        return _layer(text, layer_type, _settings(text, layer_type, rest.strip().lower()))
+    if layer_type not in _PLAIN:
+        known = [*_SETTINGS, *_PLAIN]
         near = difflib.get_close_matches(layer_type, known, n=1, cutoff=0.5)
         hint = f"did you mean {near[0]}?" if near else f"use {', '.join(known)}"
         _refuse(text, "no such layer", hint)
-    text = text.strip()
-    return _layer(text, layer_type, _settings(text, layer_type, rest.strip().lower()))
+    if colon:
+        _refuse(text, f"{layer_type} takes no settings", f"write '{layer_type}'")
+    return LayerSpec(text=layer_type, layer_type=layer_type)
 
 
 def _settings(text: str, layer_type: str, rest: str) -> dict[str, Any]:
     """Return the settings by their letters; the first number has none."""
     settings: dict[str, Any] = {}
     first, letters = _SETTINGS[layer_type]
+    more = ["nobias"] * (layer_type in _WITH_BIAS)
     for part in (part.strip() for part in rest.split(",") if rest):
         letter = part[:1] if part[:1].isalpha() else ""
-        if part == "nobias" and layer_type in _WITH_BIAS:
+        if part in more:
             settings["bias"] = False
             continue
         if not part:
             _refuse(text, "nothing stands beside a comma", "leave the comma out")
         if letter and letter not in letters:
-            takes = [f"a number of {first}", *(f"{each}N" for each in letters)]
-            takes += ["nobias"] * (layer_type in _WITH_BIAS)
+            takes = [f"a number of {first}", *(f"{each}N" for each in letters), *more]
             _refuse(text, f"no setting '{part}'", f"{layer_type} takes {', '.join(takes)}")
         if letter in settings:
             _refuse(text, f"'{letter or first}' is given twice", "give it once")
@@ -104,30 +104,27 @@ def _settings(text: str, layer_type: str, rest: str) -> dict[str, Any]:
     return settings
 
 
-def _layer(text: str, layer_type: str, settings: dict[str, Any]) -> LayerSpec:
-    is_pool, has_bias = layer_type in _POOLS, layer_type in _WITH_BIAS
-    if is_pool and settings.keys() >= {"", "k"}:
+def _layer(text: str, layer_type: str, given: dict[str, Any]) -> LayerSpec:
+    is_pool, noun = layer_type in _POOLS, _SETTINGS[layer_type][0]
+    if is_pool and given.keys() >= {"", "k"}:
         _refuse(text, "the kernel is given twice", "give it once")
-    number = settings.get("", settings.get("k") if is_pool else None)
+    number = given.get("", given.get("k") if is_pool else None)
+    noun = "number of " * (layer_type in _WITH_BIAS) + noun
     if number is None:
-        what = "number of " * has_bias + _SETTINGS[layer_type][0]
-        _refuse(text, f"its {what} is missing", f"write {layer_type}:N, N a number")
-    if layer_type == "conv" and "k" not in settings:
-        _refuse(text, "its kernel size is missing", f"write {text},k3")
-    if has_bias and number[0] != number[1]:
-        what = _SETTINGS[layer_type][0]
-        _refuse(text, f"expected one number of {what}, got two", "give one")
-    kernel = settings.get("k", (1, 1) if has_bias else number)
+        _refuse(text, f"its {noun} is missing", f"write {layer_type}:N, N a number")
+    kernel, units = number, 1 if is_pool else number[0]
+    if layer_type in _WITH_BIAS:
+        kernel = given.get("k", (1, 1))
+        if layer_type == "conv" and "k" not in given:
+            _refuse(text, "its kernel size is missing", f"write {text},k3")
+        if number[0] != number[1]:
+            _refuse(text, f"expected one {noun}, got two", "give one")
+    words = {"s": "stride", "p": "padding", "d": "dilation", "bias": "bias"}
+    settings = {words[letter]: given[letter] for letter in words.keys() & given.keys()}
+    settings = {"stride": kernel if is_pool else (1, 1), "padding": (0, 0)} | settings
+    groups = given.get("g", (1, 1))[0]
     layer = LayerSpec(
-        text=text,
-        layer_type=layer_type,
-        units=settings.get("", (1, 1))[0] if not is_pool else 1,
-        kernel=kernel,
-        stride=settings.get("s", kernel if is_pool else (1, 1)),
-        padding=settings.get("p", (0, 0)),
-        dilation=settings.get("d", (1, 1)),
-        groups=settings.get("g", (1, 1))[0],
-        bias=settings.get("bias", True),
+        text=text, layer_type=layer_type, units=units, kernel=kernel, groups=groups, **settings
     )
     if is_pool and any(axis.before > axis.kernel // 2 for axis in layer.window.axes):
         _refuse(text, "the padding is wider than half of the kernel", "pad less")  # as torch
