@@ -148,20 +148,6 @@ _DIRECT_LIMIT = 4 * 10**8
 """The most products that the direct method computes: about a minute."""
 
 
-def convolve_direct(a: Sequence[Number], b: Sequence[Number]) -> list[Number]:
-    """Convolve two sequences by summing the diagonals: m·n products."""
-    if (products := len(a) * len(b)) > _DIRECT_LIMIT:
-        raise SequenceError(
-            f"expected at most {_DIRECT_LIMIT:,} products for the direct way, got "
-            f"{products:,}: use --method fft"
-        )
-    result: list[Number] = [0] * (len(a) + len(b) - 1)
-    for i, left in enumerate(a):
-        for j, right in enumerate(b, start=i):
-            result[j] += left * right
-    return [_reduced(value) for value in result]
-
-
 def convolve_exactly(
     a: Sequence[Number], b: Sequence[Number], *, fft: bool | None = None
 ) -> list[Number]:
@@ -170,7 +156,13 @@ def convolve_exactly(
         count = operations(len(a), len(b))
         fft = count.fft < count.direct
     if not fft:
-        return convolve_direct(a, b)
+        if (products := len(a) * len(b)) > _DIRECT_LIMIT:
+            raise SequenceError(
+                f"expected at most {_DIRECT_LIMIT:,} products for the direct way, got "
+                f"{products:,}: use --method fft"
+            )
+        left, right = (np.array(each, object) for each in (a, b))
+        return [_reduced(value) for value in np.convolve(left, right)]
 
     below_a, below_b = (math.lcm(*(x.denominator for x in s)) for s in (a, b))
     whole = _convolve_integers([int(x * below_a) for x in a], [int(x * below_b) for x in b])

@@ -110,11 +110,16 @@ class KernelAnswer(Record, kw_only=True):
         return bool(abs(weights.sum()) <= _DUST * np.abs(weights).sum())
 
     @property
+    def similarity(self) -> float | None:
+        """The cosine that says how alike patch and kernel are."""
+        return self.centred_cosine if self.sums_to_zero else self.cosine
+
+    @property
     def meaning(self) -> str | None:
         """How alike patch and kernel are, in words; None for a kernel that averages."""
         if not self.sums_to_zero and (self._weights >= 0).all():
             return None  # the answer is a brightness, which has no pattern
-        return meaning_of(self.centred_cosine if self.sums_to_zero else self.cosine)
+        return meaning_of(self.similarity)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the answer by the names that JSON has for its parts."""

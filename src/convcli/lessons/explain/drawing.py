@@ -83,14 +83,13 @@ def _value(answer: Explanation) -> Facts:
 
 def _similarity(answer: Explanation, part: KernelAnswer) -> Facts:
     """Return the verdict on patch and kernel: none of a kernel that averages, or of zeros."""
-    cosine = part.centred_cosine if part.sums_to_zero else part.cosine
     if answer.spread is not None or part.meaning is None:
         return []
-    if cosine is None:
+    if part.similarity is None:
         return [("means", part.meaning)]
-    without = " without the mean brightness" if part.sums_to_zero else ""
+    without = " without the mean brightness" * part.sums_to_zero
     # 0.0 is added so that no -0.00 is shown.
-    return [("means", f"cosine {round(cosine, 2) + 0.0:.2f}{without}, {part.meaning}")]
+    return [("means", f"cosine {round(part.similarity, 2) + 0.0:.2f}{without}, {part.meaning}")]
 
 
 def _padding(answer: Explanation) -> Facts:
