@@ -26,6 +26,7 @@ _PLAIN = ("relu", "bn", "dropout", "flatten", "softmax", "gap", "residual", "sho
 
 _ALIASES = {"maxpool": "pool", "max": "pool", "linear": "fc", "dense": "fc", "batchnorm": "bn"}
 _POOLS, _WITH_BIAS = ("pool", "avgpool"), ("conv", "fc")
+SLIDING = ("conv", *_POOLS)
 _LARGEST, _MOST_DIGITS = 10**7, 100
 
 
@@ -57,7 +58,7 @@ class LayerSpec(Record, kw_only=True):
 
         Window i of n of an adaptive pool goes from ⌊i·size/n⌋ to ⌈(i+1)·size/n⌉.
         """
-        if self.layer_type in {"conv", "pool", "avgpool"}:
+        if self.layer_type in SLIDING:
             first = self.window.axes[axis].source(place)
             return first, first + self.window.axes[axis].extent - 1
         if self.layer_type in {"adaptive", "gap"}:
@@ -209,19 +210,7 @@ def _layers_in_file(path: str) -> tuple[Volume | None, list[LayerSpec]]:
     if not isinstance(layers, list) or not layers:
         raise GeometryError(f'{path}: expected a list of layers: ["conv:64,k3,p1", "relu"]')
     volume = volume_from(_joined(given["in"])) if "in" in given else None
-    return volume, [
-        replace(layer_from(_text(entry)), weights=_weights(entry, Path(path).parent))
-        for entry in layers
-    ]
-
-
-def _weights(entry: object, folder: Path) -> str:
-    """Return where a layer's weights are; a file is sought beside the JSON."""
-    place = entry.get("weights", "") if isinstance(entry, dict) else ""
-    if not isinstance(place, str):
-        _refuse(str(entry), "expected weights as text", 'as "model.safetensors::conv1"')
-    file, colons, name = place.rpartition("::")
-    return f"{folder / file}::{name}" if colons else place
+    return volume, [_layer_in_file(entry, Path(path).parent) for entry in layers]
 
 
 def _check_keys(where: str, given: dict[str, object], known: Sequence[str]) -> None:
@@ -230,21 +219,24 @@ def _check_keys(where: str, given: dict[str, object], known: Sequence[str]) -> N
         raise GeometryError(f"{where}: an unknown key '{unknown[0]}': use {', '.join(known)}")
 
 
-def _text(entry: object) -> str:
-    """Return a layer as a person writes it on the command line."""
+def _layer_in_file(entry: object, folder: Path) -> LayerSpec:
+    """Parse a text, or an object as such a text; its file of weights is sought in a folder."""
     if isinstance(entry, str):
-        return entry
+        return layer_from(entry)
     if not isinstance(entry, dict) or not isinstance(entry.get("layer"), str):
         _refuse(str(entry), "expected text or an object with 'layer'", 'as "conv:64,k3,p1"')
-    _check_keys(f"layer '{entry['layer']}'", entry, _LAYER_KEYS)
-    if not isinstance(entry.get("bias", True), bool):
-        _refuse(
-            str(entry["layer"]), "expected a bias of true or false", "leave it out for true"
-        )
+    name, bias, weights = entry["layer"], entry.get("bias", True), entry.get("weights", "")
+    _check_keys(f"layer '{name}'", entry, _LAYER_KEYS)
+    if not isinstance(bias, bool):
+        _refuse(name, "expected a bias of true or false", "leave it out for true")
     parts = [_joined(entry[key]) for key in ("filters", "units", "size") if key in entry]
     parts += [f"{key}{_joined(entry[key])}" for key in "kspdg" if key in entry]
-    parts += ["nobias"] * (entry.get("bias") is False)
-    return f"{entry['layer']}:{','.join(parts)}" if parts else str(entry["layer"])
+    parts += ["nobias"] * (not bias)
+    layer = layer_from(f"{name}:{','.join(parts)}" if parts else name)
+    if not isinstance(weights, str):
+        _refuse(str(entry), "expected weights as text", 'as "model.safetensors::conv1"')
+    file, colons, tensor = weights.rpartition("::")
+    return replace(layer, weights=f"{folder / file}::{tensor}" if colons else weights)
 
 
 def _joined(value: object) -> str:
