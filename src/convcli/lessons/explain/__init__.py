@@ -44,82 +44,26 @@ class Plane(Record):
 class KernelAnswer(Record, kw_only=True):
     """The answer of one kernel, with a plane for each input channel of a bank.
 
-    Where colours are weighted by their opacity, patches hold colour times opacity, and the sum
-    is divided by the `opacity` (0 to 1) that the same kernel filters.
+    Where colours are weighted by their opacity, patches hold colour times opacity, and `total`,
+    the sum of all products, is divided by what the same kernel has `seen` of the `opacity`, 0
+    to 1. `raw` has the bias, too. The cosines are those of the angle between kernel and patch,
+    and patch minus its mean, which counts where weights sum to 0 (`is_centred`); None where one
+    of the two is all zero. `meaning` is None for a kernel that averages.
     """
 
     kernel: str
     weights_sum: float
     planes: tuple[Plane, ...]
     bias: float
-    opacity: Plane | None = None
-
-    @property
-    def total(self) -> float:
-        """The sum of all products: the dot product of patch and kernel."""
-        return float(sum(plane.products.sum() for plane in self.planes))
-
-    @property
-    def filtered_opacity(self) -> float | None:
-        """The filtered opacity, which the sum is divided by; None where there is none."""
-        if self.opacity is None:
-            return None
-        return float(self.opacity.products.sum()) / self.weights_sum
-
-    @property
-    def is_invisible(self) -> bool:
-        """Whether the opacity leaves no colour to recover."""
-        return self.filtered_opacity is not None and self.filtered_opacity <= INVISIBLE
-
-    @property
-    def colour(self) -> float:
-        """The sum divided by the filtered opacity; 0 where the opacity is almost 0."""
-        return 0.0 if self.is_invisible else self.total / (self.filtered_opacity or 1.0)
-
-    @property
-    def raw(self) -> float:
-        """The answer, before it is combined with others or becomes a pixel."""
-        return 0.0 if self.is_invisible else self.colour + self.bias
-
-    @property
-    def cosine(self) -> float | None:
-        """Cosine of the angle between patch and kernel; None where one of them is all zero."""
-        return self._cosine(0.0)
-
-    @property
-    def centred_cosine(self) -> float | None:
-        """The cosine of the patch minus its mean: of its pattern without its brightness."""
-        return self._cosine(float(np.mean([plane.patch.mean() for plane in self.planes])))
-
-    def _cosine(self, mean: float) -> float | None:
-        seen = np.concatenate([plane.patch for plane in self.planes], axis=None)
-        patch, weights = seen - mean, self._weights
-        length, size = float(np.linalg.norm(patch)), float(np.linalg.norm(weights))
-        if length <= _DUST * float(np.linalg.norm(seen)) or size <= 0:
-            return None
-        return float(patch @ weights) / (length * size)
-
-    @property
-    def _weights(self) -> Grid:
-        return np.concatenate([plane.weights for plane in self.planes], axis=None)
-
-    @property
-    def sums_to_zero(self) -> bool:
-        """Whether the weights sum to 0, so that a flat patch answers 0."""
-        weights = self._weights
-        return bool(abs(weights.sum()) <= _DUST * np.abs(weights).sum())
-
-    @property
-    def similarity(self) -> float | None:
-        """The cosine that says how alike patch and kernel are."""
-        return self.centred_cosine if self.sums_to_zero else self.cosine
-
-    @property
-    def meaning(self) -> str | None:
-        """How alike patch and kernel are, in words; None for a kernel that averages."""
-        if not self.sums_to_zero and (self._weights >= 0).all():
-            return None  # the answer is a brightness, which has no pattern
-        return meaning_of(self.similarity)
+    opacity: Plane | None
+    total: float
+    seen: float | None
+    colour: float
+    raw: float
+    cosine: float | None
+    centred_cosine: float | None
+    is_centred: bool
+    meaning: str | None
 
     def as_dict(self) -> dict[str, Any]:
         """Return the answer by the names that JSON has for its parts."""
@@ -129,8 +73,7 @@ class KernelAnswer(Record, kw_only=True):
             "planes": [fields_of(plane, *grids) for plane in self.planes],
             **opacity,
             "sum": self.total,
-            "seen": self.filtered_opacity,
-            **fields_of(self, "bias", "raw", "cosine", "centred_cosine", "meaning"),
+            **fields_of(self, "seen", "bias", "raw", "cosine", "centred_cosine", "meaning"),
         }
 
 
@@ -308,17 +251,53 @@ def _name(channel: int, channels: int) -> str:
 
 
 def _part(name: str, kernel: Kernel, view: _View, channel: int) -> KernelAnswer:
-    opacity = None
+    opacity, planes = None, _planes(kernel, view.patch, channel)
     # The answer of a kernel that sums to 0 is not divided: its filtered opacity would be 0.
     if view.opacity is not None and not kernel.is_zero_sum:
         opacity = Plane(None, "opacity", view.opacity, kernel.weights)
+    weights_sum = float(kernel.sums[channel if kernel.is_bank else 0])
+    bias = kernel.bias[channel % len(kernel.bias)] if kernel.bias else 0.0
+    total = float(sum(plane.products.sum() for plane in planes))
+    seen = None if opacity is None else float(opacity.products.sum()) / weights_sum
+    is_invisible = seen is not None and seen <= INVISIBLE
+    colour = 0.0 if is_invisible else total / (seen or 1.0)
     return KernelAnswer(
         kernel=name,
-        weights_sum=float(kernel.sums[channel if kernel.is_bank else 0]),
-        planes=_planes(kernel, view.patch, channel),
-        bias=kernel.bias[channel % len(kernel.bias)] if kernel.bias else 0.0,
+        weights_sum=weights_sum,
+        planes=planes,
+        bias=bias,
         opacity=opacity,
+        total=total,
+        seen=seen,
+        colour=colour,
+        raw=0.0 if is_invisible else colour + bias,
+        **_likeness(planes),
     )
+
+
+def _likeness(planes: tuple[Plane, ...]) -> dict[str, Any]:
+    """Return how alike patch and kernel are, in numbers and in words."""
+    patch = np.concatenate([plane.patch for plane in planes], axis=None)
+    weights = np.concatenate([plane.weights for plane in planes], axis=None)
+    cosine = _cosine(patch, weights, 0.0)
+    centred = _cosine(patch, weights, float(np.mean([plane.patch.mean() for plane in planes])))
+    is_centred = bool(abs(weights.sum()) <= _DUST * np.abs(weights).sum())
+    # The answer of a kernel that averages is a brightness, which has no pattern.
+    averages = not is_centred and (weights >= 0).all()
+    return {
+        "cosine": cosine,
+        "centred_cosine": centred,
+        "is_centred": is_centred,
+        "meaning": None if averages else meaning_of(centred if is_centred else cosine),
+    }
+
+
+def _cosine(seen: Grid, weights: Grid, mean: float) -> float | None:
+    patch = seen - mean
+    length, size = float(np.linalg.norm(patch)), float(np.linalg.norm(weights))
+    if length <= _DUST * float(np.linalg.norm(seen)) or size <= 0:
+        return None
+    return float(patch @ weights) / (length * size)
 
 
 def _planes(kernel: Kernel, patch: Grid, channel: int) -> tuple[Plane, ...]:
