@@ -38,8 +38,7 @@ from convcli.values import Record, replace
 
 Grid = NDArray[np.float64]
 
-_WIDE, _HIGH = 1240, 560
-"""Pixels that the grids may take; three channels may be twice as high."""
+_WIDE, _HIGH = 1240, 560  # pixels that the grids may take; three channels may be twice as high
 _FIVE_DIGITS_WIDE, _THREE_DIGITS = 40, 999
 _LARGEST_SIDE, _SMALLEST_SIDE, _TITLE, _CAPTION = 56, 8, 30, 40
 

@@ -32,8 +32,7 @@ NAMES_ELSEWHERE: dict[Border, tuple[str, str, str, str, str]] = {
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 _RGB = 3
 _MAGNIFIED = 10
-_SIDE_PIXELS = 28
-"""Rows and columns of the picture that a strip shows."""
+_SIDE_PIXELS = 28  # rows and columns of the picture that a strip shows
 
 
 def drawn(border: Border, width: int, length: int = 4) -> str:

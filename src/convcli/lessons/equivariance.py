@@ -19,8 +19,7 @@ from convcli.values import Record, plain_json, replace
 
 Values = NDArray[Any]
 
-_NOISE = 1e-5
-"""A difference below this part of the largest possible value is a rounding error."""
+_NOISE = 1e-5  # a difference below this part of the largest possible value is a rounding error
 
 
 class Difference(Record, kw_only=True):

@@ -16,8 +16,7 @@ from convcli.values import Record, asdict
 
 Values = NDArray[Any]
 
-_FLAT = 1e-5
-"""A standard deviation below this part of the picture's range counts as 0."""
+_FLAT = 1e-5  # a standard deviation below this part of the picture's range counts as 0
 
 _FAINT = 0.01
 """Windows of less contrast, as a part of the picture's largest, are noise and not compared."""

@@ -35,8 +35,7 @@ _CELLS = 360
 _NUMBERED = 9
 _LARGEST_CELL, _SMALLEST_CELL = 52, 4
 _RESPONSE_SCALE = 6
-_SLICES = 64
-"""The most slices of a filter bank that a figure shows."""
+_SLICES = 64  # the most slices of a filter bank that a figure shows
 
 
 def kernel_figure(operand: Kernel | Operator) -> Frame:
@@ -78,8 +77,7 @@ def _labels(weights: NDArray[np.float64]) -> list[list[str]]:
     return [[tight(value) for value in row] for row in without_dust(weights).tolist()]
 
 
-_LABEL = 120
-"""Pixels that the name of a slice takes."""
+_LABEL = 120  # pixels that the name of a slice takes
 
 
 def _slices(kernel: Kernel) -> Canvas:

@@ -29,8 +29,7 @@ _COMBINATIONS = {
     Combine.MIN: "smallest answer",
 }
 _SEPARABLE = "1 (separable: a column times a row)"
-_TYPICAL = (1080, 1920)
-"""Rows and columns of the picture that `strategy_of` plans for."""
+_TYPICAL = (1080, 1920)  # rows and columns of the picture that `strategy_of` plans for
 
 _LONGEST_FACTOR = 17
 _FEW = 6
@@ -114,8 +113,7 @@ def _listed(values: list[float]) -> str:
 
 
 _MIDDLE, _HALF_RANGE = 128, 127
-_DUST = 1e-13
-"""A weight below this part of the largest one is a 0 with rounding errors."""
+_DUST = 1e-13  # a weight below this part of the largest one is a 0 with rounding errors
 
 
 def cell_colors(grid: NDArray[np.float64]) -> NDArray[np.uint8]:

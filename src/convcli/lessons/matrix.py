@@ -16,8 +16,7 @@ from convcli.pipeline.options import Options
 from convcli.text import short, tight
 from convcli.values import Record, fields_of
 
-_MOST = 4_000_000
-"""Entries of the largest matrix: 32 MB."""
+_MOST = 4_000_000  # entries of the largest matrix: 32 MB
 
 TIED: tuple[Colour, ...] = (
     (178, 24, 43), (33, 102, 172), (27, 120, 55), (118, 42, 131), (140, 81, 10), (1, 102, 94),

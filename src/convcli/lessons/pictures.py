@@ -9,8 +9,7 @@ from numpy.typing import NDArray
 from convcli.errors import GeometryError
 from convcli.storage.atomic import replacing
 
-_SHOWN = 7
-"""The most rows and columns of a kernel that are shown."""
+_SHOWN = 7  # the most rows and columns of a kernel that are shown
 
 
 def finite(values: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -16,8 +16,7 @@ from convcli.values import Record
 
 Number: TypeAlias = int | Fraction
 
-_MOST = 10**7
-"""The longest sequence: it fits into memory with room for the result."""
+_MOST = 10**7  # the longest sequence: it fits into memory with room for the result
 
 
 class SequenceError(ConvcliError):
@@ -144,8 +143,7 @@ def transforms(
     return first.tolist(), second.tolist(), (first * second).tolist(), inverse.tolist()
 
 
-_DIRECT_LIMIT = 4 * 10**8
-"""The most products that the direct method computes: about a minute."""
+_DIRECT_LIMIT = 4 * 10**8  # the most products that the direct method computes: about a minute
 
 
 def convolve_exactly(

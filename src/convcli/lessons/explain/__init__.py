@@ -23,8 +23,7 @@ from convcli.values import Record, fields_of, plain_json
 Grid = NDArray[np.float64]
 
 _ORTHOGONAL, _SIMILAR = 0.1, 0.5
-_DUST = 1e-12
-"""Below this part of its size a sum or a difference is what rounding has left."""
+_DUST = 1e-12  # below this part of its size a sum or a difference is what rounding has left
 
 
 class Plane(Record):

@@ -121,12 +121,10 @@ def _span(name: str, positions: tuple[int, ...]) -> str:
     return f"{name}s {positions[0]} to {positions[-1]}{every}"
 
 
-_SIDE = 52
-"""Pixels of a cell."""
+_SIDE = 52  # pixels of a cell
 
 GAP, MARGIN, HEAD = 56, 24, 26
-_MOST = 12
-"""The most channels that are drawn: 200 of them would be 40,000 pixels tall."""
+_MOST = 12  # the most channels that are drawn: 200 of them would be 40,000 pixels tall
 
 _NARROWEST = 720
 

@@ -15,8 +15,7 @@ from convcli.values import Record
 
 Values = NDArray[np.float64]
 
-_FEWEST = 20
-"""Samples for each weight that must remain when clipped values are left out."""
+_FEWEST = 20  # samples for each weight that must remain when clipped values are left out
 
 _MOST_WEIGHTS = 1024
 """The most weights of one output. Memory grows with their square. Time grows with their square
@@ -238,8 +237,7 @@ def solve_exactly(spectrum: Spectrum) -> Solution:
 
 # ------------------------------------------------------------------ gradient descent
 
-_CROP = 64
-"""Rows and columns of windows that one step looks at."""
+_CROP = 64  # rows and columns of windows that one step looks at
 
 _MOMENTUM = 0.98
 _RATE = 0.6
@@ -251,8 +249,7 @@ _TRIES, _DIVERGED = 8, 100.0
 """A descent has diverged when its loss is 100 times the first one. It starts again with half
 the rate, 8 times at most."""
 
-_POINTS = 200
-"""Losses that the history of a descent keeps, about."""
+_POINTS = 200  # losses that the history of a descent keeps, about
 
 
 def gradient(patches: Values, errors: Values) -> Values:

@@ -27,8 +27,7 @@ from convcli.lessons.learning import (
 from convcli.threads import many_threaded_blas
 from convcli.values import Record, asdict, plain_json
 
-_STRIP_WINDOWS = 2**20
-"""Windows whose errors are computed together."""
+_STRIP_WINDOWS = 2**20  # windows whose errors are computed together
 
 _NEAR = 0.1
 """A kernel has the name of another where no weight differs by more than this part of the
@@ -197,11 +196,8 @@ def _distance(tried: Solution, best: Solution) -> float:
     return float(np.abs(tried.weights - best.weights).max() / largest)
 
 
-_ILL = 1e8
-"""Condition number above which small errors of the pictures become large ones."""
-
-_ROUGH = 0.01
-"""Standard error of a weight above which there is a warning about rounding."""
+_ILL = 1e8  # condition number above which small errors of the pictures become large ones
+_ROUGH = 0.01  # standard error of a weight above which there is a warning about rounding
 
 _UNEXPLAINED = 0.02
 """Part of the target's variance that no kernel explains, above which there is a warning."""

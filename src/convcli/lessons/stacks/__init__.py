@@ -16,8 +16,7 @@ from convcli.lessons.stacks.spec import SLIDING, LayerSpec, layers_of, volume_fr
 from convcli.values import Record, fields_of, replace
 
 _SIDES = ("height", "width", "channels")
-_FLOAT = 4
-"""Bytes of a float32."""
+_FLOAT = 4  # bytes of a float32
 
 
 class StackRow(Record, kw_only=True):

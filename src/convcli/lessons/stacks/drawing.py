@@ -104,8 +104,7 @@ def _section(title: str, facts: str, data: bytes) -> str:
 
 _SIDE, _SHADE = 420, 0.4
 _REACH: Colour = (60, 170, 255)
-_AROUND = 1.5
-"""The part of a field's sides that is drawn, in sides."""
+_AROUND = 1.5  # the part of a field's sides that is drawn, in sides
 
 
 def draw_field(field: Field, frame: Frame) -> Frame:

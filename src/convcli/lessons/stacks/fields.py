@@ -17,8 +17,7 @@ from convcli.lessons.stacks.weights import RandomWeights, WeightFiles
 from convcli.text import times
 from convcli.values import Record
 
-_Spans = list[Pair]
-"""The first and the last row, and column."""
+_Spans = list[Pair]  # the first and the last row, and column
 
 
 class Unit(Record):
@@ -168,8 +167,7 @@ def field_of(counted: Stack, unit: Unit) -> Field:
     return Field(unit, (rows, columns), (counted.source.height, counted.source.width))
 
 
-_MIXING = ("conv", "fc", "softmax")
-"""Layers whose answers see all channels of their input."""
+_MIXING = ("conv", "fc", "softmax")  # layers whose answers see all channels of their input
 
 
 # ------------------------------------------------------------------ the effective field

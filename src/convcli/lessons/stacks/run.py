@@ -26,11 +26,8 @@ Maps = NDArray[np.float32]
 Back: TypeAlias = Callable[[Maps], Maps]
 """Turns the gradient of a layer's answer into the gradient of what came to it."""
 
-_EPSILON = 1e-5
-"""What torch adds to a variance."""
-
-_MOST_WEIGHTS = 2**22
-"""Weights of a fully connected layer that are read at once: 16 MiB."""
+_EPSILON = 1e-5  # what torch adds to a variance
+_MOST_WEIGHTS = 2**22  # weights of a fully connected layer that are read at once: 16 MiB
 
 _IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 """Mean and deviation of red, green and blue, with which torchvision's networks are trained."""
