@@ -82,11 +82,7 @@ def network_input(frame: Frame, counted: Stack, *, imagenet: bool) -> Maps:
 
 
 def run_stack(
-    layers: str | Sequence[str],
-    values: Any,
-    weights: str,
-    *,
-    jobs: int | None = None,
+    layers: str | Sequence[str], values: Any, weights: str, *, jobs: int | None = None
 ) -> Iterator[Activation]:
     """Run a network forward, and yield what each layer answers.
 
