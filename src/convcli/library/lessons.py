@@ -6,8 +6,14 @@ from typing import TYPE_CHECKING, Literal, TypedDict, Unpack, overload
 from convcli.choices import LearningMethod, Sharing
 from convcli.errors import GeometryError, OptionError
 from convcli.geometry.layers import Layer, convolution_layer
-from convcli.geometry.window import IntOrPair, Padding, pair, window
-from convcli.settings import options_from_words, padding_from, pair_from, with_short_names
+from convcli.geometry.window import IntOrPair, Padding, Pair, pair, window
+from convcli.settings import (
+    options_from_words,
+    padding_from,
+    pair_from,
+    point_from,
+    with_short_names,
+)
 
 if TYPE_CHECKING:
     from convcli.images.animation import Animation
@@ -90,8 +96,8 @@ def output_size(
     slide = window(
         pair_from(kernel_size), pair_from(stride), padding_from(padding), pair_from(dilation)
     )
-    down = [] if height is None else [(pair(height, "height")[0], slide.rows)]
-    sides = [*down, (pair(width, "width")[0], slide.columns)]
+    down = [] if height is None else [(_whole(height, "height"), slide.rows)]
+    sides = [*down, (_whole(width, "width"), slide.columns)]
     for length, axis in sides:
         if not floor and not axis.tiles(length):
             raise GeometryError(
@@ -101,6 +107,11 @@ def output_size(
             )
     *rows, columns = [axis.output_size(length) for length, axis in sides]
     return (rows[0], columns) if rows else columns
+
+
+def _whole(value: object, name: str) -> int:
+    """Return a whole number, of which text is none."""
+    return pair((value, value), name)[0]
 
 
 @with_short_names
@@ -141,7 +152,11 @@ def count_parameters(
     1792
     """
     return convolution_layer(
-        in_channels, filters, pair_from(kernel_size), groups=groups, bias=bias, output=(0, 0)
+        _whole(in_channels, "in_channels"),
+        _whole(filters, "filters"),
+        pair_from(kernel_size),
+        groups=_whole(groups, "groups"),
+        bias=bias,
     )
 
 
@@ -185,7 +200,15 @@ def explain(
     operand = chains.kernel(kernel)
     channels = first_channels(operand) if channel is None else [channel]
     frame, settings = pictures.open(picture).frames[0], options_from_words(**options)
-    return Explainer(operand, frame, settings).at((at[1], at[0]), channels)
+    return Explainer(operand, frame, settings).at(_place(at), channels)
+
+
+def _place(at: object) -> Pair:
+    """Return the row and the column of x and y."""
+    try:
+        return point_from(at)
+    except OptionError as error:
+        raise OptionError(f"at: {error}") from None
 
 
 def animate(
@@ -235,7 +258,7 @@ def animate(
     if more:
         raise OptionError(f"animate: expected one kernel, got {1 + len(more)}: choose one")
     frame, settings = pictures.open(picture).frames[0], options_from_words(**options)
-    place = None if at is None else (at[1], at[0])
+    place = None if at is None else _place(at)
     return animation_of(
         frame, link, settings, at=place, cells=cells, delay=delay, frames=frames
     )

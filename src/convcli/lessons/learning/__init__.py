@@ -41,12 +41,12 @@ class Samples(Record):
         step = max(windows // width, 1)
         return (slice(top, min(top + step, height)) for top in range(0, height, step))
 
-    def patches(self, corner: tuple[int, ...], size: tuple[int, ...]) -> Values:
-        """Return the patches of a block of windows, shape (I·kh·kw, rows·columns)."""
-        windows = sliding_window_view(self.inputs, self.size, axis=(1, 2))
-        (y, x), (rows, columns) = corner, size
-        block = windows[:, y : y + rows, x : x + columns]
-        return block.transpose(0, 3, 4, 1, 2).reshape(self.weights, -1)
+    def block(self, rows: slice, columns: slice) -> tuple[Values, Values, NDArray[np.bool_]]:
+        """Return patches (I·kh·kw, n), targets (O, n) and which are known of n windows."""
+        windows = sliding_window_view(self.inputs, self.size, axis=(1, 2))[:, rows, columns]
+        known = self.known[rows, columns].reshape(-1)
+        patches = windows.transpose(0, 3, 4, 1, 2).reshape(self.weights, -1)
+        return patches, self.targets[:, rows, columns].reshape(-1, known.size), known
 
 
 class Task(Record):
@@ -147,18 +147,11 @@ def sums_of_products(group: Sequence[Samples]) -> Values:
     sums = np.zeros((columns, columns))
     for samples in group:
         for rows in samples.strips(_STRIP_NUMBERS // columns):
-            design = _design(samples, rows)
+            patches, targets, known = samples.block(rows, slice(None))
+            design = np.concatenate([patches, targets, np.ones((1, known.size))])
+            design = design if known.all() else design[:, known]
             sums += design @ design.T
     return sums
-
-
-def _design(samples: Samples, rows: slice) -> Values:
-    """Return the transposed design matrix of some rows of windows: a column for each window."""
-    known = samples.known[rows].reshape(-1)
-    patches = samples.patches((rows.start, 0), samples.known[rows].shape)
-    targets = samples.targets[:, rows].reshape(-1, known.size)
-    design = np.concatenate([patches, targets, np.ones((1, known.size))])
-    return design if known.all() else design[:, known]
 
 
 _SINGULAR = 1e-12
@@ -338,10 +331,9 @@ def _crop(samples: Samples, chance: np.random.Generator) -> tuple[Values, Values
     """Return the patches and the known targets of a random crop with at least one of them."""
     height, width = samples.known.shape
     rows, columns = min(_CROP, height), min(_CROP, width)
-    known = np.zeros(0, bool)
-    while not known.any():
+    while True:
         y, x = (int(chance.integers(n + 1)) for n in (height - rows, width - columns))
-        crop = (..., slice(y, y + rows), slice(x, x + columns))
-        known = samples.known[crop].reshape(-1)
-    patches = samples.patches((y, x), (rows, columns))
-    return patches[:, known], samples.targets[crop].reshape(-1, known.size)[:, known]
+        crop = (slice(y, y + rows), slice(x, x + columns))
+        if samples.known[crop].any():
+            patches, targets, known = samples.block(*crop)
+            return patches[:, known], targets[:, known]

@@ -13,6 +13,7 @@ from convcli.geometry.layers import (
 )
 from convcli.geometry.window import Axis, Pair, Unseen, Window, window
 from convcli.lessons.stacks.spec import SLIDING, LayerSpec, layers_of, volume_from
+from convcli.text import one_line
 from convcli.values import Record, fields_of, replace
 
 _SIDES = ("height", "width", "channels")
@@ -212,9 +213,16 @@ def stack(layers: str | Sequence[str], size: str | Sequence[int] | None = None) 
     >>> stack("vgg16").parameters
     138357544
     """
-    own, specs = layers_of([layers] if isinstance(layers, str) else layers)
+    words = [layers] if isinstance(layers, str) else layers
+    if not (isinstance(words, list | tuple) and all(isinstance(each, str) for each in words)):
+        raise GeometryError(
+            f"layers: expected text, or a list of texts, got {one_line(layers)}: write them as "
+            "'conv:64,k3,p1 relu'"
+        )
+    own, specs = layers_of(words)
     if size is not None:
-        own = volume_from(size if isinstance(size, str) else "x".join(map(str, size)))
+        sides = size if hasattr(size, "__len__") and not isinstance(size, str) else [size]
+        own = volume_from("x".join(map(str, sides)))
     if own is None:
         raise GeometryError("size: expected the input's size, got none: give it as 224x224x3")
     return stack_of(own, specs)

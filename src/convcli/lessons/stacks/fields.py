@@ -138,7 +138,7 @@ def receptive_field(
     (((1, 4), (-1, 2)), 1)
     """
     counted = stack(layers, size)
-    return field_of(counted, unit_from(unit, counted))
+    return field_of(counted, unit_from(str(unit), counted))
 
 
 def field_of(counted: Stack, unit: Unit) -> Field:
