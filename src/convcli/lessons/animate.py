@@ -27,7 +27,7 @@ from convcli.lessons.explain.drawing import (
     draw_rows,
     value_cells,
 )
-from convcli.lessons.pictures import square_around
+from convcli.lessons.pictures import finite, square_around
 from convcli.pipeline.chain import REDUCTIONS
 from convcli.pipeline.options import Options
 from convcli.pipeline.report import Report
@@ -333,7 +333,7 @@ def _in_thousands(scene: Scene) -> bool:
 
 def _rows(scene: Scene, step: AnimationStep) -> list[Row]:
     """Return a row of grids for each input channel: input, kernel and products."""
-    largest, text, rows = float(np.abs(scene.planes).max()), _text(scene), []
+    largest, text, rows = float(np.abs(finite(scene.planes)).max()), _text(scene), []
     for channel, (plane, products) in enumerate(zip(scene.planes, step.products, strict=True)):
         name = COLOURS[channel] if len(scene.planes) == len(COLOURS) else "input"
         padded = None if scene.is_stamped else scene.outside
