@@ -11,7 +11,7 @@ from convcli.choices import Sharing
 from convcli.errors import ConvcliError, GeometryError, ImageError
 from convcli.geometry.window import Pair
 from convcli.text import counted
-from convcli.values import Record
+from convcli.values import Record, replace
 
 Values = NDArray[np.float64]
 
@@ -270,61 +270,56 @@ def descend(
 
     The second part of the result has the mean squared error over a crop for some of the steps.
     """
+    mean_in = float(spectrum.patch.mean())
+    patch_variance = float(spectrum.values.sum()) / len(spectrum.values)
+    scale_in = max(math.sqrt(max(patch_variance, 0.0)), 1e-12)
+    scale_out = max(math.sqrt(spectrum.variance), 1e-12)
+    mean_out = spectrum.target[:, np.newaxis, np.newaxis]
+    scaled = [
+        replace(
+            each,
+            inputs=(each.inputs - mean_in) / scale_in,
+            targets=(each.targets - mean_out) / scale_out,
+        )
+        for each in group
+    ]
     for halvings in range(_TRIES):
-        descent = _Descent(group, spectrum, 2.0**-halvings)
-        if descent.converges(group, schedule):
-            return descent.solution(), descent.history
+        weights, bias, losses = _descent(scaled, schedule, 2.0**-halvings)
+        if losses:
+            weights *= scale_out / scale_in
+            bias = spectrum.target + scale_out * bias - weights.sum(axis=1) * mean_in
+            history = [(step, loss * scale_out**2) for step, loss in losses]
+            return Solution(weights, bias), history
     raise ConvcliError(
         "the descent runs away at every rate: use --method lstsq, or other pictures"
     )
 
 
-class _Descent:
-    """One descent, from weights of 0, at a part of the largest rate that is tried."""
-
-    def __init__(self, group: Sequence[Samples], spectrum: Spectrum, part: float) -> None:
-        patch_variance = float(spectrum.values.sum()) / len(spectrum.values)
-        self.mean_in = float(spectrum.patch.mean())
-        self.scale_in = max(math.sqrt(max(patch_variance, 0.0)), 1e-12)
-        self.mean_out = spectrum.target[:, np.newaxis]
-        self.scale_out = max(math.sqrt(spectrum.variance), 1e-12)
-        largest = max(float(np.abs(each.inputs - self.mean_in).max()) for each in group)
-        inputs, outputs = group[0].weights, len(self.mean_out)
-        self.rate = part * _RATE / (inputs * max(largest / self.scale_in, 1.0) ** 2)
-        self.weights = self.speed = np.zeros((outputs, inputs))
-        self.bias = self.bias_speed = np.zeros((outputs, 1))
-        self.history: list[tuple[int, float]] = []
-
-    def converges(self, group: Sequence[Samples], schedule: Schedule) -> bool:
-        """Take all steps; stop and return False where the loss diverges."""
-        chance, steps = np.random.default_rng(schedule.seed), schedule.steps
-        for step in range(steps):
-            loss = self._step(_crop(group[step % len(group)], chance), 2 * (1 - step / steps))
-            if step % max(steps // _POINTS, 1) == 0 or step == steps - 1:
-                self.history.append((step, loss))
-            if not loss <= _DIVERGED * max(self.scale_out**2, self.history[0][1]):
-                return False
-            schedule.tick()
-        return True
-
-    def _step(self, crop: tuple[Values, Values], left: float) -> float:
-        """Take one step; return the loss before it. The rate falls in the second half."""
-        patches, targets = crop
-        inputs = (patches - self.mean_in) / self.scale_in
-        scaled_targets = (targets - self.mean_out) / self.scale_out
-        errors = self.weights @ inputs + self.bias - scaled_targets
-        rate = self.rate * min(1.0, left)
-        self.speed = _MOMENTUM * self.speed - rate * gradient(inputs, errors)
-        slope = errors.mean(axis=1, keepdims=True)
-        self.bias_speed = _MOMENTUM * self.bias_speed - rate * slope
-        self.weights, self.bias = self.weights + self.speed, self.bias + self.bias_speed
-        return float((errors**2).mean()) * self.scale_out**2
-
-    def solution(self) -> Solution:
-        """Return the weights and biases for values that are not scaled."""
-        weights = self.weights * (self.scale_out / self.scale_in)
-        bias = (self.mean_out + self.scale_out * self.bias)[:, 0]
-        return Solution(weights, bias - weights.sum(axis=1) * self.mean_in)
+def _descent(
+    group: Sequence[Samples], schedule: Schedule, part: float
+) -> tuple[Values, Values, list[tuple[int, float]]]:
+    """Descend from weights of 0 at a part of the largest rate; no losses if they diverge."""
+    inputs, outputs = group[0].weights, len(group[0].targets)
+    largest = max(float(np.abs(each.inputs).max()) for each in group)
+    fastest = part * _RATE / (inputs * max(largest, 1.0) ** 2)
+    weights = speed = np.zeros((outputs, inputs))
+    bias = bias_speed = np.zeros((outputs, 1))
+    chance, steps = np.random.default_rng(schedule.seed), schedule.steps
+    losses: list[tuple[int, float]] = []
+    for step in range(steps):
+        patches, targets = _crop(group[step % len(group)], chance)
+        errors = weights @ patches + bias - targets
+        rate = fastest * min(1.0, 2 * (1 - step / steps))  # it falls in the second half
+        speed = _MOMENTUM * speed - rate * gradient(patches, errors)
+        bias_speed = _MOMENTUM * bias_speed - rate * errors.mean(axis=1, keepdims=True)
+        weights, bias = weights + speed, bias + bias_speed
+        loss = float((errors**2).mean())
+        if step % max(steps // _POINTS, 1) == 0 or step == steps - 1:
+            losses.append((step, loss))
+        if not loss <= _DIVERGED * max(1.0, losses[0][1]):
+            return weights, bias[:, 0], []
+        schedule.tick()
+    return weights, bias[:, 0], losses
 
 
 def _crop(samples: Samples, chance: np.random.Generator) -> tuple[Values, Values]:
