@@ -77,10 +77,10 @@ def counted(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
-def one_line(value: object) -> str:
+def brief(value: object) -> str:
     """Return a value as a message shows it: what is no text, in at most 60 characters.
 
-    >>> one_line("7"), one_line([7] * 99)
+    >>> brief("7"), brief([7] * 99)
     ("'7'", '[7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7…')
     """
     text = repr(value)

@@ -13,7 +13,7 @@ from convcli.geometry.layers import (
 )
 from convcli.geometry.window import Axis, Pair, Unseen, Window, window
 from convcli.lessons.stacks.spec import SLIDING, LayerSpec, layers_of, volume_from
-from convcli.text import one_line
+from convcli.text import brief
 from convcli.values import Record, fields_of, replace
 
 _SIDES = ("height", "width", "channels")
@@ -216,7 +216,7 @@ def stack(layers: str | Sequence[str], size: str | Sequence[int] | None = None) 
     words = [layers] if isinstance(layers, str) else layers
     if not (isinstance(words, list | tuple) and all(isinstance(each, str) for each in words)):
         raise GeometryError(
-            f"layers: expected text, or a list of texts, got {one_line(layers)}: write them as "
+            f"layers: expected text, or a list of texts, got {brief(layers)}: write them as "
             "'conv:64,k3,p1 relu'"
         )
     own, specs = layers_of(words)
