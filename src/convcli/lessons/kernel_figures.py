@@ -10,8 +10,8 @@ from convcli.images.figures import (
     below,
     beside,
     cell_block,
-    figure,
     in_rows,
+    page_of,
     picture_block,
     text_block,
     title_block,
@@ -48,7 +48,7 @@ def kernel_figure(operand: Kernel | Operator) -> Frame:
         drawn = _slices(operand) if operand.is_bank else _grid_and_response(operand)
         facts = kernel_facts(operand)
     properties = text_block(facts, max(_WIDTH, drawn.width))
-    return figure([title_block(operand.name), drawn, properties])
+    return page_of([title_block(operand.name), drawn, properties]).frame()
 
 
 def draw_kernel(operand: Kernel | Operator, target: str | Path) -> None:
