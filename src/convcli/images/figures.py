@@ -187,7 +187,7 @@ def side_by_side(frames: Sequence[Frame], labels: Sequence[str]) -> Frame:
     """Return pictures beside one another on one page, each with its label below."""
     pixels = [np.asarray(_rgb(frame)) for frame in frames]
     pairs = zip(pixels, labels, strict=True)
-    return figure([beside([picture_block(each, 1, label) for each, label in pairs])])
+    return page_of([beside([picture_block(each, 1, label) for each, label in pairs])]).frame()
 
 
 def fitted(frame: Frame, height: int, width: int) -> NDArray[np.uint8]:
@@ -217,8 +217,3 @@ def png_bytes(frame: Frame) -> bytes:
 def page_of(blocks: Sequence[Canvas]) -> Canvas:
     """Put blocks below one another, with a margin on all sides."""
     return _pasted([below(blocks)], [(_MARGIN, _MARGIN)], _MARGIN)
-
-
-def figure(blocks: Sequence[Canvas]) -> Frame:
-    """Return a page of blocks as a picture."""
-    return page_of(blocks).frame()

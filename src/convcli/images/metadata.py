@@ -147,8 +147,7 @@ def save_settings(
 ) -> dict[str, Any]:
     """Return Pillow's settings for the metadata that a format can hold.
 
-    A profile for another number of channels is left out. The size, rows and columns, goes
-    into the EXIF. The names are those of `Metadata`, but for ``icc_profile``.
+    A profile for another number of channels is left out; the size goes into the EXIF.
     """
     found = {name: getattr(metadata, name) for name in FORMATS[format_name].keeps}
     settings = {name: value for name, value in found.items() if value}

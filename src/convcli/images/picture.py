@@ -227,18 +227,12 @@ class Metadata(Record):
 
 
 class Timing(Record):
-    """How an animation plays.
+    """How an animation plays."""
 
-    Each frame is shown for its duration, in milliseconds; its disposal is what happens before
-    the next is drawn, as its format counts. `loop` is how often it is played, 0 for ever; None
-    for once, where the file does not say. With `still` the first frame is no part of the
-    animation: programs that show no animations show it.
-    """
-
-    durations: tuple[float, ...]
-    disposals: tuple[int, ...]
-    loop: int | None = None
-    still: bool = False
+    durations: tuple[float, ...]  # of each frame, in milliseconds
+    disposals: tuple[int, ...]  # what happens before the next is drawn, as its format counts
+    loop: int | None = None  # how often it is played, 0 for ever; None where nothing says it
+    still: bool = False  # whether the first frame is only for programs that show no animations
 
 
 class Picture(Record):
