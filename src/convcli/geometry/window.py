@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeGuard
 
 from convcli.errors import GeometryError
+from convcli.text import brief
 from convcli.values import Record
 
 if TYPE_CHECKING:
@@ -239,7 +240,7 @@ def _is_several(value: object) -> TypeGuard[Sequence[Any]]:
 
 def _whole(value: object, name: str) -> int:
     if isinstance(value, bool) or _is_several(value) or not hasattr(value, "__index__"):
-        raise GeometryError(f"{name}: expected a whole number, got {value!r}: round it")
+        raise GeometryError(f"{name}: expected a whole number, got {brief(value)}: round it")
     return operator.index(value)
 
 
