@@ -2,6 +2,7 @@
 
 import functools
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -92,18 +93,14 @@ class Passes(Strategy):
         )
         cropped = functools.partial(last, *rows)
 
-        def compute() -> None:
+        def compute(last: Callable[..., object], *target: Values) -> None:
             for call in before:
                 call()
-            whole()
+            last(*target)
 
-        def direct(target: Values) -> None:
-            for call in before:
-                call()
-            cropped(target)
-
+        direct = functools.partial(compute, cropped) if around.dtype == self.working else None
         sums = Accumulators(values, around, spare)
-        return [OutputRows(0, sums, compute, direct if around.dtype == self.working else None)]
+        return [OutputRows(0, sums, functools.partial(compute, whole), direct)]
 
     def _calls(
         self, tile: Values, scratch: Scratch
