@@ -29,9 +29,6 @@ Load: TypeAlias = Callable[[Values, int], None]
 _Step: TypeAlias = Callable[[Values, int], ValueStats | None]
 """Computes some rows of a tile that starts at an output row, and stores them in a result."""
 
-_TileProgram: TypeAlias = tuple[Load, list[_Step]]
-"""How to load tiles of one shape, and the steps on their rows, from the top down."""
-
 
 class Loader:
     """Fills one buffer, of shape (rows, pitch), with the padded input of tiles.
@@ -170,7 +167,8 @@ class TileWorker:
         rows, columns, _ = problem.result_shape
         whole = (slice(0, rows), slice(0, columns))
         self._stored = whole if block is None else (block.rows, block.columns)
-        self._programs: dict[tuple[int | None, ...], _TileProgram] = {}
+        # How to load tiles of one shape, and the steps on their rows, from the top down.
+        self._programs: dict[tuple[int | None, ...], tuple[Load, list[_Step]]] = {}
 
     def use_rule(self, rule: StoreRule) -> None:
         """Use `rule` to turn sums into results from now on."""

@@ -122,8 +122,7 @@ class CleanSetting(Record):
 _CHANGES = {"K": ("kernel",), "S": ("stride",), "P": ("before", "after"), "W": ()}
 """What changes with a letter; W is the size."""
 
-_SEARCHED = 1000
-"""The largest change of a letter: a value further off helps nobody."""
+_SEARCHED = 1000  # the largest change of a letter: a value further off helps nobody
 
 
 def clean_settings(axis: Axis, size: int) -> list[CleanSetting]:

@@ -23,13 +23,9 @@ _SHARED_BYTES = 2**19
 """Each buffer of a tile on several threads, of which one runs Python at a time: on two a
 binomial of 5×5 takes 9.6 ms in tiles of 260 KB a buffer, 7.1 at 380, 6.4 at 512, 6.3 at 640."""
 
-_LEAST_VALUES = 2**17
-"""Values of a tile, however many buffers there are: smaller ones are mostly halo."""
-
+_LEAST_VALUES = 2**17  # values of a tile, with any buffers: smaller ones are mostly halo
 _ROW = 6144  # values of a row of a tile at the most: longer rows mean few rows, mostly halo
-_SHORT_ROW = 512
-"""Values of a row of a tile at the least: to copy shorter rows takes longer than to add."""
-
+_SHORT_ROW = 512  # and at the least: to copy shorter rows takes longer than to add
 _MOST_VALUES = 2**20  # the most values of a tile, halo included
 _MOST_TAPS = 64  # taps of a kernel without factors at the most
 
