@@ -204,6 +204,6 @@ def checkerboard_of(slide: Window, weights: NDArray[Any]) -> str:
 
 
 def _meeting(axis: Axis) -> NDArray[np.float64]:
-    """Return which taps, d·i, have each remainder mod s: they meet in one pixel of the result."""
+    """Return which taps, d·i, have each remainder mod s: they meet in one pixel."""
     places = np.arange(axis.kernel) * axis.dilation
     return np.equal.outer(np.arange(axis.stride), places % axis.stride) * 1.0
