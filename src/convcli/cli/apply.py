@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from convcli.cli.command import subcommand, wants_json
-from convcli.cli.options import with_options
-from convcli.cli.output import STANDARD, answer, show_planned, shows_matrices
+from convcli.cli.options import subcommand, with_options
+from convcli.cli.output import STANDARD, answer, show_planned, shows_matrices, wants_json
 from convcli.cli.placing import (
     PlacedCall,
     carry_out,

@@ -109,17 +109,6 @@ def shortened(line: str) -> str:
     return f"{line[: _LONGEST - _TAIL]} … {line[-_TAIL:]}"
 
 
-def say(*lines: str) -> None:
-    """Print running text: wrapped in a terminal, unchanged in a pipe."""
-    text = "\n".join(lines)
-    if sys.stdout.isatty():
-        import shutil
-
-        room = shutil.get_terminal_size().columns
-        text = "\n".join(part for line in text.split("\n") for part in wrapped(line, room))
-    click.echo(text)
-
-
 _BREAK = r"(?<=[^=+·-] )(?=\S)|(?<=,)(?=[a-z])|(?<=[a-z]-)(?=[a-z]{3})"
 """Where a cell may be broken: at a space, but not within "+ 5"; between the settings of a
 layer, ``conv:64,k3``; behind a hyphen that joins words."""

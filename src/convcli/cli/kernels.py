@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from convcli.choices import KernelFormat
-from convcli.cli.command import subcommand
-from convcli.cli.options import json_option, own_options, with_options
+from convcli.cli.options import json_option, own_options, subcommand, with_options
 from convcli.cli.output import answer, scratch_file, show_file
 from convcli.cli.types import READABLE, OperandValue, ReadableValue
 from convcli.values import fields_of

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias, TypeVar
 import click
 
 from convcli import choices
-from convcli.cli.command import Option, OptionGroup
+from convcli.cli.command import Command, Option, OptionGroup
 from convcli.cli.types import (
     BORDER,
     FINITE,
@@ -356,6 +356,10 @@ _ALIKE = {
 """The forms and types of options that commands write alike, by the first form."""
 
 # ------------------------------------------------------------------ how a command takes them
+
+
+subcommand = functools.partial(click.command, cls=Command)
+"""`click.command`, for a command of convcli."""
 
 
 def with_options(*names: str, **changes: Any) -> Callable[[_Command], _Command]:

@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from convcli.cli.command import refuse, wants_json
 from convcli.cli.output import (
     STANDARD,
     answer,
     note,
+    refuse,
     refuse_terminals,
     scratch_file,
     show_frames,
+    wants_json,
     warn,
 )
 from convcli.errors import ImageError

@@ -5,10 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from convcli.cli.command import check_use, subcommand, wants_json
-from convcli.cli.ending import say
-from convcli.cli.options import json_option, own_options
-from convcli.cli.output import answer, show_json
+from convcli.cli.options import json_option, own_options, subcommand
+from convcli.cli.output import answer, check_use, say, show_json, wants_json
 from convcli.geometry.window import Axis, Padding, Pair, window
 from convcli.values import Record, asdict, fields_of
 

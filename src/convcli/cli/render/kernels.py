@@ -8,7 +8,7 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from convcli.cli.ending import say
+from convcli.cli.output import say
 from convcli.cli.render.cells import cell_lines
 from convcli.cli.render.tables import is_plain, show, show_table, width_of_output
 from convcli.kernels.catalogue import THEMES
