@@ -102,6 +102,7 @@ def command(**given: Any) -> None:
 
         run_many(call)
     elif not (previews or call.compare) and shows_matrices(call.names, call.output):
+        refuse_misfits("printed")
         from convcli.cli.matrix import show_applied
 
         show_applied(call.kernels, call.names[0], call.options, call.reading)

@@ -79,6 +79,7 @@ _MISFITS = (
     ("many", "axes select pyramid", "is for one .zarr: leave it or --out-dir out"),
     ("many", "resume", "is for one picture: use --manifest to go on with many"),
     ("many preview", "show compare", _NOT_SHOWN),
+    ("printed", "sheet colormap", "is for a picture that is written: name OUTPUT, or drop it"),
     ("tiled whole", "axes select pyramid", "is for a .zarr: leave it out"),
     ("zarr tiled", "sheet allow_truncated", _IN_MEMORY),
     ("zarr tiled whole", "recursive files_from template fail_fast manifest", _FOR_MANY),
