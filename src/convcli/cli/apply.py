@@ -184,14 +184,13 @@ def _filter_one(call: ApplyCall) -> None:
     elif call.plan_only:
         _show_plan(call, *names, in_blocks=in_blocks)
     else:
-        run = functools.partial(_filter_in_blocks if in_blocks else _filter_whole, call, *names)
+        run = functools.partial(_filter_in_blocks, call, *names)
+        if not in_blocks:
+            from convcli.pipeline.files import filter_file
+
+            files = call.files
+            run = functools.partial(filter_file, call.kernels, *names, call.options, **files)
         carry_out(run, *names, call)
-
-
-def _filter_whole(call: ApplyCall, source: str, target: str) -> "Report":
-    from convcli.pipeline.files import filter_file
-
-    return filter_file(call.kernels, source, target, call.options, **call.files)
 
 
 def _show_plan(call: ApplyCall, source: str, target: str, *, in_blocks: bool) -> None:

@@ -390,14 +390,8 @@ def _all_of(
     decorators: Iterable[Callable[[_Command], _Command]],
 ) -> Callable[[_Command], _Command]:
     """Return a decorator that does what several do, the first of them last."""
-    found = list(decorators)
-
-    def add(command: _Command) -> _Command:
-        for each in reversed(found):
-            command = each(command)
-        return command
-
-    return add
+    found = list(decorators)[::-1]
+    return lambda command: functools.reduce(lambda made, add: add(made), found, command)
 
 
 WINDOW = ("stride", "padding", "border", "dilation")

@@ -154,11 +154,7 @@ def _shown_names(names: Sequence[str], call: PlacedCall, suffix: str) -> Sequenc
 
 
 def _located_target(source: str, target: str, kind: str | None) -> str:
-    """Return the output that a person means by a name: standard output, a file in a folder.
-
-    Where OUTPUT is a folder, the file in it is called like INPUT; `kind`, the format, gives its
-    suffix.
-    """
+    """Return the output that is meant: standard output, or a file in a folder, as of `kind`."""
     field = unknown_field(target)
     if field is not None:
         raise click.UsageError(
@@ -236,10 +232,7 @@ def _show_both(source: str, target: str, call: PlacedCall) -> None:
 
 
 def is_replaced(source: str, target: str, call: PlacedCall) -> bool:
-    """Tell whether OUTPUT is there already, and is to be replaced.
-
-    The command ends if OUTPUT is to be kept; if that is an error, it fails.
-    """
+    """Tell whether OUTPUT is there, and is to be replaced; end if it is to be kept."""
     rule = call.rule("overwrite")
     if target == STANDARD or is_stream(target) or not _is_there(target, rule):
         return False

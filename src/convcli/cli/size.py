@@ -132,10 +132,7 @@ def _question(questions: dict[str, bool]) -> str:
 
 
 class Side(Record):
-    """One axis of the question: its letter (W or H), its length, and the window over it.
-
-    `name` is what it is called, and `noun` what its pixels are.
-    """
+    """One axis of the question: its letter (W or H), length, window, and what it is called."""
 
     letter: str
     size: int
@@ -238,11 +235,7 @@ _SEEDS = 10_000
 
 
 def _run_quiz(seed: int | None, count: int) -> None:
-    """Ask questions on the terminal, or take the answers from standard input, a line each.
-
-    An answer that is no number is asked for again. With ``--json`` all answers are read
-    first, and one object is printed.
-    """
+    """Ask questions; answers come from the terminal or from standard input, a line each."""
     import secrets
 
     from convcli.lessons.quiz import questions
