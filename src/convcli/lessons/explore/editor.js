@@ -56,7 +56,6 @@ function showEditor() {
 
 function sayKernel() {
   const { kernel } = shownGrid(), own = kernel.bias.filter(Boolean);
-  const sum = kernel.weights.reduce((a, b) => a + b, 0);
   const title = page.edited ? "kernel, edited" : page.operand.name;
   $("kernel-title").textContent = title;
   $("name").textContent = page.edited ? "Edited kernel" : page.operand.name;
@@ -64,7 +63,7 @@ function sayKernel() {
   const zero = isZeroSum(kernel);
   $("kernel-says").textContent = `${page.edited ? "" : `${page.operand.about}. `}` +
     (kernel.isBank ? `A bank: ${kernel.filters} maps of ${kernel.inputs} channels.`
-      : `Sum ${zero ? 0 : told(sum)}${zero ? ": flat areas give 0." : "."}`) + bias;
+      : `Sum ${zero ? 0 : told(sumOf(kernel.weights))}${zero ? ": flat areas give 0." : "."}`) + bias;
 }
 
 function touched() {
