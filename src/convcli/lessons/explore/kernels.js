@@ -32,9 +32,10 @@ function integersOver(weights, divisor) {
 
 const sumOf = (values) => values.reduce((sum, value) => sum + value, 0);
 
-/** Weights in parts of so many: the grids, or the filters, of a kernel. */
-function partsOf(weights, size) {
-  return Array.from({ length: weights.length / size }, (_, m) => weights.slice(m * size, (m + 1) * size));
+/** An array in parts of so many: the grids, or the filters, of a kernel. */
+function partsOf(values, size) {
+  return Array.from(
+    { length: values.length / size }, (_, m) => values.slice(m * size, (m + 1) * size));
 }
 
 /** Whether the weights of each filter sum to 0, rounding errors aside. */
