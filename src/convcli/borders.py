@@ -16,15 +16,9 @@ AnyBorder: TypeAlias = Border | Edges
 
 
 def source_indices(border: Border, size: int, before: int, after: int) -> NDArray[np.intp]:
-    """Return the source of each position of a padded axis: the index of a pixel.
+    """Return the source of each position of a padded axis: a pixel, or -1 for the constant.
 
-    -1 stands for the constant of `Border.ZERO`. Padding that is wider than the axis repeats the
-    pattern, as in `numpy.pad`: mirrors are mirrored again, wraps wrap again.
-
-    >>> source_indices(Border.REFLECT, 4, 3, 3).tolist()
-    [3, 2, 1, 0, 1, 2, 3, 2, 1, 0]
-    >>> source_indices(Border.ZERO, 2, 1, 1).tolist()
-    [-1, 0, 1, -1]
+    Padding that is wider than the axis repeats the pattern, as in `numpy.pad`.
     """
     return _sources_at(border, size, np.arange(-before, size + after, dtype=np.intp))
 

@@ -97,10 +97,7 @@ _BLAS_NAMES = [
 
 @functools.cache
 def thread_functions() -> BlasFunctions | None:
-    """Return OpenBLAS's setter and getter, or None where NumPy has another BLAS.
-
-    NumPy's wheels carry it beside this module: to look a name up there searches it, too.
-    """
+    """Return OpenBLAS's setter and getter, or None where NumPy's wheels carry another BLAS."""
     import ctypes
     import importlib
 

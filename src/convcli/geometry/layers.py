@@ -76,10 +76,7 @@ def convolution_layer(
     bias: bool = True,
     output: Pair = (0, 0),
 ) -> Layer:
-    """Count a convolution layer: C_out·C_in/g·kh·kw weights and C_out biases.
-
-    The output (rows, columns) counts for the multiply-adds H'·W'·C_out·C_in/g·kh·kw only.
-    """
+    """Count a convolution layer; its output (rows, columns) is for multiply-adds only."""
     for name, value in (("in", channels), ("filters", filters), ("groups", groups)):
         if value < 1:
             raise GeometryError(
@@ -126,11 +123,7 @@ _SEARCHED = 1000  # the largest change of a letter: a value further off helps no
 
 
 def clean_settings(axis: Axis, size: int) -> list[CleanSetting]:
-    """Return the nearest settings that tile an axis, one letter changed at a time.
-
-    For each of K, S, P (on each side) and W they are the nearest value below and above that
-    make (W - K + 2P)/S a whole number.
-    """
+    """Return the nearest settings on both sides that tile an axis, one letter at a time."""
     settings: list[CleanSetting] = []
     known = (axis.kernel, axis.stride, axis.before, size)
     for letter, current in zip(_CHANGES, known, strict=True):
