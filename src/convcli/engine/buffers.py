@@ -35,8 +35,7 @@ class Scratch:
         self.nbytes = 0
 
     def take(self, name: str, shape: tuple[int, ...], dtype: DTypeLike) -> Values:
-        """Return a C-contiguous buffer, first of zeros: later calls share it, and ask no
-        more."""
+        """Return a C-contiguous buffer, first of zeros: later calls share it or a part."""
         size, dtype = int(np.prod(shape)), np.dtype(dtype)
         buffer = self._buffers.get((name, dtype))
         if buffer is None or buffer.size < size:
