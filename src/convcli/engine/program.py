@@ -329,9 +329,6 @@ def taps_of(
     return taps
 
 
-# ------------------------------------------------------------------ dtypes
-
-
 def in_integers(
     operations: Sequence[Operation], size: tuple[int, int], limits: tuple[float, float]
 ) -> TypedProgram | None:

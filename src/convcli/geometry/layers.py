@@ -24,11 +24,8 @@ class ReceptiveField(Record):
     def through(self, axis: Axis) -> "ReceptiveField":
         """Return the receptive field after one more layer."""
         growth = axis.extent - 1
-        return ReceptiveField(
-            size=self.size + growth * self.jump,
-            jump=self.jump * axis.stride,
-            start=self.start + (Fraction(growth, 2) - axis.before) * self.jump,
-        )
+        start = self.start + (Fraction(growth, 2) - axis.before) * self.jump
+        return ReceptiveField(self.size + growth * self.jump, self.jump * axis.stride, start)
 
 
 class Layer(Record):
@@ -103,9 +100,6 @@ def locally_connected_layer(
     """Count a layer whose windows share no weights: each output has weights of its own."""
     weights = output.values * (channels // groups) * math.prod(kernel)
     return Layer(weights, output.values if bias else 0, weights)
-
-
-# ------------------------------------------------------------------ sizes
 
 
 class CleanSetting(Record):
@@ -201,13 +195,10 @@ def size_rules(axis: Axis, size: int, noun: str, *, same: bool = False) -> list[
     Rules named SAME choose the padding. `noun` is what a pixel of the axis is called, and
     `same` whether padding was asked for as ``same``, which torch has at stride 1 only.
     """
+    exact, note = str(axis.exact_output_size(size)), "no whole number: not allowed"
+    note = "clean" if axis.tiles(size) else note
     return [
-        SizeRule(
-            "course",
-            str(axis.exact_output_size(size)),
-            (axis.before, axis.after),
-            "clean" if axis.tiles(size) else "no whole number: not allowed",
-        ),
+        SizeRule("course", exact, (axis.before, axis.after), note),
         _torch_rule(axis, size, noun, same=same),
         _same_rule("TensorFlow SAME", axis, size, noun),
         _same_rule("ONNX SAME_UPPER", axis, size, noun),

@@ -273,9 +273,8 @@ class RowWinograd(Strategy):
         copies = _PLANES / _TOGETHER * (share + 1) * 2 * costs.COPY[working]
         groups = -(-height // _TOGETHER) * -(-width // _unpacked_columns(problem))
         moved = costs.transfer(problem, working, 1 + 2 / _WINOGRAD_ROWS)
-        return (
-            inner * costs.PRODUCT[working] + copies + moved + costs.calls(problem, 5 * groups)
-        )
+        products = inner * costs.PRODUCT[working]
+        return products + copies + moved + costs.calls(problem, 5 * groups)
 
     def __init__(self, problem: Problem) -> None:
         super().__init__(problem)
