@@ -120,9 +120,9 @@ class ImageRows(Loader):
 
         def load(image: Values, start: int) -> None:
             rows = self._rows[start * step : start * step + count]
-            has_rows = image.dtype.isnative and image.strides[0] >= 0
-            has_rows = has_rows and image.strides[0] % image.itemsize == 0
-            if not has_rows or not image[0].flags.c_contiguous:
+            apart = image.strides[0]
+            is_plain = image.dtype.isnative and apart >= 0 and apart % image.itemsize == 0
+            if not (is_plain and image[0].flags.c_contiguous):
                 # Only the rows of the tile are copied.
                 first, last = max(int(rows.min()), 0), max(int(rows.max()), 0)
                 part = image[first : last + 1]

@@ -177,11 +177,7 @@ def transposed_size(axis: Axis, size: int, output_padding: int = 0) -> int:
 
 
 class SizeRule(Record):
-    """What one tool makes of an axis.
-
-    `output` is a size, or ``none`` where the rule has no answer. `padding` are the pixels at
-    the start and at the end that windows look at, None where there is no output.
-    """
+    """What one tool makes of an axis: a size or ``none``, and the padding that windows read."""
 
     rule: str
     output: str
@@ -190,10 +186,9 @@ class SizeRule(Record):
 
 
 def size_rules(axis: Axis, size: int, noun: str, *, same: bool = False) -> list[SizeRule]:
-    """Return what the course, torch, TensorFlow and ONNX make of one axis.
+    """Return what the course, torch, TensorFlow and ONNX make of one axis; a pixel is a `noun`.
 
-    Rules named SAME choose the padding. `noun` is what a pixel of the axis is called, and
-    `same` whether padding was asked for as ``same``, which torch has at stride 1 only.
+    `same` says that padding was asked for as ``same``, which torch has at stride 1 only.
     """
     exact, note = str(axis.exact_output_size(size)), "no whole number: not allowed"
     note = "clean" if axis.tiles(size) else note

@@ -133,11 +133,7 @@ class _Column:
 
 
 class _Row:
-    """A row of taps: N outputs are a product of a window of K values by (K × N).
-
-    Windows are taken in phases: those of one do not overlap, and BLAS reads them without a
-    copy.
-    """
+    """A row of taps: K values by (K × N), in phases whose windows do not overlap."""
 
     def __init__(self, taps: Values, channels: int, working: np.dtype[Any]) -> None:
         spaced = np.zeros(channels * (len(taps) - 1) + 1)
