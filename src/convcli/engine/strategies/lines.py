@@ -34,11 +34,7 @@ _ACROSS, _KEPT = 0.08, 1.0  # nanoseconds of a second pass, and to keep one colu
 
 
 class Lines(Strategy):
-    """Each row of the result is a sum of taps of rows of the picture, read where they are.
-
-    The last pass also rounds, clips and stores. Floats go through a tile, which shows whether
-    all of them are finite.
-    """
+    """Each row of the result is a sum of taps of rows of the picture, read where they are."""
 
     name = "lines"
     method = Method.DIRECT
@@ -79,6 +75,7 @@ class Lines(Strategy):
         sums = _sums(problem)
         assert sums is not None  # noqa: S101 - see cost
         self.working, self._sums = problem.dtype, sums
+        # Floats go through a tile, which shows whether all of them are finite.
         self.reads_image = problem.dtype.kind != "f"
         height, width, channels = problem.result_shape
         self.columns = even_tile(width, max(_ROW_VALUES // channels, 1))
