@@ -148,11 +148,6 @@ _BANDS, _BAND = 8, 4
 CompressedPart: TypeAlias = tuple[bytes, int, int]
 """A part of a zlib stream without its header, and the Adler-32 and the length of its source."""
 
-_Map: TypeAlias = Callable[
-    [Callable[[int], CompressedPart], Sequence[int]], Iterable[CompressedPart]
-]
-"""`map`, or the same on threads."""
-
 
 def part_of(
     blocks: Iterable[NDArray[Any]],
@@ -205,7 +200,7 @@ def _segment(frame: Frame, level: int, strategy: int, rows: int, start: int) -> 
     )
 
 
-def _strategy(frame: Frame, map_on_threads: _Map) -> int:
+def _strategy(frame: Frame, map_on_threads: Callable[..., Iterable[CompressedPart]]) -> int:
     """Return the strategy of zlib that makes a sample of the rows smaller.
 
     Looking for runs only takes half of the time, and makes photographs 1 to 7 % smaller, but
