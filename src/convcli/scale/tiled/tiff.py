@@ -230,16 +230,16 @@ def tiff_target(
     with replacing(path, journal) as file:
         tiff = TiffWriter(file, pages, metadata)
         file.truncate(verified(file, journal))
-        for page, index, *place, _ in (
-            tile for each in journal.blocks for tile in each["tiles"]
-        ):
-            tiff.place(EncodedTile(page, index, b""), tuple(place))
+        for block in journal.blocks:
+            for page, index, *place, _ in block["tiles"]:
+                tiff.places[page, 0][index] = place
         journal.start()
 
         def add(tile: EncodedTile) -> list[int]:
-            start = tiff.add(tile)
+            page, index, data = tile
+            start = tiff.add(page, index, data)
             file.flush()  # The journal's line comes after its tiles.
-            return [tile.page, tile.index, start, len(tile.data), zlib.crc32(tile.data)]
+            return [page, index, start, len(data), zlib.crc32(data)]
 
         yield Target(functools.partial(_written_block, pages), add)
         with new_thread_pool(available_cores()) as pool:
