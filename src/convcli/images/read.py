@@ -212,10 +212,8 @@ def _check_end(file: BinaryIO, format_name: str | None) -> None:
     """Refuse files that end early in formats whose decoders do not notice it."""
     if format_name not in ("GIF", "JPEG2000"):
         return
-    start = file.tell()
     file.seek(0)
     data = file.read()
-    file.seek(start)
     if format_name == "GIF":
         from convcli.images.codecs.gif import has_end_mark
 

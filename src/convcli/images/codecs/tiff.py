@@ -85,11 +85,6 @@ class PageLayout(Record, kw_only=True):
     striped: bool = False
 
     @property
-    def samples(self) -> int:
-        """Samples of a pixel, alpha among them."""
-        return self.channels + self.alpha
-
-    @property
     def grid(self) -> tuple[int, int]:
         """Tiles down and across."""
         return (-(-self.size[0] // self.tile[0]), -(-self.size[1] // self.tile[1]))
@@ -109,7 +104,7 @@ class PageLayout(Record, kw_only=True):
         """Bytes of the pixels of the page and its copies, where nothing is compressed."""
         # Tiles are filled up at the edges, strips are not.
         pixels = self.size if self.striped else (*self.grid, *self.tile)
-        values = math.prod(pixels) * self.samples
+        values = math.prod(pixels) * (self.channels + self.alpha)
         # Copies of half the size take a third together.
         return values * (4 if self.factors else 3) // 3 * self.depth.dtype.itemsize
 
@@ -265,7 +260,7 @@ class TiffWriter:
 
 def _sample_tags(layout: PageLayout) -> dict[int, Any]:
     """Return the tags of a page's size, samples and tiles."""
-    samples = layout.samples
+    samples = layout.channels + layout.alpha
     tags: dict[int, Any] = {
         TiffImagePlugin.IMAGEWIDTH: layout.size[1],
         TiffImagePlugin.IMAGELENGTH: layout.size[0],

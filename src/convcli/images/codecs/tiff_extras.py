@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import math
 import re
 import struct
 from collections.abc import Sequence
@@ -245,7 +246,7 @@ def _ome_of_plane(text: str, plane: int | None) -> str | None:
         if pixels is None or (plane is None and len(images) > 1):
             return None
         sizes = _plane_sizes(pixels)
-        count = sizes["Z"] * sizes["C"] * sizes["T"]
+        count = math.prod(sizes.values())
         if plane is None or start <= plane < start + count:
             for other in images:
                 if other is not image:
@@ -277,8 +278,7 @@ def _keep_plane(pixels: "Element", sizes: dict[str, int], plane: int) -> None:
     for each in pixels.findall("{*}Plane"):
         if any(int(each.get(f"The{axis}", "0")) != at[axis] for axis in "ZCT"):
             pixels.remove(each)
-        for axis in "ZCT":
-            each.set(f"The{axis}", "0")
+        each.attrib.update(TheZ="0", TheC="0", TheT="0")
 
 
 def _ome_of_stride(text: str, across: int, down: int) -> str:
@@ -302,9 +302,8 @@ def _ome_of_size(text: str, shape: tuple[int, int, int], pages: int, dtype: str)
     (pixels,) = image.findall("{*}Pixels")
     space = pixels.tag.removesuffix("Pixels")
     sizes, channels = _plane_sizes(pixels), pixels.findall("{*}Channel")
-    if sizes["Z"] * sizes["C"] * sizes["T"] != pages:
-        for axis in "ZT":
-            pixels.set(f"Size{axis}", "1")
+    if math.prod(sizes.values()) != pages:
+        pixels.attrib.update(SizeZ="1", SizeT="1")
         sizes["C"] = pages
         for each in (*channels, *pixels.findall("{*}Plane")):
             pixels.remove(each)
@@ -317,12 +316,10 @@ def _ome_of_size(text: str, shape: tuple[int, int, int], pages: int, dtype: str)
             pixels.remove(each)
     pixels.insert(len(channels), Element(f"{space}TiffData", IFD="0", PlaneCount=str(pages)))
     pixels.attrib.pop("SignificantBits", None)
-    facts = {
-        "SizeX": columns, "SizeY": rows, "SizeC": sizes["C"] * samples, "Type": _TYPES[dtype],
-        "BigEndian": "false", "Interleaved": str(samples > 1).lower(),
-    }  # fmt: skip
-    for name, value in facts.items():
-        pixels.set(name, str(value))
+    pixels.attrib.update(
+        SizeX=str(columns), SizeY=str(rows), SizeC=str(sizes["C"] * samples),
+        Type=_TYPES[dtype], BigEndian="false", Interleaved=str(samples > 1).lower(),
+    )  # fmt: skip
     return _written(root)
 
 
