@@ -227,8 +227,8 @@ def pillow_bytes(
     pictures: Sequence[Frame], format_name: str, metadata: Metadata, settings: Mapping[str, Any]
 ) -> memoryview:
     """Return frames as the bytes of a file by an encoder of Pillow's, which has `settings`."""
-    channels, size = pictures[0].channels, pictures[0].shape
-    options = {**settings, **save_settings(metadata, format_name, channels, size)}
+    held = save_settings(metadata, format_name, pictures[0].pixels.shape)
+    options = {**settings, **held}
     if "iptc" in options:
         options["extra"] = iptc_segment(options.pop("iptc"))
     buffer = io.BytesIO()

@@ -41,7 +41,7 @@ def tiff_bytes(frames: Sequence[Frame], metadata: Metadata, level: int) -> memor
     layouts = [_strips_of(frame, level) for frame in frames]
     writer = TiffWriter(buffer, layouts, metadata)
     for page, (frame, layout) in enumerate(zip(frames, layouts, strict=True)):
-        for _, index, data in encoded_tiles(frame.pixels, frame.alpha, (0, 0), [layout]):
+        for _, index, data in encoded_tiles(frame, (0, 0), [layout]):
             writer.add(page, index, data)
     writer.finish()
     return buffer.getbuffer()
@@ -114,17 +114,15 @@ EncodedTile: TypeAlias = tuple[int, int, bytes]
 
 
 def encoded_tiles(
-    values: NDArray[Any],
-    alpha: NDArray[Any] | None,
-    at: tuple[int, int],
-    pages: Sequence[PageLayout],
+    block: Frame, at: tuple[int, int], pages: Sequence[PageLayout]
 ) -> list[EncodedTile]:
     """Cut what begins `at` a row and a column into compressed tiles or strips of each page."""
-    tiles = list[EncodedTile]()
-    for page, pixels in enumerate(np.split(values, len(pages), axis=2)):
-        samples = pixels if alpha is None else np.dstack([pixels, alpha])
-        tiles += [(page, *tile) for tile in _compressed(samples, at, pages[page])]
-    return tiles
+    planes = np.split(block.pixels, len(pages), axis=2)
+    return [
+        (page, *tile)
+        for page, pixels in enumerate(planes)
+        for tile in _compressed(Frame(pixels, block.alpha).samples, at, pages[page])
+    ]
 
 
 def _compressed(

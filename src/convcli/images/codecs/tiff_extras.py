@@ -214,7 +214,7 @@ def _moved(
 def describe(page: "TiffPage", metadata: Metadata, pages: int) -> None:
     """Add metadata to the tags of a page, one of so many; OME-XML is for the first."""
     tags = page.tags
-    settings = save_settings(metadata, "TIFF", page.meaning[0], page.size)
+    settings = save_settings(metadata, "TIFF", (*page.size, page.meaning[0]))
     if "exif" in settings:
         block = Image.Exif()
         block.load(settings["exif"])

@@ -16,7 +16,7 @@ from convcli.images.codecs.tiff import EncodedTile, PageLayout, TiffWriter, enco
 from convcli.images.codecs.tiff_extras import tiff_metadata
 from convcli.images.codecs.tiff_pages import ASSOCIATED, TiffPage, unread
 from convcli.images.codecs.tiff_segments import decoder_of, fast_codecs, read_part
-from convcli.images.picture import Metadata
+from convcli.images.picture import Frame, Metadata
 from convcli.images.policy import NOT_READ, ReadPolicy, pillow_set_to
 from convcli.images.read import frames_to_read
 from convcli.scale.tiled import source
@@ -211,8 +211,8 @@ def _written_block(
 ) -> Written:
     """Compute a block, and return its tiles."""
     block = work.compute(rows, columns)
-    at = (rows.start, columns.start)
-    return block.stats, encoded_tiles(block.values, block.alpha, at, pages)
+    frame, at = Frame(block.values, block.alpha), (rows.start, columns.start)
+    return block.stats, encoded_tiles(frame, at, pages)
 
 
 @contextlib.contextmanager
