@@ -156,7 +156,8 @@ def metadata_after(
         )
         metadata = replace(metadata, geo=(), nodata=None)
     rows, columns = (output_places(windows, axis) for axis in (0, 1))
-    geo = tuple((tag, _moved(tag, metadata.geo, rows, columns)) for tag, _ in metadata.geo)
+    tags = dict(metadata.geo)
+    geo = tuple((tag, _moved(tag, tags, rows, columns)) for tag in tags)
     ome = metadata.ome and _ome_of_stride(metadata.ome, columns[0], rows[0])
     return replace(metadata, geo=geo, ome=ome), tuple(notes)
 
@@ -174,22 +175,15 @@ def output_places(windows: Sequence[Window], axis: int) -> tuple[int, float]:
     return stride, start
 
 
-def _moved(
-    tag: int,
-    geo: tuple[tuple[int, Any], ...],
-    rows: tuple[int, float],
-    columns: tuple[int, float],
-) -> Any:
-    """Return the value of a tag, now that the pixels are at other places."""
-    tags = dict(geo)
+def _moved(tag: int, tags: dict[int, Any], *places: tuple[int, float]) -> Any:
+    """Return the value of a tag, now that rows and columns are at other places."""
     value, keys = tags[tag], tags.get(_KEYS, ())
     if tag == _GDAL:
         return _STATISTICS.sub("", value)  # They were of other pixels.
     # GeoTIFF counts from the first pixel's corner, or its middle where pixels are points.
     is_point = (_RASTER_TYPE, 0, 1, _IS_POINT) in zip(*[iter(keys)] * 4, strict=True)
     (down, top), (across, left) = (
-        (stride, start if is_point else start + (1 - stride) / 2)
-        for stride, start in (rows, columns)
+        (stride, start if is_point else start + (1 - stride) / 2) for stride, start in places
     )
     if tag == _SCALE:
         return (value[0] * across, value[1] * down, *value[2:])
@@ -198,7 +192,7 @@ def _moved(
         points[:, :2] = (points[:, :2] - (left, top)) / (across, down)
         return tuple(points.ravel().tolist())
     if tag == _RPC:  # offsets and scales of rows and columns, which count from middles
-        (stride, start), (by, first) = rows, columns
+        (stride, start), (by, first) = places
         moved = ((value[2] - start) / stride, (value[3] - first) / by)
         return (*value[:2], *moved, *value[4:7], value[7] / stride, value[8] / by, *value[9:])
     if tag == _MATRIX:

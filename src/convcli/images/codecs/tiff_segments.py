@@ -209,7 +209,7 @@ def decoded_page(page: TiffPage, file: BinaryIO) -> tuple[Frame, tuple[str, ...]
     (_, _, channels), has_alpha, _ = page.header
     alpha = values[..., channels] if has_alpha else None
     unused = page.photometric == tiff.RGB and page.extra == (tiff.ANY,)
-    return Frame(values[..., :channels], alpha, "TIFF"), (_LEFT_OUT,) if unused else ()
+    return Frame(values[..., :channels], alpha), (_LEFT_OUT,) if unused else ()
 
 
 def read_part(
