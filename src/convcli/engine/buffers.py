@@ -36,7 +36,7 @@ class Scratch:
         self.nbytes = 0
 
     def take(self, name: str, shape: tuple[int, ...], dtype: DTypeLike) -> Values:
-        """Return a C-contiguous buffer, first of zeros: later calls share it or a part."""
+        """Return a C-contiguous buffer; later calls of a name and dtype share the first."""
         size, dtype = int(np.prod(shape)), np.dtype(dtype)
         buffer = self._buffers.get((name, dtype))
         if buffer is None or buffer.size < size:
@@ -100,7 +100,7 @@ def frozen(values: Values, dtype: np.dtype[Any]) -> Values:
     return copy[..., : values.shape[-1]]
 
 
-_LARGE = 2**25  # bytes from which the C library asks the system for memory each time
+_LARGE = 2**25  # bytes of an array from which the C library asks the system for each
 _MOST_KEPT = 2**27  # bytes of a result above which its memory is not kept
 _UNUSED: deque[Values] = deque(maxlen=1)  # memory of a large result that nobody uses
 

@@ -95,7 +95,7 @@ def typed_program(
     *,
     whole: bool,
 ) -> TypedProgram:
-    """Return the program of a kernel, or its `whole` form, in integers if these hold it."""
+    """Return the program of a kernel, or of its `whole` form; in integers that hold it."""
     form = kernel.integer_form if whole else None
     operations = program_for(kernel, kernel.weights if form is None else form.integers)
     typed = None if limits is None else in_integers(operations, kernel.size, limits)
@@ -106,7 +106,7 @@ Term: TypeAlias = tuple[Read, float]  # a value and its weight in a sum
 
 
 def program_for(kernel: Kernel, weights: NDArray[Any]) -> list[Operation]:
-    """Return the shortest program known for a 2-D kernel, or for its whole form; not all 0."""
+    """Return the shortest program known for a 2-D kernel, of weights that are not all 0."""
     programs = []
     if kernel.rank == 1:
         first = int(weights.any(axis=1).argmax())

@@ -115,7 +115,7 @@ def _count_outside(values: Values, extremes: tuple[float, float], least: int, mo
 
 
 def saturate(values: Values, out: Values) -> None:
-    """Copy real numbers, which may be overwritten, into an array; NaN becomes 0 in integers."""
+    """Copy real numbers, which may be overwritten; integers are rounded, and NaN becomes 0."""
     with np.errstate(over="ignore"):
         saturating(values, values, out.dtype, fits=False)(out)
 
@@ -233,7 +233,7 @@ def is_power_of_two(number: float) -> bool:
 
 
 class StoreRule(Record):
-    """How accumulators become results of a dtype: divided, with a bias (one, or one a channel).
+    """How accumulators become results of a dtype: they are divided, and then `bias` is added.
 
     `pixels` is how raw values become pixels of an integer dtype; None stores them raw. What is
     within `limits`, rounding errors aside, is not clipped. With `collect_stats` statistics of

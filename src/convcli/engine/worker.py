@@ -43,10 +43,8 @@ class Loader:
         self, problem: Problem, buffer: Values, channels: int, block: Block | None = None
     ) -> None:
         self._window, self._channels = problem.window, channels
-        self._fill = problem.fill
-        self._buffer = buffer
-        sources = padded_sources(problem.border, problem.shape, problem.window)
-        self._rows, self._columns = sources
+        self._fill, self._buffer, border = problem.fill, buffer, problem.border
+        self._rows, self._columns = padded_sources(border, problem.shape, self._window)
         if block is not None:
             self._rows = _places(self._rows, block.held_rows)
             self._columns = _places(self._columns, block.held_columns)

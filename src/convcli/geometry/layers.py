@@ -117,7 +117,7 @@ _SEARCHED = 1000  # the largest change of a letter: a value further off helps no
 
 
 def clean_settings(axis: Axis, size: int) -> list[CleanSetting]:
-    """Return the nearest settings on both sides that tile an axis, one letter at a time."""
+    """Return the nearest settings on both sides that tile an axis, changing one letter."""
     settings: list[CleanSetting] = []
     known = (axis.kernel, axis.stride, axis.before, size)
     for letter, current in zip(_CHANGES, known, strict=True):
@@ -155,10 +155,11 @@ def ceil_padding(
 
 
 def transposed_size(axis: Axis, size: int, output_padding: int = 0) -> int:
-    """Return (W - 1)·S + D(K-1) + 1 - P1 - P2 + output padding: the layer is run backwards.
+    """Return the size of a transposed convolution.
 
-    A convolution maps S different widths to one output; the output padding, 0 to S-1, chooses
-    among them. A `GeometryError` is raised where it is larger, or nothing is left.
+    It is (W - 1)·S + D(K-1) + 1 - P1 - P2 + output padding, which chooses among the S widths
+    that a convolution maps to one. It is a `GeometryError` if that is S or more, or nothing is
+    left.
     """
     limit = max(axis.stride, axis.dilation)
     if not 0 <= output_padding < limit:
