@@ -215,12 +215,4 @@ _MOST_KEYS = 50_000
 def _keys_of(path: str) -> Iterator[bytes]:
     # Another run may have ended meanwhile.
     with contextlib.suppress(FileNotFoundError), open(path, "rb") as file:
-        yield from iter(lambda: file.read(KEY_BYTES), b"")
-
-
-KEY_BYTES = 16
-
-
-def output_key(place: str) -> bytes:
-    """Return 16 bytes that are equal for two names of the same file: see `same_file_key`."""
-    return places.digest(places.same_file_key(place))
+        yield from iter(lambda: file.read(places.KEY_BYTES), b"")

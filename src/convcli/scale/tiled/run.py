@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from convcli.batch.job import FileJob
-from convcli.batch.manifest import claimed, output_key
-from convcli.batch.places import absolute, place_from
+from convcli.batch.manifest import claimed
+from convcli.batch.places import absolute, output_key, place_from
 from convcli.choices import PlaneChoice, Range
 from convcli.engine.store import ValueStats
 from convcli.errors import ClusterError, ImageError, OptionError
