@@ -206,23 +206,19 @@ class DaskExecutor(Executor):
         groups = Groups(itertools.chain([first], rest), total)
         with connected(self._address, self._retries, first.source, first.target) as client:
             # Here it is known how workers are started.
-            from convcli.scale.admission import shown_places
             from convcli.scale.flight import GONE, flight_of
 
-            with (
-                shown_places(first.absolute()) as (shown, self._sees_outputs),
-                flight_of(
-                    client,
-                    shown,
-                    run_file,
-                    batch_job.with_limits(1, self._memory),
-                    address=self._address if is_named else client.scheduler.address,
-                    retries=self._retries,
-                    timeout=self._timeout,
-                    noun="files",
-                    remedy="go on with --on-exists skip",
-                ) as flight,
-            ):
+            with flight_of(
+                client,
+                first.absolute(),
+                run_file,
+                batch_job.with_limits(1, self._memory),
+                address=self._address if is_named else client.scheduler.address,
+                retries=self._retries,
+                timeout=self._timeout,
+                noun="files",
+                remedy="go on with --on-exists skip",
+            ) as flight:
                 self.seconds_to_connect = time.perf_counter() - start
                 with contextlib.suppress(*GONE, ValueError, KeyError, TypeError):
                     self.on_connected(client.dashboard_link)
@@ -240,7 +236,7 @@ class DaskExecutor(Executor):
         for ended in flight.run(following):
             outcome = self._outcome_of(ended)
             groups.learn(outcome)
-            yield outcome
+            yield _looked_at(outcome) if flight.sees_outputs else outcome
 
     def _outcome_of(self, ended: "Ended") -> Outcome:
         """Return the outcome with the names of files as they were given."""
@@ -255,7 +251,7 @@ class DaskExecutor(Executor):
                 self._blind_workers.add(outcome.worker)
                 why += ": share its folder with all workers, or use URLs (s3://…)"
             return replace(outcome, reason=why)
-        return _looked_at(outcome) if self._sees_outputs else outcome
+        return outcome
 
 
 _SHARING_SECONDS = 5.0

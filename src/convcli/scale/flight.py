@@ -15,14 +15,15 @@ from typing import Any
 from distributed import KilledWorker, as_completed, get_worker, wait
 from distributed.client import ClosedClientError
 
+from convcli.batch.job import FileJob
 from convcli.errors import ClusterError
 from convcli.scale.admission import (
-    Place,
     admitted,
     events_of,
     leave_aside,
     look_at_workers,
     on_scheduler,
+    shown_places,
 )
 from convcli.values import Record
 
@@ -99,7 +100,8 @@ class Flight:
     `client` is connected to the cluster, whose workers are admitted to the work of this `name`.
     `address` names the cluster in messages. `retries` is how often an item is tried again whose
     worker died, `timeout` how many seconds it may take, if that is set. `noun` is what an item
-    is, in the plural, and `remedy` how a run goes on that was stopped.
+    is, in the plural, and `remedy` how a run goes on that was stopped. `sees_outputs` says
+    whether this machine may write where the workers do.
     """
 
     def __init__(
@@ -112,8 +114,9 @@ class Flight:
         timeout: float | None,
         noun: str,
         remedy: str,
+        sees_outputs: bool = True,
     ) -> None:
-        self._client, self._name = client, name
+        self._client, self._name, self.sees_outputs = client, name, sees_outputs
         self._address, self._retries, self._timeout = address, retries, timeout
         self._noun, self._remedy = noun, remedy
         self._numbers = itertools.count()
@@ -312,20 +315,23 @@ class Flight:
 @contextlib.contextmanager
 def flight_of(
     client: Any,
-    shown: Sequence[Place],
+    job: FileJob,
     task: Task,
     shared: Any,
     *,
     patience: float = 0.0,
     **settings: Any,
 ) -> Iterator[Flight]:
-    """Admit the workers that see some places to a task, and yield the flight of its groups.
+    """Admit the workers that see the places of a file, and yield the flight of a task's groups.
 
     The task gets what is `shared` by all items, and an item. The `settings` are those of
     `Flight`. At the end what is being done gets `patience` seconds.
     """
-    with admitted(client, shown, (task, shared)) as name:
-        flight = Flight(client, name, **settings)
+    with (
+        shown_places(job) as (shown, sees_outputs),
+        admitted(client, shown, (task, shared)) as name,
+    ):
+        flight = Flight(client, name, sees_outputs=sees_outputs, **settings)
         try:
             yield flight
         finally:

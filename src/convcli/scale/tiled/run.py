@@ -96,10 +96,8 @@ def filter_large(
         blocks = tiling.blocks  # or as a stopped run has cut it
         shape = tuple(journal.head.get("block", blocks.shape))
         tiling = replace(tiling, blocks=replace(blocks, shape=shape))
-        with (
-            journal.kept(),
-            _flights(client, source, target, retries, timeout) as flight_for,
-        ):
+        with journal.kept():
+            flight_for = _flights(client, source, target, retries, timeout)
             passes = _Passes(tiling, progress, flight_for)
             work = journal.prepared(work, passes.prepared, shape)
             with target_for(
@@ -189,15 +187,11 @@ def _on_threads(compute: Task[Any], rest: Iterator[Any], jobs: int) -> Iterator[
 
 
 def _on_cluster(flight: Any, rest: Iterator[Any], following: int) -> Iterator[Any]:
-    done, begun = dict[int, Any](), following
+    done = dict[int, Any]()
 
     def one() -> list[Any]:
-        nonlocal begun
-        if begun - following >= _AHEAD * max(1, flight.threads):
-            return []
-        block = list(itertools.islice(rest, 1))
-        begun += len(block)
-        return block
+        is_ahead = len(done) >= _AHEAD * max(1, flight.threads)
+        return [] if is_ahead else list(itertools.islice(rest, 1))
 
     for ended in flight.run(one):
         done[ended.item[0]] = _result_of(ended)
@@ -294,33 +288,29 @@ def _connected(
     return connected(cluster, retries, *names)
 
 
-@contextlib.contextmanager
 def _flights(
     client: Any, source: str, target: str, retries: int, timeout: float | None
-) -> Iterator[FlightFor | None]:
-    """Yield what admits the workers of a cluster to a pass, and takes blocks to them."""
+) -> FlightFor | None:
+    """Return what admits the workers of a cluster to a pass, and takes blocks to them."""
     if client is None:
-        yield None
-        return
-    from convcli.scale.admission import shown_places
+        return None
     from convcli.scale.flight import flight_of
 
     # This process writes a TIFF; workers write only chunks of zarr arrays.
     shown = target if is_zarr(target) else source
     if is_zarr(target) and not is_url(target) and not Path(target).parent.is_dir():
         shown = source  # Writing says what is wrong.
-    with shown_places(FileJob(source, shown)) as (places, _):
-        yield functools.partial(
-            flight_of,
-            client,
-            places,
-            address="the cluster",
-            retries=retries,
-            timeout=timeout,
-            noun="blocks",
-            remedy="run it again",
-            patience=_PATIENCE,
-        )
+    return functools.partial(
+        flight_of,
+        client,
+        FileJob(source, shown),
+        address="the cluster",
+        retries=retries,
+        timeout=timeout,
+        noun="blocks",
+        remedy="run it again",
+        patience=_PATIENCE,
+    )
 
 
 # ------------------------------------------------------------------ the work
