@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection
     from pathlib import Path
 
-    IsOutput = Callable[[Collection[str], Callable[[str], bytes]], bool]
+    MayGo = Callable[[Collection[str]], bool]
 
 # ------------------------------------------------------------------ temporary names
 
@@ -346,23 +346,23 @@ _OTHER_THINGS = "it is a folder with other things in it: name a new one"
 
 
 def replacing_folder(
-    target: str, heads: tuple[str, ...], is_output: "IsOutput", partial: Partial
+    target: str, heads: tuple[str, ...], may_go: "MayGo", partial: Partial
 ) -> contextlib.AbstractContextManager[str]:
     """Make a folder, or objects below a URL, that take the target's place when complete.
 
     Yielded is where they are made. If anything fails they are removed, and an existing target
-    is as it was; a `partial` one may stay when the run is stopped. `is_output` gets the names
-    at an existing target, and a function that reads one of them; it tells whether that may be
-    replaced. `heads` are the names that the object can have that says what the others mean:
-    first that of new outputs. An `ImageError` is raised if nothing may or can be written.
+    is as it was; a `partial` one may stay when the run is stopped. `may_go` gets the names at
+    an existing target, and tells whether that may be replaced. `heads` are the names that the
+    object can have that says what the others mean: first that of new outputs. An `ImageError`
+    is raised if nothing may or can be written.
     """
     if is_url(target):
-        return _replacing_prefix(target.rstrip("/"), heads, is_output, partial)
-    return _replacing_folder(target, is_output, partial)
+        return _replacing_prefix(target.rstrip("/"), heads, may_go, partial)
+    return _replacing_folder(target, may_go, partial)
 
 
 @contextlib.contextmanager
-def _replacing_folder(target: str, is_output: "IsOutput", partial: Partial) -> "Iterator[str]":
+def _replacing_folder(target: str, may_go: "MayGo", partial: Partial) -> "Iterator[str]":
     """Make a temporary folder beside the target, and rename it at the end."""
     from pathlib import Path
 
@@ -371,7 +371,7 @@ def _replacing_folder(target: str, is_output: "IsOutput", partial: Partial) -> "
     temporary = Path(partial.place)
     try:
         with _removed_after(partial.place, partial):
-            _check_folder(final, target, is_output)
+            _check_folder(final, target, may_go)
             temporary.mkdir(exist_ok=True)
             yield partial.place
             _replace_folder(temporary, final)
@@ -379,11 +379,11 @@ def _replacing_folder(target: str, is_output: "IsOutput", partial: Partial) -> "
         raise ImageError(f"{target}: cannot be written: {_reason(error, final)}") from None
 
 
-def _check_folder(final: "Path", label: str, is_output: "IsOutput") -> None:
+def _check_folder(final: "Path", label: str, may_go: "MayGo") -> None:
     if final.exists() and not final.is_dir():
         raise ImageError(f"{label}: cannot be written: it is a file: name a folder")
     names = {path.name for path in final.iterdir()} if final.is_dir() else set()
-    if names and not is_output(names, lambda name: (final / name).read_bytes()):
+    if names and not may_go(names):
         raise ImageError(f"{label}: cannot be written: {_OTHER_THINGS}")
 
 
@@ -410,7 +410,7 @@ _MAGIC = "*?["
 
 @contextlib.contextmanager
 def _replacing_prefix(
-    url: str, heads: tuple[str, ...], is_output: "IsOutput", partial: Partial
+    url: str, heads: tuple[str, ...], may_go: "MayGo", partial: Partial
 ) -> Iterator[str]:
     """Make objects below a URL that is free, or below a temporary one, from which they go.
 
@@ -419,7 +419,7 @@ def _replacing_prefix(
     """
     parent = url.rpartition("/")[0]
     if not partial.place:
-        is_free = _check_prefix(url, is_output)
+        is_free = _check_prefix(url, may_go)
         partial.place = url if is_free else f"{parent}/{temporary_name()}"
     place = partial.place
     try:
@@ -434,7 +434,7 @@ def _replacing_prefix(
         _replace_prefix(place, url, heads)
 
 
-def _check_prefix(url: str, is_output: "IsOutput") -> bool:
+def _check_prefix(url: str, may_go: "MayGo") -> bool:
     """Return whether nothing is there; refuse what may not be replaced."""
     if any(sign in url for sign in _MAGIC):
         raise ImageError(
@@ -448,7 +448,7 @@ def _check_prefix(url: str, is_output: "IsOutput") -> bool:
         if store.isfile(path):
             raise ImageError(f"{url}: cannot be written: it is a file: name a folder")
         names = _names_below(store, path)
-        if names and not is_output(names, lambda name: store.cat_file(f"{path}/{name}")):
+        if names and not may_go(names):
             raise ImageError(f"{url}: cannot be written: {_OTHER_THINGS}")
     return not names
 

@@ -5,7 +5,7 @@ import functools
 import itertools
 import json
 import math
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -452,7 +452,7 @@ _SAMPLES, _NEWER = 2, 3
 def check_place(path: str) -> None:
     """Refuse a place inside another array: that array would be replaced with all its files."""
     for folder in folders_above(path):
-        if _is_array(lambda name: read_if_exists(f"{folder}/{name}")):  # noqa: B023 - called here
+        if _is_array(folder):
             raise ImageError(
                 f"{path}: cannot be written: {folder} is one output with all that is in it: "
                 "name a folder elsewhere"
@@ -470,9 +470,9 @@ def zarr_target(path: str, output: ZarrOutput, journal: Journal) -> Iterator[Tar
     """Write arrays at a path or URL, complete or not at all: their descriptions come last."""
     last = next(reversed(output.documents))
     heads = (last, *(name for name in HEADS if name != last))
-    own = {each.path.split("/")[0] for each in output.levels if each.path} or {"c"}
+    own = {_top(each.path) for each in output.levels if each.path} or {"c"}
     # On a disk nothing stands at the place before it is complete.
-    may_go = functools.partial(_is_output_or_left, own if is_url(path) else set())
+    may_go = functools.partial(_may_go, path, own if is_url(path) else set())
     with replacing_folder(path, heads, may_go, journal) as place:
         journal.start()
         yield output.target(place, path)
@@ -493,35 +493,28 @@ def _faults(path: str) -> contextlib.AbstractContextManager[None]:
     return store_errors(path, "written", NO_BUCKET, NotImplementedError)
 
 
-def _is_array(read: Callable[[str], bytes | None]) -> bool:
-    is_new = _json(read, _HEAD).get("node_type") == "array"
-    return is_new or bool(_json(read, _OLDER_HEAD))
+def _is_array(place: str) -> bool:
+    is_new = _json(place, _HEAD).get("node_type") == "array"
+    return is_new or bool(_json(place, _OLDER_HEAD))
 
 
-def _is_output(names: Collection[str], read: Callable[[str], bytes]) -> bool:
-    """Tell whether names are those of one array, or of one image and nothing else."""
-    if _is_array(read):
-        return True
-    head = _json(read, _HEAD) or _json(read, _OLDER_ATTRIBUTES)
+def _may_go(place: str, own: set[str], names: Collection[str]) -> bool:
+    """Tell whether names are those of an array or an image, or of chunks that were left."""
+    if own.issuperset(names):
+        return not any(_json(f"{place}/{name}", head) for name in names for head in HEADS)
+    head = _json(place, _HEAD) or _json(place, _OLDER_ATTRIBUTES)
     facts = ngff_facts(head.get("attributes", head)).get("multiscales")
     levels = facts[0].get("datasets", []) if isinstance(facts, list) and facts else []
-    own = {*HEADS, _OLDER_ATTRIBUTES, ".zmetadata"}
-    return bool(levels) and own.union(each["path"].split("/")[0] for each in levels).issuperset(
-        names
-    )
+    known = {*HEADS, _OLDER_ATTRIBUTES, ".zmetadata", *(_top(each["path"]) for each in levels)}
+    return _is_array(place) or (bool(levels) and known.issuperset(names))
 
 
-def _json(read: Callable[[str], bytes | None], name: str) -> dict[str, Any]:
+def _top(path: str) -> str:
+    return path.partition("/")[0]
+
+
+def _json(place: str, name: str) -> dict[str, Any]:
     found = None
-    with contextlib.suppress(OSError, ValueError):
-        found = json.loads(read(name) or b"null")
+    with contextlib.suppress(ValueError):
+        found = json.loads(read_if_exists(f"{place}/{name}") or b"null")
     return found if isinstance(found, dict) else {}
-
-
-def _is_output_or_left(
-    own: set[str], names: Collection[str], read: Callable[[str], bytes]
-) -> bool:
-    """Tell whether names are those of an output, or only of chunks that a killed run left."""
-    if not own.issuperset(names):
-        return _is_output(names, read)
-    return not any(_json(read, f"{name}/{head}") for name in names for head in HEADS)
