@@ -28,8 +28,8 @@ from convcli.pipeline.report import Report
 from convcli.pipeline.steps import Link
 from convcli.scale.tiled.blocks import Blocks, Tiling, scan_blocks, tiling_for
 from convcli.scale.tiled.journal import Journal, facts_of, journal_for
-from convcli.scale.tiled.source import Source, Target, TiledMask, TiledWork
-from convcli.scale.tiled.target import ZarrOutput, check_target, output_for, target_for
+from convcli.scale.tiled.source import Output, Source, Target, TiledMask, TiledWork
+from convcli.scale.tiled.target import ZarrOutput, check_target, output_for
 from convcli.scale.tiled.tiff import TiffSource, open_tiff
 from convcli.scale.tiled.zarr import ZarrSource, open_zarr
 from convcli.storage.urls import is_there, is_url, is_zarr
@@ -90,7 +90,8 @@ def filter_large(
     ):
         work, notes = _work(kernels, opened, given, saving)
         check_target(work, target, saving, max_pixels, file_format)
-        arrays, tiling = _tiled(work, target, options.jobs, memory, client)
+        output = output_for(work, target, saving)
+        tiling = tiling_for(work, output, options.jobs, memory, client)
         facts = facts_of(work, kernels, saving, [tiling.chunk, planes])
         journal = journal_for(target, facts, resume=resume)
         blocks = tiling.blocks  # or as a stopped run has cut it
@@ -100,22 +101,20 @@ def filter_large(
             flight_for = _flights(client, source, target, retries, timeout)
             passes = _Passes(tiling, progress, flight_for)
             work = journal.prepared(work, passes.prepared, shape)
-            with target_for(
-                target, work, tiling.chunk, saving, journal, arrays=arrays
-            ) as output:
-                stats = passes.write(work, output, journal)
+            with output.opened(target, journal) as made:
+                stats = passes.write(work, made, journal)
                 opened.check_unchanged()
                 if isinstance(given.mask, TiledMask):
                     given.mask.source.check_unchanged()
     report = work.pipeline.report(stats, time.perf_counter() - started)
-    notes = (*filter(None, [journal.note]), *notes, *_losses(work, target, arrays))
+    notes = (*filter(None, [journal.note]), *notes, *_losses(work, target, output))
     frames = math.prod(tiling.blocks.size[:-2])
     return replace(
         report,
         mode=opened.mode,
         frames=frames,
         clipped=report.clipped / frames,
-        smaller=arrays.smaller if arrays else "",
+        smaller=output.smaller,
         warnings=(*notes, *report.warnings),
     )
 
@@ -140,7 +139,8 @@ def plan_large(
         _mask_in_tiles(options) as given,
     ):
         work, _ = _work(kernels, opened, given, Saving())
-        return _tiled(work, target, options.jobs, memory, client)[1]
+        output = output_for(work, target, Saving())
+        return tiling_for(work, output, options.jobs, memory, client)
 
 
 # ------------------------------------------------------------------ each block, in order
@@ -362,16 +362,7 @@ def _work(
     return TiledWork(replace(opened, metadata=metadata), pipeline), notes
 
 
-def _tiled(
-    work: TiledWork, target: str, jobs: int | None, memory: int | None, client: Any
-) -> tuple[ZarrOutput | None, Tiling]:
-    """Return the arrays that are written, if any, and how the picture is cut into blocks."""
-    arrays = output_for(work, target)
-    after = arrays.smaller_bytes() if arrays else 0
-    return arrays, tiling_for(work, target, jobs, memory, client, after=after)
-
-
-def _losses(work: TiledWork, target: str, arrays: ZarrOutput | None) -> Iterator[str]:
+def _losses(work: TiledWork, target: str, output: Output) -> Iterator[str]:
     """Say what was asked for and is not done, and what the input has and the output has not."""
     asked, source = work.pipeline.options.range, work.source
     if asked is not Range.AUTO and work.pipeline.mapping is None:
@@ -380,8 +371,8 @@ def _losses(work: TiledWork, target: str, arrays: ZarrOutput | None) -> Iterator
         yield "the mask in the file is left out: pixels that it hides are filtered too"
     if isinstance(source, TiffSource) and is_zarr(target) and source.factors:
         yield "the smaller copies of the picture are left out: write a .tif for them"
-    if isinstance(source, ZarrSource) and arrays is not None:
-        yield from _not_in(arrays, source)
+    if isinstance(source, ZarrSource) and isinstance(output, ZarrOutput):
+        yield from _not_in(output, source)
     metadata = source.metadata
     of_places = Metadata(geo=metadata.geo, nodata=metadata.nodata, ome=metadata.ome)
     if is_zarr(target) and (lost := titles_of(of_places)):

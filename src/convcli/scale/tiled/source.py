@@ -243,3 +243,18 @@ class Target(Record):
     task: Callable[..., Written]
     add: Callable[[EncodedTile], Any] | None
     after: tuple[tuple[Callable[..., None], Any], ...] = ()
+
+
+class Output(Record):
+    """What is to be written: whole chunks, of planes, if there are any, rows and columns.
+
+    How `smaller` copies are made after it is said for a person, and what a block of one takes.
+    """
+
+    chunk: tuple[int, ...]
+    smaller: str = ""
+    smaller_bytes: int = 0
+
+    def opened(self, path: str, journal: Any) -> contextlib.AbstractContextManager[Target]:
+        """Write it to a path or a URL: complete, or not at all."""
+        raise NotImplementedError

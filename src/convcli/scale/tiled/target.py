@@ -7,7 +7,7 @@ import json
 import math
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -15,17 +15,27 @@ from convcli.batch.places import make_parent_folder
 from convcli.choices import Depth, Pyramid
 from convcli.engine.store import ValueStats
 from convcli.errors import ImageError
-from convcli.images.codecs.tiff import PageLayout, mean_of
+from convcli.images.codecs.tiff import mean_of
 from convcli.images.codecs.tiff_extras import output_places
-from convcli.images.formats import DEFAULT_LEVEL, format_for
+from convcli.images.formats import format_for
 from convcli.images.picture import Frame, Picture
 from convcli.images.write import Saving, check_format
 from convcli.pipeline.files import check_single
 from convcli.scale.tiled.blocks import Blocks
 from convcli.scale.tiled.journal import HEADS, Journal
 from convcli.scale.tiled.ngff import NgffImage, ngff_facts
-from convcli.scale.tiled.source import Target, TiledWork, Values, Written, cut, needed, within
-from convcli.scale.tiled.tiff import tiff_target
+from convcli.scale.tiled.source import (
+    Output,
+    Source,
+    Target,
+    TiledWork,
+    Values,
+    Written,
+    cut,
+    needed,
+    within,
+)
+from convcli.scale.tiled.tiff import TiffOutput
 from convcli.scale.tiled.zarr import (
     Axes,
     ZarrSource,
@@ -88,42 +98,10 @@ def check_target(
         check_format(Picture((promised,)), target, "TIFF", saving)
 
 
-def target_for(
-    target: str,
-    work: TiledWork,
-    chunk: tuple[int, int],
-    saving: Saving,
-    journal: Journal,
-    *,
-    arrays: "ZarrOutput | None",
-) -> contextlib.AbstractContextManager[Target]:
-    """Open the output for blocks, with tiles of `chunk` (rows, columns): complete or absent.
-
-    The target has passed `check_target`; `arrays` are those of `output_for`.
-    """
-    if arrays is not None:
-        return zarr_target(target, arrays, journal)
-    channels = work.pipeline.written_channels
-    paged = channels not in (1, 3)
-    layout = PageLayout(
-        size=work.shape,
-        tile=chunk,
-        channels=channels,
-        alpha=work.pipeline.info.alpha,
-        depth=work.pipeline.depth,
-        paged=paged,
-        level=DEFAULT_LEVEL if saving.compress_level is None else saving.compress_level,
-        factors=getattr(work.source, "factors", ()),
-        # GDAL takes all copies that follow each other for those of the first page.
-        nested=paged or getattr(work.source, "nested", False),
-    )
-    return tiff_target(target, layout, work.source.metadata, journal)
-
-
 # ------------------------------------------------------------------ what arrays are written
 
 
-class ZarrOutput(Record):
+class ZarrOutput(Output, kw_only=True):
     """The arrays that are written: one, or the levels of an image.
 
     `documents` describe them; the last makes an output of all that is there.
@@ -132,20 +110,41 @@ class ZarrOutput(Record):
     levels: tuple["Chunks", ...]
     documents: dict[str, bytes]
 
-    @property
-    def smaller(self) -> str:
-        """How smaller levels are made, for a person."""
-        sides = (
-            " × ".join(str(by) for by in each.factors if by > 1) for each in self.levels[1:]
-        )
+    @classmethod
+    def of(cls, source: Source, levels: Sequence["Chunks"], held: dict[str, Any]) -> Self:
+        """Make it of descriptions that are `held` in memory: that of the whole comes last."""
+        names = sorted(held, key=lambda name: (-name.count("/"), name.endswith(HEADS), name))
+        sides = (" × ".join(str(by) for by in each.factors if by > 1) for each in levels[1:])
         means = " and ".join(dict.fromkeys(side or "1" for side in sides))
-        return f"{len(self.levels) - 1} more, of means of {means} pixels" if means else ""
+        return cls(
+            chunk=source.unit,
+            levels=tuple(levels),
+            documents={name: held[name].to_bytes() for name in names},
+            smaller=f"{len(levels) - 1} more, of means of {means} pixels" if means else "",
+            smaller_bytes=max((level.bytes_to_make for level in levels[1:]), default=0),
+        )
 
-    def smaller_bytes(self) -> int:
-        """Estimate the memory that a block of a smaller level takes while it is made."""
-        return max((level.bytes_to_make for level in self.levels[1:]), default=0)
+    @contextlib.contextmanager
+    def opened(self, path: str, journal: Journal) -> Iterator[Target]:
+        """Write to a path or a URL, the descriptions last: see `Output.opened`."""
+        last = next(reversed(self.documents))
+        heads = (last, *(name for name in HEADS if name != last))
+        own = {_top(each.path) for each in self.levels if each.path} or {"c"}
+        # On a disk nothing stands at the place before it is complete.
+        may_go = functools.partial(_may_go, path, own if is_url(path) else set())
+        with replacing_folder(path, heads, may_go, journal) as place:
+            journal.start()
+            yield self._target(place, path)
+            if not is_url(place):
+                for left in Path(place).rglob("*.partial"):  # of a worker that was killed
+                    left.unlink(missing_ok=True)
+            for name, data in self.documents.items():
+                make_parent_folder(f"{place}/{name}")
+                put(f"{place}/{name}", data)
+            if is_url(place):
+                journal.remove()  # Nothing is to be resumed where parts are moved away.
 
-    def target(self, folder: str, label: str) -> Target:
+    def _target(self, folder: str, label: str) -> Target:
         """Return what writes into a folder, or below a URL."""
         stores = needed("zarr.storage", label)
         store = (stores.FsspecStore.from_url if is_url(folder) else stores.LocalStore)(folder)
@@ -157,10 +156,10 @@ class ZarrOutput(Record):
         return Target(levels[0].compute, None, tuple(after))
 
 
-def output_for(work: TiledWork, target: str) -> ZarrOutput | None:
-    """Decide which arrays are written, if any: like those of the input, if that has any."""
+def output_for(work: TiledWork, target: str, saving: Saving) -> Output:
+    """Decide how a result is written; arrays are like those of the input, if that has any."""
     if not is_zarr(target):
-        return None
+        return TiffOutput.of(work, saving)
     if isinstance(work.source, ZarrSource):
         return _output_like(work, work.source)
     samples = work.pipeline.written_channels + work.pipeline.info.alpha
@@ -175,7 +174,7 @@ def output_for(work: TiledWork, target: str) -> ZarrOutput | None:
             dimension_names=names,
         )
     axes = Axes.of(names, 0, 1, None if samples == 1 else _SAMPLES)
-    return ZarrOutput((Chunks(array, axes),), _documents(held))
+    return ZarrOutput.of(work.source, [Chunks(array, axes)], held)
 
 
 def _output_like(work: TiledWork, source: ZarrSource) -> ZarrOutput:
@@ -204,7 +203,7 @@ def _output_like(work: TiledWork, source: ZarrSource) -> ZarrOutput:
             array = _array_like(like, held, path, shape, maps=maps, dtype=dtype)
             along = tuple(by[axis] for axis in axes.order)
             levels.append(Chunks(array, axes, path, along, maps.channel))
-    return ZarrOutput(tuple(levels), _documents(held))
+    return ZarrOutput.of(source, levels, held)
 
 
 class _Maps(Record):
@@ -248,12 +247,6 @@ class _Maps(Record):
         if self.added is None:
             return tuple(values)
         return (*values[: self.added], maps, *values[self.added :])
-
-
-def _documents(held: dict[str, Any]) -> dict[str, bytes]:
-    """Return the names and the bytes of descriptions: that of the whole output is last."""
-    names = sorted(held, key=lambda name: (-name.count("/"), name.endswith(HEADS), name))
-    return {name: held[name].to_bytes() for name in names}
 
 
 def _array_like(
@@ -463,27 +456,6 @@ def check_place(path: str) -> None:
             f"{path}: cannot be written: it is a level of the image {image.place}: name a "
             "folder elsewhere"
         )
-
-
-@contextlib.contextmanager
-def zarr_target(path: str, output: ZarrOutput, journal: Journal) -> Iterator[Target]:
-    """Write arrays at a path or URL, complete or not at all: their descriptions come last."""
-    last = next(reversed(output.documents))
-    heads = (last, *(name for name in HEADS if name != last))
-    own = {_top(each.path) for each in output.levels if each.path} or {"c"}
-    # On a disk nothing stands at the place before it is complete.
-    may_go = functools.partial(_may_go, path, own if is_url(path) else set())
-    with replacing_folder(path, heads, may_go, journal) as place:
-        journal.start()
-        yield output.target(place, path)
-        if not is_url(place):
-            for left in Path(place).rglob("*.partial"):  # of a worker that was killed
-                left.unlink(missing_ok=True)
-        for name, data in output.documents.items():
-            make_parent_folder(f"{place}/{name}")
-            put(f"{place}/{name}", data)
-        if is_url(place):
-            journal.remove()  # Nothing is to be resumed where parts are moved away.
 
 
 def _faults(path: str) -> contextlib.AbstractContextManager[None]:

@@ -23,11 +23,15 @@ from convcli.images.codecs.tiff_pages import (
     unread,
 )
 from convcli.images.codecs.tiff_segments import decoder_of, fast_codecs, read_part
+from convcli.images.formats import DEFAULT_LEVEL
 from convcli.images.picture import Metadata
 from convcli.images.policy import NOT_READ, ReadPolicy, pillow_set_to
 from convcli.images.read import frames_to_read
+from convcli.images.write import Saving
 from convcli.scale.tiled.journal import Journal, verified
 from convcli.scale.tiled.source import (
+    USUAL_TILE,
+    Output,
     Source,
     Target,
     TiledWork,
@@ -238,27 +242,55 @@ def _written_block(layout: PageLayout, work: TiledWork, rows: slice, columns: sl
     return block.stats, encoded_tiles(block.values, block.alpha, at, layout)
 
 
-@contextlib.contextmanager
-def tiff_target(
-    path: str, layout: PageLayout, metadata: Metadata, journal: Journal
-) -> Iterator[Target]:
-    """Write a TIFF to a path or a URL: complete, or not at all; the journal's blocks stay."""
-    with replacing(path, journal) as file:
-        tiff = TiffWriter(file, layout.pages, metadata)
-        file.truncate(verified(file, journal))
-        file.seek(0, os.SEEK_END)
-        for page, index, *place, _ in (
-            tile for each in journal.blocks for tile in each["tiles"]
-        ):
-            tiff.place(EncodedTile(page, index, b""), tuple(place))
-        journal.start()
+_LARGEST_TILE = 4096
+_UNIT = 16
+"""The sides of a TIFF's tiles are multiples of it."""
 
-        def add(tile: EncodedTile) -> list[int]:
-            start = file.tell()
-            tiff.add(tile)
-            file.flush()  # The journal's line comes after its tiles.
-            return [tile.page, tile.index, start, len(tile.data), zlib.crc32(tile.data)]
 
-        yield Target(functools.partial(_written_block, layout), add)
-        with new_thread_pool(available_cores()) as pool:
-            tiff.finish(pool)
+class TiffOutput(Output, kw_only=True):
+    """A TIFF that is written."""
+
+    layout: PageLayout
+    metadata: Metadata
+
+    @classmethod
+    def of(cls, work: TiledWork, saving: Saving) -> "TiffOutput":
+        """Decide on it: its tiles are those of the input, where they can be."""
+        channels, source = work.pipeline.written_channels, work.source
+        paged, sides = channels not in (1, 3), source.chunk
+        fits = max(sides) <= _LARGEST_TILE and all(side % _UNIT == 0 for side in sides)
+        layout = PageLayout(
+            size=work.shape,
+            tile=sides if fits else (USUAL_TILE, USUAL_TILE),
+            channels=channels,
+            alpha=work.pipeline.info.alpha,
+            depth=work.pipeline.depth,
+            paged=paged,
+            level=DEFAULT_LEVEL if saving.compress_level is None else saving.compress_level,
+            factors=getattr(source, "factors", ()),
+            # GDAL takes all copies that follow each other for those of the first page.
+            nested=paged or getattr(source, "nested", False),
+        )
+        return cls(chunk=layout.tile, layout=layout, metadata=source.metadata)
+
+    @contextlib.contextmanager
+    def opened(self, path: str, journal: Journal) -> Iterator[Target]:
+        """Write it; the journal's blocks stay: see `Output.opened`."""
+        with replacing(path, journal) as file:
+            tiff = TiffWriter(file, self.layout.pages, self.metadata)
+            file.truncate(verified(file, journal))
+            file.seek(0, os.SEEK_END)
+            for block in journal.blocks:
+                for page, index, *place, _ in block["tiles"]:
+                    tiff.place(EncodedTile(page, index, b""), tuple(place))
+            journal.start()
+
+            def add(tile: EncodedTile) -> list[int]:
+                start = file.tell()
+                tiff.add(tile)
+                file.flush()  # The journal's line comes after its tiles.
+                return [tile.page, tile.index, start, len(tile.data), zlib.crc32(tile.data)]
+
+            yield Target(functools.partial(_written_block, self.layout), add)
+            with new_thread_pool(available_cores()) as pool:
+                tiff.finish(pool)
