@@ -16,16 +16,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, cast
 
 from convcli.errors import ImageError
-from convcli.storage.urls import (
-    NO_BUCKET,
-    PART,
-    is_url,
-    local_path,
-    opened_store,
-    put,
-    put_file,
-    store_of,
-)
+from convcli.storage import urls
+from convcli.storage.urls import NO_BUCKET, is_url, opened_store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -209,7 +201,7 @@ def replacing(target: "str | Path", partial: Partial | None = None) -> Iterator[
     memory, and may stay when the run is stopped. Only pipes and devices are written directly:
     see `is_stream`.
     """
-    path = local_path(target)
+    path = urls.local_path(target)
     if path is not None:
         if partial is not None:
             folder = os.path.dirname(os.path.realpath(path))
@@ -219,11 +211,11 @@ def replacing(target: "str | Path", partial: Partial | None = None) -> Iterator[
     elif partial is not None:
         with _spooled(str(target)) as file:
             yield file
-            put_file(str(target), file)
+            urls.put_file(str(target), file)
     else:
         buffer = io.BytesIO()
         yield buffer
-        put(str(target), buffer.getvalue())
+        urls.put(str(target), buffer.getvalue())
 
 
 @contextlib.contextmanager
@@ -232,7 +224,7 @@ def _spooled(url: str) -> Iterator[BinaryIO]:
     import tempfile
 
     try:
-        with tempfile.SpooledTemporaryFile(PART) as file:
+        with tempfile.SpooledTemporaryFile(urls.PART) as file:
             yield cast("BinaryIO", file)
     except OSError as error:
         raise ImageError(
@@ -466,7 +458,7 @@ def _replace_prefix(place: str, url: str, heads: tuple[str, ...]) -> None:
     try:
         remove_prefix(url, heads)
         with opened_store(url, "written", NO_BUCKET) as (store, path):
-            source = store_of(place)[1]
+            source = urls.store_of(place)[1]
             names = sorted(store.find(source), key=lambda name: name == f"{source}/{heads[0]}")
             # Lists of names: each store treats folders in its own manner.
             for group in (names[:-1], names[-1:]):

@@ -45,17 +45,9 @@ from convcli.scale.tiled.zarr import (
     names_of,
     units_of,
 )
+from convcli.storage import urls
 from convcli.storage.atomic import replacing_folder
-from convcli.storage.urls import (
-    NO_BUCKET,
-    check_store,
-    first_output,
-    is_url,
-    is_zarr,
-    put,
-    read_if_exists,
-    store_errors,
-)
+from convcli.storage.urls import is_url, is_zarr
 from convcli.threads import uninterrupted
 from convcli.values import Record, replace
 
@@ -65,13 +57,13 @@ def check_target(
 ) -> None:
     """Refuse a target that cannot be written, before anything is computed."""
     if is_url(target):
-        check_store(target)
+        urls.check_store(target)
     pipeline, stack = work.pipeline, work.source.stack
     pipeline.check_size(max_pixels, pipeline.steps[-1:])
     if pipeline.options.colormap is not None:
         check_single(pipeline, target)
     several = "expected one file for all maps: a .tif gets a page for each"
-    refusals = {several: first_output(target) != target}
+    refusals = {several: urls.first_output(target) != target}
     if is_zarr(target):
         level = (
             "Zarr has no quality and no level to set: leave --quality and --compress-level out"
@@ -140,7 +132,7 @@ class ZarrOutput(Output, kw_only=True):
                     left.unlink(missing_ok=True)
             for name, data in self.documents.items():
                 make_parent_folder(f"{place}/{name}")
-                put(f"{place}/{name}", data)
+                urls.put(f"{place}/{name}", data)
             if is_url(place):
                 journal.remove()  # Nothing is to be resumed where parts are moved away.
 
@@ -462,7 +454,7 @@ def _faults(path: str) -> contextlib.AbstractContextManager[None]:
     """Turn an error of a store into one line; errors of a folder come when it is renamed."""
     if not is_url(path):
         return contextlib.nullcontext()
-    return store_errors(path, "written", NO_BUCKET, NotImplementedError)
+    return urls.store_errors(path, "written", urls.NO_BUCKET, NotImplementedError)
 
 
 def _is_array(place: str) -> bool:
@@ -488,5 +480,5 @@ def _top(path: str) -> str:
 def _json(place: str, name: str) -> dict[str, Any]:
     found = None
     with contextlib.suppress(ValueError):
-        found = json.loads(read_if_exists(f"{place}/{name}") or b"null")
+        found = json.loads(urls.read_if_exists(f"{place}/{name}") or b"null")
     return found if isinstance(found, dict) else {}
