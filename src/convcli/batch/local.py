@@ -22,10 +22,7 @@ from convcli.values import replace
 
 
 def worker_counts(files: int, jobs: int | None = None) -> tuple[int, int]:
-    """Return the number of workers for so many files, and of the engine's threads in each.
-
-    Together they never exceed `jobs`, nor the cores that this process may use.
-    """
+    """Return how many workers filter so many files, and the threads of the engine in each."""
     cores = min(jobs or available_cores(), available_cores())
     workers = max(1, min(cores, files))
     return workers, cores // workers
@@ -219,22 +216,16 @@ class WorkerProcess:
 
 
 def _start_method() -> str:
-    """Choose how a process starts.
-
-    A fork takes 10 ms, because it has all that is imported here; a new process takes 300 ms.
-    A fork is safe only on Linux, and only while no other thread can hold a lock.
-    """
+    """Choose how a process starts."""
+    # A fork takes 10 ms, a new process 300. A fork is safe only on Linux, and only while no
+    # other thread can hold a lock.
     has_one_thread = threading.active_count() == 1
     return "fork" if has_one_thread and sys.platform == "linux" else "spawn"
 
 
 @contextlib.contextmanager
 def _without_main_module() -> Iterator[None]:
-    """Hide the program's own file while a process starts.
-
-    A process that is not forked imports that file: a script would run a second time in it.
-    What a worker gets needs the modules of convcli only.
-    """
+    """Hide the program's own file: a process that is not forked would run it a second time."""
     main = sys.modules["__main__"]
     sys.modules["__main__"] = ModuleType("__main__")
     try:

@@ -159,21 +159,21 @@ def claimed(keys: Iterable[bytes], *, overwrite: bool) -> Iterator[None]:
     folder = os.path.join(tempfile.gettempdir(), f"convcli-claims-{user}")
     own = os.path.join(folder, temporary_name())
     try:
-        _write_claim(own, keys)
-        if not overwrite:
-            _refuse_claimed(own, folder)
+        with disk_errors(OSError):
+            os.makedirs(folder, mode=0o700, exist_ok=True)
+            remove_abandoned(folder)
+            with open(own, "xb") as file:
+                file.writelines(keys)
+        for other in [] if overwrite else os.listdir(folder):
+            if other != os.path.basename(own) and _share_keys(own, f"{folder}/{other}"):
+                raise ConvcliError(
+                    f"another run (process {other.split('-')[2]}) writes the same outputs: "
+                    "wait for its end, or use --on-exists overwrite"
+                )
         yield
     finally:
         with contextlib.suppress(OSError):
             os.unlink(own)
-
-
-def _write_claim(path: str, keys: Iterable[bytes]) -> None:
-    with disk_errors(OSError):
-        os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
-        remove_abandoned(os.path.dirname(path))
-        with open(path, "xb") as file:
-            file.writelines(keys)
 
 
 @contextlib.contextmanager
@@ -187,17 +187,6 @@ def disk_errors(kind: type[Exception]) -> Iterator[None]:
             f"{getattr(error, 'strerror', error)}: make room where temporary files go, or set "
             "TMPDIR to another folder"
         ) from None
-
-
-def _refuse_claimed(own: str, folder: str) -> None:
-    others = [os.path.join(folder, name) for name in os.listdir(folder)]
-    for other in others:
-        if other != own and _share_keys(own, other):
-            process = os.path.basename(other).split("-")[2]
-            raise ConvcliError(
-                f"another run (process {process}) writes the same outputs: wait for its end, "
-                "or use --on-exists overwrite"
-            )
 
 
 def _share_keys(own: str, other: str) -> bool:

@@ -237,11 +237,7 @@ def _names_in(folder: str) -> tuple[frozenset[str], bool]:
 
 
 def make_folder(place: str) -> None:
-    """Make a folder and its parents, where they are missing; check that a store answers.
-
-    OSError is raised if the folder cannot be made, ImageError if the store does not answer, or
-    has no such bucket.
-    """
+    """Make a folder and its parents, where they are missing; check that a store answers."""
     if is_url(place):
         urls.check_store(place)
     else:

@@ -209,11 +209,8 @@ def look_at_workers(name: str, dask_scheduler: Any) -> dict[str, tuple[int, list
 
 
 async def ask_workers(plugin: bytes, name: str, dask_scheduler: Any) -> bool:
-    """Send a pickled plugin to all workers, now and later; tell whether all could load it.
-
-    A stopped worker never answers: nobody waits for it, and it gets no work.
-    """
-    try:
+    """Send a pickled plugin to all workers, now and later; tell whether all could load it."""
+    try:  # A stopped worker never answers: nobody waits for it, and it gets no work.
         asked = dask_scheduler.register_worker_plugin(None, plugin, name, idempotent=False)
         answers = await asyncio.wait_for(asked, _SECONDS)
     except (OSError, TimeoutError):

@@ -149,8 +149,7 @@ _PRELOADED = ["distributed", "convcli.scale.cluster", "convcli.scale.flight"]
 def start_forking() -> bool:
     """Start the process that workers are forked from, if they can be: tell whether they can.
 
-    It imports what all of them need while this process goes on, which saves a second at the
-    start of a cluster: call this early. A second call does nothing.
+    It saves a second at the start of a cluster: call this early. A second call does nothing.
     """
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return False
@@ -327,10 +326,7 @@ class Groups:
 
 
 def run_file(batch_job: BatchJob, jobs: tuple[FileJob, FileJob]) -> tuple[Outcome, bool]:
-    """Do the second job, whose paths hold on other machines; tell whether its source is seen.
-
-    The size of the output is that which the worker sees; 0 where it is not known.
-    """
+    """Do the second job, whose paths hold anywhere; tell whether its source is seen."""
     from distributed import get_worker
 
     outcome = batch_job.run(jobs[1])

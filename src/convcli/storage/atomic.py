@@ -39,11 +39,9 @@ def temporary_name() -> str:
 
 
 def remove_abandoned(folder: str, *, with_journals: bool = True) -> None:
-    """Remove what killed processes of this machine left in a folder.
+    """Remove what killed processes of this machine left; with or without those with journals.
 
-    What belongs to a process that lives stays, and so does what other machines made: whether
-    their processes live is not known here. Partial outputs with a journal stay too, unless
-    `with_journals`.
+    What other machines made stays: whether their processes live is not known here.
     """
     with contextlib.suppress(OSError):
         names = os.listdir(folder or os.curdir)
@@ -140,10 +138,7 @@ _DESCRIPTORS = re.compile(r"/proc/\d+/(?:task/\d+/)?fd|/dev/fd")
 
 
 def is_stream(target: "str | Path") -> bool:
-    """Tell whether a target is written as it is: a pipe, a device, or an open file.
-
-    Nothing can be renamed to it. What was written there stays if anything fails.
-    """
+    """Tell whether a target is written as it is: a pipe, a device, or an open file."""
     if is_url(target):
         return False
     try:
@@ -155,11 +150,7 @@ def is_stream(target: "str | Path") -> bool:
 
 
 def open_descriptor(path: "str | Path") -> int | None:
-    """Return the number of the open file that a path means; None where it means another file.
-
-    Such are ``/dev/stdout``, ``/dev/fd/3``, ``/proc/self/fd/3``, and the ``>(command)`` of
-    shells.
-    """
+    """Return the number of the open file that a path means, such as ``/dev/fd/3``, if any."""
     path = str(path)
     for _ in range(_MOST_LINKS):
         folder, name = os.path.split(path)
@@ -404,11 +395,7 @@ _MAGIC = "*?["
 def _replacing_prefix(
     url: str, heads: tuple[str, ...], may_go: "MayGo", partial: Partial
 ) -> Iterator[str]:
-    """Make objects below a URL that is free, or below a temporary one, from which they go.
-
-    The caller makes the head last: objects without a head count as nothing. The store copies
-    them when all are there, the head last. The `partial` output gets the place.
-    """
+    """Make objects below a URL that is free, or a temporary one; without a head none counts."""
     parent = url.rpartition("/")[0]
     if not partial.place:
         is_free = _check_prefix(url, may_go)

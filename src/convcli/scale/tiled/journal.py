@@ -65,10 +65,7 @@ class Journal:
     def prepared(
         self, work: TiledWork, prepare: Callable[[TiledWork], TiledWork], block: Sequence[int]
     ) -> TiledWork:
-        """Return the work as the stopped run had prepared it; otherwise prepare it now.
-
-        What was found, and the shape of a `block`, stand in the first line.
-        """
+        """Return the work as the stopped run had prepared it; otherwise prepare it now."""
         if "known" not in self.head:
             made = prepare(work)
             known = None if made.known is None else _numbers(made.known)
@@ -219,10 +216,7 @@ def _lines(data: bytes) -> Iterator[dict[str, Any]]:
 def facts_of(
     work: TiledWork, kernels: Sequence[Any], saving: Any, layout: Any
 ) -> dict[str, str]:
-    """Return what must be equal for a stopped run to go on, by names for error messages.
-
-    `layout` is how the output is stored.
-    """
+    """Return what must be equal for a stopped run to go on, by names for error messages."""
     pipeline, codecs = work.pipeline, fast_codecs()
     strategies = [plan.strategy.name for plan in pipeline.plans]
     options = pipeline.options
@@ -259,11 +253,8 @@ def _numbers(stats: ValueStats) -> list[float]:
 
 
 def verified(file: BinaryIO, journal: Journal) -> int:
-    """Keep the blocks whose tiles are in a file as they were written; return where they end.
-
-    A disk that lost its power may have kept lines of the journal, and lost what they speak of.
-    """
-    end = file.tell()
+    """Keep the blocks whose tiles are in a file as they were written; return where they end."""
+    end = file.tell()  # A disk that lost its power may have lost what a journal speaks of.
     for number, block in enumerate(journal.blocks):
         for *_, start, length, checksum in block["tiles"]:
             file.seek(start)

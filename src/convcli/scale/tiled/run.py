@@ -76,9 +76,8 @@ def filter_large(
     `convcli.apply_tiled` says what the arguments are. A ``.tif`` gets the input's tiles, or
     512 × 512. `saving` is how the result is written; `file_format` is ``TIFF`` whatever the
     name of the target. The workers of a `cluster` see the input, and the output where it is a
-    ``.zarr``. With `overwrite` another run may be writing the
-    same output. `planes` of a Zarr array are filtered. The report's time includes reading and
-    writing.
+    ``.zarr``. With `overwrite` another run may be writing the same output. `planes` of a Zarr
+    array are filtered. The report's time includes reading and writing.
     """
     started, saving = time.perf_counter(), saving or Saving()
     source, target = _located(source, cluster), _located(target, cluster)

@@ -23,10 +23,7 @@ from convcli.values import Record, replace
 
 
 def needed(module: str, label: str) -> Any:
-    """Import a module of the extra `cluster`; `label` names the file that needs it.
-
-    If it is not installed, an `ImageError` says how to install it.
-    """
+    """Import a module of the extra `cluster`; `label` names the file that needs it."""
     try:
         return importlib.import_module(module)
     except ImportError:
@@ -70,10 +67,7 @@ class Source(Record, kw_only=True):
         return self.shape[2] - self.alpha
 
     def read(self, rows: slice, columns: slice) -> Values:
-        """Read a rectangle, shape (rows, columns, samples).
-
-        A file that is damaged or gone is an `ImageError`.
-        """
+        """Read a rectangle, shape (rows, columns, samples)."""
         raise NotImplementedError
 
     @property
@@ -94,10 +88,7 @@ class Source(Record, kw_only=True):
         yield (), self
 
     def check_unchanged(self) -> None:
-        """Refuse a file that has taken the place of the one that was opened.
-
-        Parts of both may have been read. Some sources cannot tell.
-        """
+        """Refuse a file that has taken the place of the one opened, where that can be told."""
 
     def close(self) -> None:
         """Close the file, after the last thread has read from it."""

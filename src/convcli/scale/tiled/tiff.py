@@ -52,11 +52,7 @@ _ANY_SIZE = ReadPolicy(max_pixels=2**62)
 def opening(
     name: str, version: str | None = None
 ) -> Iterator[tuple[Ranges, Iterator[TiffPage]]]:
-    """Open a TIFF for the block, and yield its file and its pages.
-
-    It stays open afterwards unless the block fails. With a `version`, any other version of the
-    file is refused.
-    """
+    """Open a TIFF, and yield its file and its pages; it stays open unless the block fails."""
     if not is_url(name) and Path(name).is_dir():
         raise ImageError(f"{name}: expected a picture, got a folder: name a file in it")
     with contextlib.ExitStack() as on_error, pillow_set_to(_ANY_SIZE):

@@ -158,11 +158,7 @@ def units_of(array: Any) -> tuple[int, ...]:
 
 
 def open_zarr(path: str, choice: PlaneChoice) -> ZarrSource:
-    """Open the array, or the image of OME-Zarr, at a path or a URL; no chunk is read.
-
-    An `ImageError` is raised if there is no array, or it is no picture; an `OptionError` if
-    its axes are not known, or the choice does not fit it.
-    """
+    """Open the array, or the image of OME-Zarr, at a path or a URL; no chunk is read."""
     path = path.rstrip("/")
     array, image = _found(path)
     dtype = np.dtype(array.dtype).newbyteorder("=")
