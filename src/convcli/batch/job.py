@@ -84,11 +84,10 @@ class Outcome(Record, kw_only=True):
 class BatchJob(Record, kw_only=True):
     """What a batch does to each of its files: the same kernels with the same options.
 
-    It can be pickled: each worker gets it once, and then one `FileJob` after the other. The
-    fields up to `sheet` are those of `convcli.pipeline.files.filter_file`. A file whose output
-    exists is skipped with `skip_existing`; with `checksums` each output is read back. A file
-    that needs more bytes than `memory` is refused. `runs` are the files that each process is
-    to filter: together they may pay for compiled functions.
+    Each worker gets it once, and then one `FileJob` after the other. The fields up to `sheet`
+    are those of `convcli.pipeline.files.filter_file`. With `checksums` each output is read
+    back. A file that needs more bytes than `memory` is refused. `runs` are the files that each
+    process is to filter: together they may pay for compiled functions.
     """
 
     kernels: tuple[Link, ...]

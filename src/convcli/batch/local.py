@@ -107,8 +107,7 @@ class MemoryGate:
     def take(self, used: int) -> tuple[FileJob, int] | None:
         """Return the next job and the bytes it needs; None if it must wait, or there is none.
 
-        `used` are the bytes that the running jobs need together. A job that needs more than
-        the limit comes when no other is running, and fails when it is run.
+        The running jobs have `used` bytes. One that needs more than the limit comes alone.
         """
         if self._next is None:
             job = next(self._jobs, None)
@@ -141,8 +140,7 @@ workers before it, and closes them: a worker ends when no process holds its pipe
 class WorkerProcess:
     """A process of this machine that does the same job to one file after the other.
 
-    `job` is the file that it is working on, which needs `needs` bytes of memory. `connection`
-    can be read when that job has ended, or the process has.
+    `connection` can be read when it has ended its `job`, or has ended itself.
     """
 
     def __init__(self, batch_job: BatchJob) -> None:

@@ -136,8 +136,7 @@ class AdmissionPlugin(WorkerPlugin):
     """Runs on each worker of a cluster when it joins, early or late, and admits it or not.
 
     An admitted worker has the `work`, and declares a resource of its `name`: Dask gives tasks
-    that ask for it to no other worker. What is wrong with one that is not admitted becomes an
-    event of that name. Other users of the same cluster notice nothing.
+    that ask for it to no other worker. What is wrong with others are events of that name.
     """
 
     work: Any

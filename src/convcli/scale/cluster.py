@@ -59,8 +59,7 @@ def connected(address: Any, retries: int, *places: str) -> Iterator[Any]:
 
     The address is ``tcp://HOST:PORT`` of a scheduler, or ``local:N``; a client that is ready
     stays open. A cluster that is started here tries a task again `retries` times when its
-    worker died. A `ClusterError` is raised if there is no such cluster, or its workers cannot
-    be used, or do not see the `places` of files: no other process sees the memory of this one.
+    worker died. It is a `ClusterError` if there is none, or it does not see the `places`.
     """
     for place in places:
         if place.startswith("memory://"):
@@ -172,10 +171,9 @@ def start_forking() -> bool:
 class DaskExecutor(Executor):
     """Runs jobs on a cluster, or on workers of this machine that a scheduler leads.
 
-    Each file is filtered on one thread: a worker takes as many at a time as it has threads.
-    `address` and `retries` are those of `connected`, `timeout` that of `Flight`. A picture that
-    needs more than `memory` bytes is refused. `on_connected` gets the address of Dask's
-    dashboard. `notices` has a line for each worker that is not used.
+    Each file is filtered on one thread, in at most `memory` bytes. `address` and `retries` are
+    those of `connected`, `timeout` that of `Flight`. `on_connected` gets the address of Dask's
+    dashboard.
     """
 
     def __init__(
@@ -290,9 +288,8 @@ _SHARES = 2
 class Groups:
     """Takes jobs in groups: a group is one task, which keeps a worker busy for long enough.
 
-    With one file a task, a few workers would be enough to keep the scheduler busy. The more
-    workers there are, the longer are the tasks. But a worker that dies loses a longer task.
-    `total` is the number of `jobs`, which are taken as there is room; 0 if it is unknown.
+    The more workers there are, the longer are the tasks, for all share one scheduler. `total`
+    is the number of `jobs`, which are taken as there is room; 0 if it is unknown.
     """
 
     def __init__(self, jobs: Iterable[FileJob], total: int = 0) -> None:

@@ -103,10 +103,9 @@ class Flight:
     group for too long is left aside, and another gets the group; after a second time its items
     are suspects too.
 
-    `client` is connected to the cluster, whose workers are admitted to the work of this `name`.
-    `address` names the cluster in messages. `retries` is how often an item is tried again whose
-    worker died, `timeout` how many seconds it may take, if that is set. `noun` is what an item
-    is, in the plural, and `remedy` how a run goes on that was stopped. `sees_outputs` says
+    The workers are admitted to the work of this `name`. `retries` is how often an item is tried
+    again whose worker died, `timeout` how many seconds it may take. `address`, `noun` (what
+    items are) and `remedy` (how a stopped run goes on) are for messages. `sees_outputs` says
     whether this machine may write where the workers do.
     """
 
@@ -153,9 +152,8 @@ class Flight:
     def run(self, following: Callable[[], Sequence[Any]]) -> Iterator[Ended]:
         """Send groups while there is room, and yield what comes back, until there are no more.
 
-        An empty group means that none is to be sent now. Few wait in the scheduler, never a
-        million. A `ClusterError` says that the cluster has gone away, or has had no workers for
-        long.
+        An empty group means that none is to be sent now. A `ClusterError` says that the cluster
+        has gone away, or has had no workers for long.
         """
         try:
             while self._send_more(following):

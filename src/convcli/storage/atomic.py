@@ -421,7 +421,6 @@ def _check_prefix(url: str, may_go: "MayGo") -> bool:
             "take for patterns: name it otherwise"
         )
     with opened_store(url, "written", NO_BUCKET) as (store, path):
-        store.invalidate_cache()
         if "/" not in path:
             raise ImageError(f"{url}: cannot be written: it is a bucket: name a folder in it")
         if store.isfile(path):
@@ -458,8 +457,6 @@ def _replace_prefix(place: str, url: str, heads: tuple[str, ...]) -> None:
 def remove_prefix(url: str, heads: tuple[str, ...] = ()) -> None:
     """Remove the objects below a URL, the head first."""
     with opened_store(url, "removed", NO_BUCKET) as (store, path):
-        # Other processes have written there, and this one's list does not show it.
-        store.invalidate_cache()
         for name in _names_below(store, path) & set(heads):
             store.rm_file(f"{path}/{name}")
         store.invalidate_cache()

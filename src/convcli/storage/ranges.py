@@ -80,14 +80,7 @@ def ranges_of(name: str) -> Ranges:
 def version_of(url: str) -> str:
     """Return the version of the object that is at a URL now."""
     with opened_store(url, "read", ABSENT) as (store, path):
-        return _version(_facts(store, path))
-
-
-def _facts(store: Any, path: str) -> dict[str, Any]:
-    # The store may have listed an older object and kept the list.
-    store.invalidate_cache()
-    facts: dict[str, Any] = store.info(path)
-    return facts
+        return _version(store.info(path))
 
 
 def _version(facts: dict[str, Any]) -> str:
@@ -108,7 +101,7 @@ class _StoreRanges(Ranges):
     def __init__(self, url: str) -> None:
         self._url = url
         with opened_store(url, "read", ABSENT) as (self._store, self._path):
-            facts = _facts(self._store, self._path)
+            facts = self._store.info(self._path)
             if facts.get("type") == "directory":
                 raise IsADirectoryError
             self._size, self.version = int(facts.get("size") or 0), _version(facts)

@@ -34,9 +34,8 @@ Sizes = tuple[int, ...]
 class Blocks(Record, kw_only=True):
     """The blocks of a result of some `size`.
 
-    `shape` is that of a block: whole chunks of the output. `halo` is the rows and columns of
-    the picture that a block reads in addition to those under it. `nbytes` estimates the memory
-    that a block takes while it is computed.
+    `shape` is that of a block: whole chunks of the output. `halo` is the rows and columns that
+    a block reads in addition to those under it, `nbytes` the memory that it takes, estimated.
     """
 
     size: Sizes

@@ -48,8 +48,7 @@ class Source(Record, kw_only=True):
     `label` is its path. `shape` is (rows, columns, samples), and `alpha` says whether the last
     sample is an opacity. The samples are real numbers of `dtype`. `chunk` has the rows and
     columns that are decoded together. `mode` says how the file keeps its pixels, and `metadata`
-    what it says about them. `version` changes when another file takes its place; it is empty
-    where it is no file.
+    what it says about them. `version` changes when another file takes its place.
     """
 
     label: str
