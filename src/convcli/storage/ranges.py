@@ -32,6 +32,8 @@ _FACTS = ("ETag", "etag", "LastModified", "Last-Modified", "created", "mtime", "
 _TIME_STEPS = (1, 100, 10**3, 10**6, 10**9)
 """Nanoseconds: file systems and protocols round the times of files down to multiples."""
 
+_TRUNCATED = "the file is truncated"
+
 Span = tuple[int, int]
 """The first byte of a part, and its number of bytes."""
 
@@ -56,11 +58,13 @@ class Ranges:
         return _is_same(self.version, version)
 
     def read(self, spans: Sequence[Span]) -> Iterator[bytes]:
-        """Yield the bytes of each span; fewer where the file ends earlier."""
+        """Yield the bytes of each span; ValueError is raised where the file ends earlier."""
         for start, count in spans:
             with self._lock:
                 self._file.seek(start)
                 data = self._file.read(count)
+            if len(data) < count:
+                raise ValueError(_TRUNCATED)
             yield data
 
     def opened(self) -> BinaryIO:
@@ -131,12 +135,14 @@ class _StoreRanges(Ranges):
         """Fetch parts together, and touching ones as one."""
         from fsspec.utils import merge_offset_ranges
 
-        size = self._size
-        limits = [(min(start, size), min(start + count, size)) for start, count in spans]
+        limits = [(start, start + count) for start, count in spans]
+        if any(stop > self._size for _, stop in limits):
+            raise ValueError(_TRUNCATED)
         filled = [limit for limit in limits if limit[0] < limit[1]]
-        paths = [self._path] * len(filled)
         paths, starts, stops = merge_offset_ranges(
-            paths, [start for start, _ in filled], [stop for _, stop in filled]
+            [self._path] * len(filled),
+            [start for start, _ in filled],
+            [stop for _, stop in filled],
         )
         with store_errors(self._url, "read", ABSENT, ValueError, NotImplementedError):
             found = self._store.cat_ranges(paths, starts, stops, on_error="raise")

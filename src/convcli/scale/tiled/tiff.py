@@ -7,7 +7,7 @@ import os
 import threading
 import weakref
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -41,7 +41,7 @@ from convcli.scale.tiled.source import (
     faults,
 )
 from convcli.storage.atomic import replacing
-from convcli.storage.ranges import Ranges, Span, ranges_of, version_of
+from convcli.storage.ranges import Ranges, ranges_of, version_of
 from convcli.storage.urls import is_url
 from convcli.threads import available_cores, new_thread_pool
 
@@ -88,8 +88,8 @@ class TiffFile:
         self._closed = weakref.finalize(self, ranges.close)
         page.check_places()
         page = page.in_larger_strips()
-        fetch, decode = _spans_of(ranges), decoder_of(page, ranges.opened(), fast_codecs())
-        self._read = functools.partial(read_part, page, fetch, decode)
+        decode = decoder_of(page, ranges.opened(), fast_codecs())
+        self._read = functools.partial(read_part, page, ranges.read, decode)
         return page
 
     def read(self, rows: slice, columns: slice) -> Values:
@@ -106,18 +106,6 @@ class TiffFile:
         if self._read is not None:
             self._closed()
             self._read = None
-
-
-def _spans_of(ranges: Ranges) -> Callable[[Sequence[Span]], Iterator[bytes]]:
-    """Return what yields the bytes of spans of a file, all of them."""
-
-    def fetch(spans: Sequence[Span]) -> Iterator[bytes]:
-        for (_, count), data in zip(spans, ranges.read(spans), strict=True):
-            if len(data) < count:
-                raise ValueError("the file is truncated")
-            yield data
-
-    return fetch
 
 
 @functools.lru_cache(maxsize=8)
