@@ -1,6 +1,7 @@
 """The manifest of a batch: a file with a line for each file that ended, kept while it runs."""
 
 import contextlib
+import functools
 import itertools
 import json
 import os
@@ -29,7 +30,13 @@ class Manifest:
 
     def __init__(self, place: str, arguments: Sequence[str] = ()) -> None:
         self._place, self._sent = place, time.monotonic()
-        with contextlib.ExitStack() as stack, _errors(place):
+        self._errors = functools.partial(
+            disk_errors,
+            OSError,
+            f"{place}: the manifest cannot be written",
+            "name another place",
+        )
+        with contextlib.ExitStack() as stack, self._errors():
             self._file = stack.enter_context(_opened(place))
             end = self._checked_end()
             self._file.truncate(end)
@@ -53,7 +60,7 @@ class Manifest:
         return self
 
     def __exit__(self, *_: object) -> None:
-        with _errors(self._place), self._file:
+        with self._errors(), self._file:
             self._send()
 
     @property
@@ -76,7 +83,7 @@ class Manifest:
             }
         )
         if time.monotonic() - self._sent > _SEND_SECONDS:
-            with _errors(self._place):
+            with self._errors():
                 self._send()
 
     def done(self) -> Iterator[FileJob]:
@@ -109,7 +116,7 @@ class Manifest:
             self._file.seek(0, os.SEEK_END)
 
     def _write(self, line: dict[str, Any]) -> None:
-        with _errors(self._place):
+        with self._errors():
             self._file.write(json.dumps(line).encode() + b"\n")
             self._file.flush()
 
@@ -132,16 +139,6 @@ def _opened(place: str) -> BinaryIO:
     copy.seek(0)
     spooled: BinaryIO = copy
     return spooled
-
-
-@contextlib.contextmanager
-def _errors(place: str) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise ConvcliError(
-            f"{place}: the manifest cannot be written: {error.strerror}: name another place"
-        ) from None
 
 
 # ------------------------------------------------------------------ one run an output
@@ -177,16 +174,17 @@ def claimed(keys: Iterable[bytes], *, overwrite: bool) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def disk_errors(kind: type[Exception]) -> Iterator[None]:
-    """Turn errors of the list of files into one line: what fails is the disk."""
+def disk_errors(
+    kind: type[Exception],
+    what: str = "the list of files cannot be kept on the disk",
+    remedy: str = "make room where temporary files go, or set TMPDIR to another folder",
+) -> Iterator[None]:
+    """Turn errors of a kind into one line: what fails is the disk."""
     try:
         yield
     except kind as error:
-        raise ConvcliError(
-            "the list of files cannot be kept on the disk: "
-            f"{getattr(error, 'strerror', error)}: make room where temporary files go, or set "
-            "TMPDIR to another folder"
-        ) from None
+        reason = getattr(error, "strerror", error)
+        raise ConvcliError(f"{what}: {reason}: {remedy}") from None
 
 
 def _share_keys(own: str, other: str) -> bool:

@@ -129,11 +129,9 @@ def size_and_checksum(target: str) -> tuple[int, str]:
     target = first_output(target)
     if is_pipe(target):
         return 0, ""
-    hashed, size = hashlib.sha256(), 0
-    for part in urls.parts_of(target):
-        hashed.update(part)
-        size += len(part)
-    return size, f"sha256:{hashed.hexdigest()}"
+    with urls.opened(target) as file:
+        hashed = hashlib.file_digest(file, "sha256")
+        return file.tell(), f"sha256:{hashed.hexdigest()}"
 
 
 _HIDDEN, _OUTPUTS = "hidden", "the folder of the outputs"

@@ -411,18 +411,14 @@ def matching(pattern: str) -> list[str]:
 
 def fetched(url: str, most: int) -> bytes:
     """Return what is at a URL: all of it, or the first `most` bytes."""
-    with _opened(url) as file:
-        return file.read(most)
-
-
-def parts_of(name: str) -> Iterator[bytes]:
-    """Yield what is at a path or a URL, part by part."""
-    with _opened(name) as file:
-        yield from iter(lambda: file.read(PART), b"")
+    with opened(url) as file:
+        data: bytes = file.read(most)
+    return data
 
 
 @contextlib.contextmanager
-def _opened(name: str) -> Iterator[BinaryIO]:
+def opened(name: str) -> Iterator[Any]:
+    """Open a file at a path or a URL to read it."""
     if not is_url(name):
         with open(name, "rb") as file:
             yield file
