@@ -7,9 +7,7 @@ import contextlib
 import functools
 import hashlib
 import itertools
-import operator
 import os
-import sys
 import unicodedata
 from collections.abc import Iterator
 
@@ -63,18 +61,12 @@ def _absolute(folder: str, here: str) -> str:
     return os.path.normpath(os.path.join(here, folder))
 
 
-as_bytes = operator.methodcaller(
-    "encode", sys.getfilesystemencoding(), sys.getfilesystemencodeerrors()
-)
-"""Returns the bytes of a name: `os.fsencode`, in half the time."""
-
-
 KEY_BYTES = 16
 
 
 def output_key(place: str) -> bytes:
     """Return bytes that are equal for two names of the same file, and no others."""
-    return hashlib.blake2b(as_bytes(same_file_key(place)), digest_size=KEY_BYTES).digest()
+    return hashlib.blake2b(os.fsencode(same_file_key(place)), digest_size=KEY_BYTES).digest()
 
 
 def same_file_key(place: str) -> str:

@@ -186,7 +186,7 @@ outputs have a number."""
 def _row(job: FileJob) -> tuple[bytes, bytes, bytes, bytes]:
     """Return a job as a row of the table: names as bytes, for some are no valid text."""
     keys = places.output_key(job.source), places.output_key(first_output(job.target))
-    return places.as_bytes(job.source), places.as_bytes(job.target), *keys
+    return os.fsencode(job.source), os.fsencode(job.target), *keys
 
 
 _disk_errors = functools.partial(disk_errors, sqlite3.Error)

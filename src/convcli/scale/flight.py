@@ -17,14 +17,8 @@ from distributed.client import ClosedClientError
 
 from convcli.batch.job import FileJob
 from convcli.errors import ClusterError
-from convcli.scale.admission import (
-    admitted,
-    events_of,
-    leave_aside,
-    look_at_workers,
-    on_scheduler,
-    shown_places,
-)
+from convcli.scale import admission
+from convcli.scale.admission import on_scheduler
 from convcli.values import Record
 
 _LEAST_TIMEOUT, _TIMES_THE_SLOWEST = 60.0, 20
@@ -140,7 +134,7 @@ class Flight:
     def notices(self) -> list[str]:
         """A line for each worker that was refused, or left aside."""
         with contextlib.suppress(*GONE):
-            refusals = on_scheduler(self._client, events_of, self._name)
+            refusals = on_scheduler(self._client, admission.events_of, self._name)
             return [*refusals, *self._hung.values()]
         return list(self._hung.values())
 
@@ -231,7 +225,7 @@ class Flight:
     def _look(self) -> None:
         """Count the workers, which may come and go; stop if all are lost for long."""
         workers: dict[str, tuple[int, list[Any]]]
-        workers = on_scheduler(self._client, look_at_workers, self._name)
+        workers = on_scheduler(self._client, admission.look_at_workers, self._name)
         if any(group.future.status == "cancelled" for group in self._sent.values()):
             raise ConnectionError  # It broke, and was made again: what was sent never ends.
         self._last_look = time.monotonic()
@@ -269,7 +263,7 @@ class Flight:
                 f"the worker {address} was left aside: it did not end one of its {self._noun} "
                 f"within {limit:.0f} s (--timeout): look at it, and start it again"
             )
-            on_scheduler(self._client, leave_aside, address)
+            on_scheduler(self._client, admission.leave_aside, address)
         if address and not group.has_hung and not group.is_alone:
             group.has_hung = True  # Dask gives it to another worker.
             return
@@ -314,8 +308,8 @@ def flight_of(
     `Flight`. At the end what is being done gets `patience` seconds.
     """
     with (
-        shown_places(job) as (shown, sees_outputs),
-        admitted(client, shown, (task, shared)) as name,
+        admission.shown_places(job) as (shown, sees_outputs),
+        admission.admitted(client, shown, (task, shared)) as name,
     ):
         flight = Flight(client, name, sees_outputs=sees_outputs, **settings)
         try:

@@ -13,15 +13,7 @@ from convcli.errors import ImageError, OptionError
 from convcli.images.codecs.numbers import check_numbers
 from convcli.images.picture import Metadata
 from convcli.scale.tiled.ngff import NgffImage, image_in, ngff_facts, with_facts
-from convcli.scale.tiled.source import (
-    Source,
-    Values,
-    check_chunk,
-    cut,
-    faults,
-    needed,
-    within,
-)
+from convcli.scale.tiled.source import Source, Values, check_chunk, cut, faults, needed, within
 from convcli.storage.urls import is_url, is_zarr, read_if_exists
 from convcli.threads import uninterrupted
 from convcli.values import Record, replace
