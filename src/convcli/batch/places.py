@@ -226,6 +226,11 @@ def _names_in(folder: str) -> tuple[frozenset[str], bool]:
     return names, takes_one and len(names) < _MOST_NAMES
 
 
+def is_empty(folder: str) -> bool:
+    """Tell whether nothing is in a folder of this machine; a store is not asked."""
+    return not is_url(folder) and not _names_in(folder)[0]
+
+
 def make_folder(place: str) -> None:
     """Make a folder and its parents, where they are missing; check that a store answers."""
     if is_url(place):

@@ -40,7 +40,7 @@ def prepared_jobs(
     """
     with JobList(files) as jobs, contextlib.ExitStack() as stack:
         jobs.settle(done)
-        jobs.check(may_exist=may_exist)
+        jobs.check(may_exist=may_exist or places.is_empty(out_dir))
         threads = worker_counts(len(jobs), batch_job.options.jobs)[1]
         _refuse_common_fault(batch_job.with_limits(threads, memory), jobs)
         if not dry:
