@@ -59,12 +59,13 @@ class LocalExecutor(Executor):
                 ended = set(wait([worker.connection for worker in busy]))
                 for worker in (worker for worker in busy if worker.connection in ended):
                     outcome = worker.outcome()
+                    if worker.connection.closed:
+                        workers.remove(worker)
                     # The worker gets its next job before its outcome is yielded. Not so
                     # after a failure: the caller may stop the batch then.
                     if outcome.status is not Status.FAILED:
                         self._feed(workers, batch_job, gate)
                     yield outcome
-                workers = [worker for worker in workers if worker.is_alive]
         finally:
             for worker in workers:
                 worker.leave()
@@ -76,7 +77,7 @@ class LocalExecutor(Executor):
     ) -> None:
         """Give a job to each worker that has none; start workers as they are needed."""
         while not self.is_stopped:
-            idle = next((worker for worker in workers if worker.is_idle), None)
+            idle = next((worker for worker in workers if worker.job is None), None)
             if idle is None and len(workers) == self._most:
                 return
             taken = gate.take(sum(worker.needs for worker in workers if worker.job is not None))
@@ -155,16 +156,6 @@ class WorkerProcess:
             warnings.simplefilter("ignore", DeprecationWarning)
             self._process.start()
         child_end.close()
-
-    @property
-    def is_alive(self) -> bool:
-        """Whether it can take jobs."""
-        return not self.connection.closed
-
-    @property
-    def is_idle(self) -> bool:
-        """Whether it can take a job now."""
-        return self.job is None and self.is_alive
 
     def start(self, job: FileJob, needs: int) -> None:
         """Give it a job, which needs some bytes of memory."""

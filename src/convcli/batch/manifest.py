@@ -8,7 +8,7 @@ import os
 import tempfile
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, BinaryIO, Self
+from typing import Any, Self
 
 from convcli.batch import places
 from convcli.batch.job import FileJob, Outcome, Status
@@ -127,18 +127,16 @@ class Manifest:
             self._file.seek(0, os.SEEK_END)
 
 
-def _opened(place: str) -> BinaryIO:
+def _opened(place: str) -> Any:
     """Open a manifest to read and append; that of a store is kept in a file without a name."""
-    if not is_url(place):
+    if is_url(place):
+        file: Any = tempfile.TemporaryFile()  # noqa: SIM115 - closed by the manifest
+        file.write(read_if_exists(place) or b"")
+    else:
         places.make_folder(os.path.dirname(place))
-        file: BinaryIO = open(place, "a+b")  # noqa: SIM115 - closed by the manifest
-        file.seek(0)
-        return file
-    copy: Any = tempfile.TemporaryFile()  # noqa: SIM115 - closed by the manifest
-    copy.write(read_if_exists(place) or b"")
-    copy.seek(0)
-    spooled: BinaryIO = copy
-    return spooled
+        file = open(place, "a+b")  # noqa: SIM115 - closed by the manifest
+    file.seek(0)
+    return file
 
 
 # ------------------------------------------------------------------ one run an output

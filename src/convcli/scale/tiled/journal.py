@@ -9,7 +9,7 @@ import time
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -54,7 +54,7 @@ class Journal:
     ) -> None:
         self.place, self.path, self.head = place, path, head
         self.blocks, self.resumes, self.note = list(blocks), resumes, note
-        self._file: BinaryIO | None = None
+        self._file: Any = None
         self._added, self._sent = 0, 0.0
 
     @property
@@ -80,7 +80,7 @@ class Journal:
         """Begin the journal, once it is known where the partial output is."""
         if self.path:
             opened = tempfile.TemporaryFile if is_url(self.path) else Path(self.path).open
-            self._file = cast("BinaryIO", opened("w+b"))
+            self._file = opened("w+b")
             self._write({**self.head, "place": self.place}, *self.blocks)
 
     def add(self, stats: ValueStats, tiles: Sequence[Any]) -> None:
@@ -92,12 +92,13 @@ class Journal:
         if self._file is not None:
             self._file.write("".join(f"{json.dumps(line)}\n" for line in lines).encode())
             self._file.flush()
-            if is_url(self.path) and time.monotonic() - self._sent > _SEND_SECONDS:
-                self._send(self._file)
+            if time.monotonic() - self._sent > _SEND_SECONDS:
+                self._send()
 
-    def _send(self, file: BinaryIO) -> None:
+    def _send(self) -> None:
         self._sent = time.monotonic()
-        urls.put_file(self.path, file)
+        if is_url(self.path):
+            urls.put_file(self.path, self._file)
 
     def keeps(self) -> bool:
         """Tell whether the partial output is kept when the run is stopped by an error."""
@@ -119,8 +120,7 @@ class Journal:
         except BaseException:
             if self._file is not None and self.keeps():
                 with self._file, contextlib.suppress(ImageError):  # Another error is told.
-                    if is_url(self.path):
-                        self._send(self._file)
+                    self._send()
                 self._file = None
             raise
         finally:
