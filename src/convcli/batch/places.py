@@ -135,8 +135,7 @@ def walk(
     """Yield what is in a folder: the path to its own folder, its name, and a reason.
 
     The reason says why a batch does not take it, and is empty for files that it may take. All
-    are sorted by name. Links to folders may form circles: none is followed. `excluded` is the
-    folder of the outputs. A folder that cannot be read is a `BatchError`.
+    are sorted by name. `excluded` is the folder of the outputs.
     """
     if is_url(folder):
         yield from _walk_store(folder, recursive=recursive, excluded=excluded)

@@ -33,10 +33,8 @@ def prepared_jobs(
     """List the jobs of a batch, check them, and make the folder of its outputs.
 
     `files` are read once. Outputs `may_exist` already; with `overwrite` another run may be
-    writing them. Files that are known to be `done` are not asked for. `memory` are the bytes
-    that pictures may take together. A `dry` run makes no folder. If the inputs and outputs
-    cannot be one batch, or no file of it could be written, nothing is made, and a `BatchError`
-    says why.
+    writing them. Files that are `done` are not asked for. `memory` are the bytes that pictures
+    may take together. A `dry` run makes no folder. What cannot be one batch is a `BatchError`.
     """
     with JobList(files) as jobs, contextlib.ExitStack() as stack:
         jobs.settle(done)
@@ -52,10 +50,7 @@ def prepared_jobs(
 
 
 def _refuse_common_fault(batch_job: BatchJob, jobs: "JobList") -> None:
-    """Refuse a batch of which no file could be written: the options are wrong then.
-
-    The look ends at the first file without a fault, which is nearly always the first file.
-    """
+    """Refuse a batch of which no file could be written: the options are wrong then."""
     first, more = "", -1
     for job in jobs:
         fault = batch_job.fault(job)
@@ -197,8 +192,7 @@ class JobList:
 
     The jobs are read once, here; the list can be read as often as needed. It is an SQLite
     database in a temporary file without a name, which the system removes. It takes about twice
-    the disk space of the names, and as much again where they are sorted to be checked. No room
-    on the disk is a `ConvcliError`.
+    the disk space of the names, and as much again while they are sorted.
     """
 
     def __init__(self, jobs: Iterable[FileJob]) -> None:

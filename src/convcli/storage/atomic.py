@@ -336,8 +336,7 @@ def replacing_folder(
     Yielded is where they are made. If anything fails they are removed, and an existing target
     is as it was; a `partial` one may stay when the run is stopped. `may_go` gets the names at
     an existing target, and tells whether that may be replaced. `heads` are the names that the
-    object can have that says what the others mean: first that of new outputs. An `ImageError`
-    is raised if nothing may or can be written.
+    object can have that says what the others mean: first that of new outputs.
     """
     if is_url(target):
         return _replacing_prefix(target.rstrip("/"), heads, may_go, partial)

@@ -131,8 +131,7 @@ def journal_for(target: str, facts: dict[str, str], *, resume: bool) -> Journal:
     """Return the journal of a new output, or of the one that a stopped run has left.
 
     `facts` must be equal to go on: see `facts_of`. In a store a journal is kept with `resume`
-    only, and of a Zarr, whose chunks are objects of their own. An `ImageError` is raised if the
-    stopped run was another one, or may be at work on another machine.
+    only, and of a Zarr, whose chunks are objects of their own.
     """
     in_store, run, note = is_url(target), atomic.temporary_name(), ""
     if atomic.is_stream(target) or (in_store and not is_zarr(target)):

@@ -156,10 +156,9 @@ def each(
 ) -> Generator[Result, None, None]:
     """Run a task on each block, and yield its results from the first block to the last.
 
-    The task takes the work and the region of a block. It can be pickled, and the work is sent
-    to each worker of a cluster once, where `flight_for` opens its `Flight`; otherwise `jobs`
-    threads compute. Only a few blocks are started ahead of the one whose result is next, and
-    none after an error. The blocks before the `first` are left out.
+    The task takes the work and the region of a block. `flight_for` opens the `Flight` to a
+    cluster; otherwise `jobs` threads compute. Only a few blocks are started ahead of the one
+    whose result is next, and none after an error. Those before the `first` are left out.
     """
     rest = itertools.islice(enumerate(blocks.all()), first, None)
     if flight_for is None:

@@ -331,9 +331,8 @@ def _labels(work: TiledWork, maps: _Maps) -> tuple[str, ...]:
 class Chunks(Record):
     """An array that is written; can be pickled. It lies in `folder`, and is called `label`.
 
-    Its `path` is that below the output: empty for the output itself. Each value is made of
-    `factors` of the level before, along the axes in their order. The maps of a plane stand side
-    by side along its axis `channel`, if that is one that numbers planes.
+    Its `path` is that below the output. Each value is made of `factors` of the level before,
+    along the axes in their order. Maps stand side by side along an axis `channel` of planes.
     """
 
     array: Any
