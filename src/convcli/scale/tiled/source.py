@@ -79,10 +79,7 @@ class Source(Record, kw_only=True):
         """Planes along each further axis, rows and columns of a chunk of a result."""
         return self.chunk if self.chunk[1] < self.shape[1] else (USUAL_TILE, USUAL_TILE)
 
-    def each_plane(
-        self,
-        planes: Sequence[slice],  # noqa: ARG002 - one picture has none
-    ) -> "Iterator[tuple[tuple[int, ...], Source]]":
+    def each_plane(self, _: Sequence[slice]) -> "Iterator[tuple[tuple[int, ...], Source]]":
         """Yield each plane of a block: its place in the block, and a source of it alone."""
         yield (), self
 
