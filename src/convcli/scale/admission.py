@@ -19,8 +19,8 @@ from convcli.errors import (
     installed_version,
     own_version,
 )
-from convcli.storage.atomic import temporary_name
-from convcli.storage.urls import is_there, is_url, put, remove
+from convcli.storage.atomic import TEMPORARY, is_abandoned, temporary_name
+from convcli.storage.urls import files_in, is_there, is_url, put, remove
 
 _PACKAGES = ("numpy", "pillow", "imagecodecs", "pillow-heif", "pillow-jxl-plugin", "numba")
 """The packages on which the bytes of a result depend, beside convcli."""
@@ -55,6 +55,9 @@ def shown_places(job: FileJob) -> Iterator[tuple[list[Place], bool]]:
         places.make_folder(folder)
         put(token, b"")
         shown.append((token, folder))
+        for name in files_in(folder, prefix=TEMPORARY) if is_url(folder) else ():
+            if is_abandoned(name):  # by a killed run; those of a disk go when a run begins
+                remove(f"{folder}/{name}")
     try:
         yield shown, (token, folder) in shown
     finally:

@@ -35,7 +35,7 @@ def temporary_name() -> str:
     True
     """
     pid = os.getpid()
-    return f".convcli-{_machine()}-{pid}-{_start(pid) or 0}-{os.urandom(8).hex()}.tmp"
+    return f"{TEMPORARY}{_machine()}-{pid}-{_start(pid) or 0}-{os.urandom(8).hex()}.tmp"
 
 
 def remove_abandoned(folder: str, *, with_journals: bool = True) -> None:
@@ -58,6 +58,9 @@ def is_abandoned(name: str) -> bool | None:
         return None
     return match is not None and not _lives(match)
 
+
+TEMPORARY = ".convcli-"
+"""What temporary names begin with."""
 
 JOURNAL = ".journal"
 """What the name of a partial output has in addition where it is that of its journal."""

@@ -372,10 +372,15 @@ def size_of(name: str) -> int:
         return int(store.size(path) or 0)
 
 
-def files_in(url: str, *, recursive: bool = False) -> Iterator[str]:
-    """Yield the objects below a URL in the order of their names: relative, with slashes."""
+def files_in(url: str, *, recursive: bool = False, prefix: str = "") -> Iterator[str]:
+    """Yield the objects below a URL in the order of their names: relative, with slashes.
+
+    Of a `prefix` stores list the objects whose relative names begin so, at any depth.
+    """
     with opened_store(url, "listed", ABSENT) as (store, path):
-        paths = store.find(path) if recursive else _listed(store, path)
+        settings = {"prefix": prefix} if prefix else {}
+        is_deep = recursive or prefix
+        paths = store.find(path, **settings) if is_deep else _listed(store, path)
     start = len(path.rstrip("/")) + 1 if path else 0
     yield from sorted(name[start:] for name in paths)
 
