@@ -1,6 +1,7 @@
 """The kernel: frozen weights, a 2-D grid or a filter bank, and what follows from them."""
 
 import enum
+import math
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Any, TypeAlias
@@ -363,12 +364,21 @@ def _integers_over(weights: Weights, divisor: float) -> IntegerForm | None:
     return IntegerForm(exact, float(divisor))
 
 
+def outer_factors(
+    grid: NDArray[Any], y: int | None = None, *, whole: bool = False
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return a column and a row whose products are a grid of rank 1.
+
+    The row is row `y`, by default that of the largest magnitude; of whole numbers the smallest.
+    """
+    row = grid[np.abs(grid).argmax() // grid.shape[1] if y is None else y]
+    row = row // math.gcd(*map(int, row.tolist())) if whole else row
+    x = np.abs(row).argmax()
+    return grid[:, x] / row[x], row
+
+
 def _is_outer(grid: Weights) -> bool:
-    """Tell whether a grid is the outer product of its strongest column and row."""
-    y, x = np.unravel_index(np.abs(grid).argmax(), grid.shape)
-    if grid[y, x] == 0:
-        return False
-    return bool(np.allclose(np.outer(grid[:, x] / grid[y, x], grid[y]), grid, 1e-12, 0))
+    return bool(grid.any() and np.allclose(np.outer(*outer_factors(grid)), grid, 1e-12, 0))
 
 
 def _clean_sums(rows: Weights) -> Weights:

@@ -12,7 +12,6 @@ from convcli.errors import ImageError
 from convcli.images.metadata import describes_gain_map, iptc_segment, save_settings
 from convcli.images.picture import Frame, Metadata, Pixels, picture_of_samples
 from convcli.images.policy import decoder_errors, one_line
-from convcli.values import Record
 
 _TURN = Image.Transpose
 _TURNS = {
@@ -25,23 +24,20 @@ _TURNS = {
 def frame_of(
     file: BinaryIO, opened: ImageFile.ImageFile, format_name: str | None, label: str
 ) -> tuple[Frame, tuple[str, ...]]:
-    """Decode the current frame of an image that Pillow has opened; note what Pillow drops.
-
-    `file` is the whole file: some layouts are decoded a second time, or without Pillow.
-    """
+    """Decode the current frame of a file that Pillow has opened; note what Pillow drops."""
     frame, notes = _without_pillow(file, opened, format_name)
     if frame is not None:
         return frame, notes
     _scale_transparency(opened)
     rawmode = deep_rawmode(opened)
-    if rawmode is None:
-        return picture_from(_upright(opened), format_name, label), _left(file, opened)
     with decoder_errors():
-        single = not getattr(opened, "is_animated", False)
-    if rawmode not in _SUPPORTED or not single:
-        note = f"16-bit colours ({rawmode[:-1]}) are read with 8 bits"
-        return picture_from(_upright(opened), format_name, label), (note,)
-    return _decoded_twice(file, opened, rawmode, format_name), ()
+        single = rawmode is None or not getattr(opened, "is_animated", False)
+    if rawmode in _SUPPORTED and single:
+        return _decoded_twice(file, opened, rawmode, format_name), ()
+    frame = picture_from(_upright(opened), format_name, label)
+    if rawmode is None:
+        return frame, _left(file, opened)
+    return frame, (f"16-bit colours ({rawmode[:-1]}) are read with 8 bits",)
 
 
 def _left(file: BinaryIO, opened: ImageFile.ImageFile) -> tuple[str, ...]:
@@ -188,9 +184,13 @@ def deep_rawmode(image: ImageFile.ImageFile) -> str | None:
     """Return Pillow's name (``RGB;16B``) for undecoded colours of 16 bits; None for others."""
     if not image.tile or image.mode not in ("RGB", "RGBA", "LA", "CMYK"):
         return None
-    args = image.tile[0].args
-    first = args[0] if isinstance(args, tuple) and args else args
+    first = next(iter(_arguments(image.tile[0])), None)
     return first if isinstance(first, str) and first[:-1].endswith(";16") else None
+
+
+def _arguments(tile: Any) -> tuple[Any, ...]:
+    """Return the arguments of a tile's decoder, of which its rawmode is the first."""
+    return tile.args if isinstance(tile.args, tuple) else (tile.args,)
 
 
 def _decoded_twice(
@@ -221,25 +221,13 @@ def _select_low_bytes(image: ImageFile.ImageFile, rawmode: str) -> None:
     if rawmode == _GRAY_ALPHA:
         # Pillow has no other order of it, but its four bytes pass for red to alpha.
         image._mode = other = "RGBA"  # noqa: SLF001 - Pillow offers no other way
-    image.tile = [
-        tile._replace(args=_with_rawmode(tile.args, rawmode, other)) for tile in image.tile
-    ]
-
-
-def _with_rawmode(args: Any, rawmode: str, other: str) -> Any:
-    if isinstance(args, tuple):
-        return tuple(other if part == rawmode else part for part in args)
-    return other
+    image.tile = [tile._replace(args=(other, *_arguments(tile)[1:])) for tile in image.tile]
 
 
 def pillow_bytes(
     pictures: Sequence[Frame], format_name: str, metadata: Metadata, settings: Mapping[str, Any]
 ) -> memoryview:
-    """Return pictures as the bytes of a file that one of Pillow's encoders writes.
-
-    Each picture is a frame. Of the metadata the part that the format holds is written;
-    `settings` are the encoder's own. Pictures that it refuses raise ImageError.
-    """
+    """Return frames as the bytes of a file by an encoder of Pillow's, which has `settings`."""
     channels, size = pictures[0].channels, pictures[0].shape
     options = {**settings, **save_settings(metadata, format_name, channels, size)}
     if "iptc" in options:
@@ -260,46 +248,20 @@ def pillow_bytes(
 # ------------------------------------------------------------------ modes
 
 
-class PillowMode(Record):
-    """The mode to which pixels are converted before they are filtered, and what that means."""
-
-    target: str
-    about: str
-    dtype: type = np.uint8
-
-
 _STRIP_PIXELS = 2**16
 """Of 12 megapixels in colour: 17 ms. Strips of four times as many pixels, which fit no cache
 and get fresh memory from the system each time, take 58 ms; of four times fewer, 24."""
 
-_WHOLE = "32-bit whole numbers, filtered as float64"
-_DEVICE = "the embedded profile turns it into sRGB; without one, Pillow's plain formula"
+MODES: Mapping[str, str] = MappingProxyType({
+    "1": "L", "L": "L", "LA": "LA", "La": "LA", "P": "RGB", "PA": "RGBA", "RGB": "RGB",
+    "RGBA": "RGBA", "RGBa": "RGBA", "RGBX": "RGB", "CMYK": "RGB", "YCbCr": "RGB", "LAB": "RGB",
+    "HSV": "RGB", "I": "I", "I;16": "I;16", "I;16L": "I;16", "I;16B": "I;16", "I;16N": "I;16",
+    "F": "F",
+})  # fmt: skip
+"""The mode to which pixels of each mode are converted before they are filtered."""
 
-_SIXTEEN_BITS = PillowMode("I;16", "16-bit grey", np.uint16)
-
-MODES: Mapping[str, PillowMode] = MappingProxyType(
-    {
-        "1": PillowMode("L", "black and white: 0 and 255"),
-        "L": PillowMode("L", "8-bit grey"),
-        "LA": PillowMode("LA", "8-bit grey with alpha"),
-        "La": PillowMode("LA", "premultiplied: the grey is divided by alpha"),
-        "P": PillowMode("RGB", "the palette's colours; RGBA where one of them is transparent"),
-        "PA": PillowMode("RGBA", "the palette's colours with alpha"),
-        "RGB": PillowMode("RGB", "8-bit colour"),
-        "RGBA": PillowMode("RGBA", "8-bit colour with alpha"),
-        "RGBa": PillowMode("RGBA", "premultiplied: the colours are divided by alpha"),
-        "RGBX": PillowMode("RGB", "the fourth byte means nothing"),
-        "CMYK": PillowMode("RGB", _DEVICE),
-        "YCbCr": PillowMode("RGB", "ITU-R BT.601, as in JPEG"),
-        "LAB": PillowMode("RGB", "CIE L*a*b* (D50) to sRGB"),
-        "HSV": PillowMode("RGB", "a hue is an angle: it has no mean"),
-        "I": PillowMode(
-            "I", "32-bit whole numbers, filtered as float64; PGM: 16-bit grey", np.float64
-        ),
-        **dict.fromkeys(("I;16", "I;16L", "I;16B", "I;16N"), _SIXTEEN_BITS),
-        "F": PillowMode("F", "32-bit floats, as they are", np.float32),
-    }
-)
+DTYPES = {"I": np.float64, "I;16": np.uint16, "F": np.float32}
+"""What is filtered of these modes; uint8 of all others."""
 
 _SIXTEEN_BIT = "I;16"
 _TRANSPARENT = {"L": "LA", "RGB": "RGBA"}
@@ -314,22 +276,18 @@ def picture_from(image: Image.Image, format_name: str | None, label: str) -> Fra
         raise ImageError(
             f"{label}: expected pixels of a mode of {known}; got {image.mode}: convert it first"
         )
-    if mode.target == _SIXTEEN_BIT or (mode.target == "I" and format_name == "PPM"):
+    if mode == _SIXTEEN_BIT or (mode == "I" and format_name == "PPM"):
         return _sixteen(np.asarray(image).astype(np.uint16), image, format_name)
-    if mode.target in ("I", "F"):
-        return Frame(np.asarray(image).astype(mode.dtype)[..., np.newaxis], None, format_name)
-    samples = _pixels_of(_converted(image, mode.target))
+    if mode in DTYPES:
+        return Frame(np.asarray(image).astype(DTYPES[mode])[..., np.newaxis], None, format_name)
+    samples = _pixels_of(_converted(image, mode))
     if samples.ndim == _GRAY_AXES:
         samples = samples[..., np.newaxis]
     return picture_of_samples(samples, format_name)
 
 
 def _pixels_of(image: Image.Image) -> Pixels:
-    """Return an image as an array, a strip at a time.
-
-    Pillow makes two copies when NumPy asks for all pixels at once: of 12 megapixels in colour
-    those take 72 MB beside the image and the array.
-    """
+    """Return an image as an array, a strip at a time: at once Pillow makes two more copies."""
     rows = max(_STRIP_PIXELS // image.width, 1)
     first = np.asarray(image.crop((0, 0, image.width, min(rows, image.height))))
     if rows >= image.height:

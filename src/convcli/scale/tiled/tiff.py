@@ -3,7 +3,6 @@
 import contextlib
 import functools
 import itertools
-import os
 import threading
 import weakref
 import zlib
@@ -12,16 +11,10 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from convcli.errors import ImageError
+from convcli.images.codecs import tiff_pages
 from convcli.images.codecs.tiff import EncodedTile, PageLayout, TiffWriter, encoded_tiles
 from convcli.images.codecs.tiff_extras import tiff_metadata
-from convcli.images.codecs.tiff_pages import (
-    TiffPage,
-    full_pages,
-    pages_within,
-    pillow_mode,
-    tiff_pages,
-    unread,
-)
+from convcli.images.codecs.tiff_pages import ASSOCIATED, TiffPage, unread
 from convcli.images.codecs.tiff_segments import decoder_of, fast_codecs, read_part
 from convcli.images.formats import DEFAULT_LEVEL
 from convcli.images.picture import Metadata
@@ -52,14 +45,14 @@ _ANY_SIZE = ReadPolicy(max_pixels=2**62)
 def opening(
     name: str, version: str | None = None
 ) -> Iterator[tuple[Ranges, Iterator[TiffPage]]]:
-    """Open a TIFF, and yield its file and its pages; it stays open unless the block fails."""
+    """Open a TIFF, perhaps of one version only; it stays open unless the block fails."""
     if not is_url(name) and Path(name).is_dir():
         raise ImageError(f"{name}: expected a picture, got a folder: name a file in it")
     with contextlib.ExitStack() as on_error, pillow_set_to(_ANY_SIZE):
         ranges = on_error.enter_context(contextlib.closing(ranges_of(name)))
         if version is not None and not ranges.is_version(version):
             raise ImageError(f"{name}: another file has taken its place: run it again")
-        pages = tiff_pages(ranges.opened())
+        pages = tiff_pages.tiff_pages(ranges.opened())
         first = next(pages, None)
         if first is None:
             raise ImageError(
@@ -114,17 +107,12 @@ def _of_this_process(name: str, page: int, version: str) -> TiffFile:
 
 
 class TiffSource(Source, kw_only=True):
-    """A page of a TIFF.
-
-    `factors` say how much smaller each reduced copy is than the one before it, and `nested`
-    whether the copies stand within the page's directory. `is_masked` says whether the file has
-    a mask beside the pixels.
-    """
+    """A page of a TIFF."""
 
     file: TiffFile
-    factors: tuple[int, ...] = ()
-    nested: bool = False
-    is_masked: bool = False
+    factors: tuple[int, ...] = ()  # how much smaller each copy is than the one before it
+    nested: bool = False  # whether the copies stand within the page's directory
+    is_masked: bool = False  # whether the file has a mask beside the pixels
 
     def read(self, rows: slice, columns: slice) -> Values:
         """Read a rectangle: see `Source.read`."""
@@ -167,14 +155,15 @@ def _whole_advised(name: str) -> Iterator[None]:
 
 
 def _source(ranges: Ranges, every: list[TiffPage], name: str, frame: int | None) -> TiffSource:
-    file, full = ranges.opened(), full_pages(every)
+    file, full = ranges.opened(), tiff_pages.full_pages(every)
     page = _chosen(full, name, frame)
     if page.orientation != 1:
         raise ImageError(
             f"{name}: expected a picture that is upright, got orientation {page.orientation}: "
             f"{_INSTEAD}"
         )
-    if page.is_converted and not page.is_ours:  # Pillow rounds in its own way
+    is_associated = page.extra == (ASSOCIATED,)
+    if (page.is_cmyk or is_associated) and not page.is_ours:  # Pillow rounds in its own way
         raise unread(page, "inks" if page.is_cmyk else "associated alpha")
     (height, width, channels), alpha, dtype = page.header
     check_chunk(page.tile, page.samples * page.stored.itemsize, name)
@@ -188,7 +177,7 @@ def _source(ranges: Ranges, every: list[TiffPage], name: str, frame: int | None)
         alpha=alpha,
         chunk=chunk,
         metadata=tiff_metadata(file, full, frame or 0)[0],
-        mode=pillow_mode(file, page),
+        mode=tiff_pages.pillow_mode(file, page),
         version=ranges.version,
         file=opened,
         factors=factors,
@@ -208,7 +197,7 @@ def _copies(
     every: Sequence[TiffPage], page: TiffPage, file: BinaryIO
 ) -> tuple[tuple[int, ...], bool]:
     """Return how much smaller each reduced copy of a page is; whether the file has a mask."""
-    within = list(pages_within(file, page))
+    within = list(tiff_pages.pages_within(file, page))
     following = itertools.takewhile(lambda other: other.is_reduced, every[page.index + 1 :])
     factors, width = [], page.size[1]
     for other in within or following:
@@ -219,11 +208,13 @@ def _copies(
     return tuple(factor for factor in factors if factor > 1), is_masked
 
 
-def _written_block(layout: PageLayout, work: TiledWork, rows: slice, columns: slice) -> Written:
+def _written_block(
+    pages: Sequence[PageLayout], work: TiledWork, rows: slice, columns: slice
+) -> Written:
     """Compute a block, and return its tiles."""
     block = work.compute(rows, columns)
     at = (rows.start, columns.start)
-    return block.stats, encoded_tiles(block.values, block.alpha, at, layout)
+    return block.stats, encoded_tiles(block.values, block.alpha, at, pages)
 
 
 _LARGEST_TILE = 4096
@@ -232,9 +223,9 @@ _UNIT = 16
 
 
 class TiffOutput(Output, kw_only=True):
-    """A TIFF that is written."""
+    """A TIFF that is written: its pages, of the same layout."""
 
-    layout: PageLayout
+    pages: list[PageLayout]
     metadata: Metadata
 
     @classmethod
@@ -246,35 +237,33 @@ class TiffOutput(Output, kw_only=True):
         layout = PageLayout(
             size=work.shape,
             tile=sides if fits else (USUAL_TILE, USUAL_TILE),
-            channels=channels,
+            channels=1 if paged else channels,
             alpha=work.pipeline.info.alpha,
             depth=work.pipeline.depth,
-            paged=paged,
             level=DEFAULT_LEVEL if saving.compress_level is None else saving.compress_level,
             factors=getattr(source, "factors", ()),
             # GDAL takes all copies that follow each other for those of the first page.
             nested=paged or getattr(source, "nested", False),
         )
-        return cls(chunk=layout.tile, layout=layout, metadata=source.metadata)
+        pages = [layout] * channels if paged else [layout]
+        return cls(chunk=layout.tile, pages=pages, metadata=source.metadata)
 
     @contextlib.contextmanager
     def opened(self, path: str, journal: Journal) -> Iterator[Target]:
         """Write it; the journal's blocks stay: see `Output.opened`."""
         with replacing(path, journal) as file:
-            tiff = TiffWriter(file, self.layout.pages, self.metadata)
+            tiff = TiffWriter(file, self.pages, self.metadata)
             file.truncate(verified(file, journal))
-            file.seek(0, os.SEEK_END)
             for block in journal.blocks:
                 for page, index, *place, _ in block["tiles"]:
                     tiff.place(EncodedTile(page, index, b""), tuple(place))
             journal.start()
 
             def add(tile: EncodedTile) -> list[int]:
-                start = file.tell()
-                tiff.add(tile)
+                start = tiff.add(tile)
                 file.flush()  # The journal's line comes after its tiles.
                 return [tile.page, tile.index, start, len(tile.data), zlib.crc32(tile.data)]
 
-            yield Target(functools.partial(_written_block, self.layout), add)
+            yield Target(functools.partial(_written_block, self.pages), add)
             with new_thread_pool(available_cores()) as pool:
-                tiff.finish(pool)
+                tiff.finish(pool.map)
