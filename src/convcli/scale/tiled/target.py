@@ -138,9 +138,13 @@ class ZarrOutput(Output, kw_only=True):
 
     def _target(self, folder: str, label: str) -> Target:
         """Return what writes into a folder, or below a URL."""
-        stores = needed("zarr.storage", label)
+        zarr, stores = needed("zarr", label), needed("zarr.storage", label)
         store = (stores.FsspecStore.from_url if is_url(folder) else stores.LocalStore)(folder)
-        levels = [level.placed(store, folder, label) for level in self.levels]
+        levels = list[Chunks]()
+        for each in self.levels:
+            at, facts = stores.StorePath(store, each.path), each.array.metadata.to_dict()
+            array = zarr.Array.from_dict(at, facts)
+            levels.append(replace(each, array=array, folder=folder, label=label))
         after = [
             (functools.partial(_make_smaller, before, level), level.blocks)
             for before, level in itertools.pairwise(levels)
@@ -359,15 +363,13 @@ class Chunks(Record):
         read = at_once * math.prod(self.factors) * (_COPIES * item + _SUMS)
         return int(math.prod(unit) * _COPIES * item + read)
 
-    def placed(self, store: Any, folder: str, label: str) -> "Chunks":
-        """Return the same array in a folder, or below a URL, whose `store` is given."""
-        at = needed("zarr.storage", label).StorePath(store, self.path)
-        array = needed("zarr", label).Array.from_dict(at, self.array.metadata.to_dict())
-        return replace(self, array=array, folder=folder, label=label)
-
     def store(self, values: Values, *region: slice) -> None:
         """Write (planes …, rows, columns, samples): each shard, or chunk, in one step."""
-        self.check_seen()
+        if not is_url(self.folder) and not Path(self.folder).is_dir():
+            raise ImageError(  # It might be made, on another disk.
+                f"{self.label}: the folder is not seen from all machines: share it with all "
+                "workers, or use URLs (s3://…)"
+            )
         whole, units = (*region, slice(0, values.shape[-1])), units_of(self.array)
         with _faults(self.label):
             # One by one: of several at once, some would still be written after an error.
@@ -376,14 +378,6 @@ class Chunks(Record):
             ):
                 there = values[tuple(map(within, part, whole))]
                 self.array[self.axes.region(*part)] = self.axes.stored(there)
-
-    def check_seen(self) -> None:
-        """Refuse to make a folder of the same name on another disk."""
-        if not is_url(self.folder) and not Path(self.folder).is_dir():
-            raise ImageError(
-                f"{self.label}: the folder is not seen from all machines: share it with all "
-                "workers, or use URLs (s3://…)"
-            )
 
     def compute(self, work: TiledWork, *region: slice) -> Written:
         """Compute a block and store it."""
