@@ -21,16 +21,8 @@ from convcli.cli.output import (
     warn,
 )
 from convcli.errors import ImageError
+from convcli.storage import urls
 from convcli.storage.atomic import is_stream, open_descriptor
-from convcli.storage.urls import (
-    first_output,
-    is_folder,
-    is_pattern,
-    is_there,
-    is_url,
-    is_zarr,
-    unknown_field,
-)
 from convcli.values import fields_of
 
 if TYPE_CHECKING:
@@ -127,7 +119,7 @@ def located_names(
             f"{names[-1]}): {remedy}"
         )
     source, target = names
-    is_one = is_url(source) or not is_pattern(source) or is_there(source)
+    is_one = urls.is_url(source) or not urls.is_pattern(source) or urls.is_there(source)
     if remedy.startswith("add") and not is_one:
         raise click.UsageError(f"INPUT is a pattern ({source}): {remedy}")
     target = _located_target(source, target, call.kind)
@@ -155,15 +147,15 @@ def _shown_names(names: Sequence[str], call: PlacedCall, suffix: str) -> Sequenc
 
 def _located_target(source: str, target: str, kind: str | None) -> str:
     """Return the output that is meant: standard output, or a file in a folder, as of `kind`."""
-    field = unknown_field(target)
+    field = urls.unknown_field(target)
     if field is not None:
         raise click.UsageError(
             f"OUTPUT ({target}): expected {{map}} or {{frame}}, got {field}: the fields of "
             "--name are for many pictures (--out-dir)"
         )
-    if not is_url(target) and open_descriptor(target) == _STANDARD_OUTPUT:
+    if not urls.is_url(target) and open_descriptor(target) == _STANDARD_OUTPUT:
         return STANDARD
-    if is_url(target) or is_zarr(target) or not is_folder(target):
+    if urls.is_url(target) or urls.is_zarr(target) or not urls.is_folder(target):
         return target
     if source == STANDARD:
         raise click.UsageError(
@@ -246,9 +238,9 @@ def is_replaced(source: str, target: str, call: PlacedCall) -> bool:
 def _is_there(target: str, rule: str) -> bool:
     """Tell whether an output exists; of a store that does not say so, only where it matters."""
     try:
-        return is_there(first_output(target))
+        return urls.is_there(urls.first_output(target))
     except ImageError:
-        if rule == "overwrite" and is_url(target):
+        if rule == "overwrite" and urls.is_url(target):
             return False
         raise
 
@@ -256,7 +248,7 @@ def _is_there(target: str, rule: str) -> bool:
 def _may_be_a_slip(source: str, target: str, call: PlacedCall) -> bool:
     """Tell whether OUTPUT may be named by mistake: ``two/*.png`` names two pictures."""
     is_meant = call.output is not None or call.on_exists == "overwrite"
-    if is_meant or source == STANDARD or is_url(source) or is_url(target):
+    if is_meant or source == STANDARD or urls.is_url(source) or urls.is_url(target):
         return False
     from convcli.images.formats import RAW, format_for
 
