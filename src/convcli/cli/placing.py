@@ -9,17 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from convcli.cli.output import (
-    STANDARD,
-    answer,
-    note,
-    refuse,
-    refuse_terminals,
-    scratch_file,
-    show_frames,
-    wants_json,
-    warn,
-)
+from convcli.cli import output
+from convcli.cli.output import STANDARD
 from convcli.errors import ImageError
 from convcli.storage import urls
 from convcli.storage.atomic import is_stream, open_descriptor
@@ -50,7 +41,7 @@ class PlacedCall(SimpleNamespace):
     @property
     def is_silent(self) -> bool:
         """Whether no progress is shown unless it is asked for."""
-        return self.quiet or (wants_json() and sys.stdout.isatty())
+        return self.quiet or (output.wants_json() and sys.stdout.isatty())
 
     @property
     def files(self) -> dict[str, Any]:
@@ -85,7 +76,7 @@ def refuse_misfits(kind: str) -> None:
     """Refuse options on the command line that a kind of run has no use for."""
     for kinds, names, reason in _MISFITS:
         if kind in kinds.split():
-            refuse(names, f" {reason}")
+            output.refuse(names, f" {reason}")
 
 
 # ------------------------------------------------------------------ INPUT and OUTPUT
@@ -123,7 +114,7 @@ def located_names(
     if remedy.startswith("add") and not is_one:
         raise click.UsageError(f"INPUT is a pattern ({source}): {remedy}")
     target = _located_target(source, target, call.kind)
-    refuse_terminals(source, target if writes else None)
+    output.refuse_terminals(source, target if writes else None)
     return source, target
 
 
@@ -142,7 +133,7 @@ def _shown_names(names: Sequence[str], call: PlacedCall, suffix: str) -> Sequenc
         raise click.UsageError(
             "--show needs a terminal, and OUTPUT is left out: name OUTPUT, or --compare FILE"
         )
-    return (*names, scratch_file(f"after{suffix}")) if len(names) == 1 else names
+    return (*names, output.scratch_file(f"after{suffix}")) if len(names) == 1 else names
 
 
 def _located_target(source: str, target: str, kind: str | None) -> str:
@@ -184,16 +175,16 @@ def carry_out(run: "Callable[[], Report]", source: str, target: str, call: Place
     replaced = is_replaced(source, target, call)
     before = _digest(target) if replaced and _may_be_a_slip(source, target, call) else None
     report = run()
-    warn(report.warnings)
+    output.warn(report.warnings)
     if replaced and not call.quiet:
-        note(f"replaced {target}")
+        output.note(f"replaced {target}")
     if before is not None and before != _digest(target):
         text = (
             "was another picture beside INPUT, and is replaced: name OUTPUT with -o where that"
         )
-        warn([f"{target} {text} is meant, or use --no-clobber"])
+        output.warn([f"{target} {text} is meant, or use --no-clobber"])
     names = {"source": source, "target": target, **({"replaced": True} if replaced else {})}
-    answer(
+    output.answer(
         lambda: names | report.as_dict(),
         *("report:show_report", report, source, target),
         quiet=call.quiet,
@@ -215,7 +206,7 @@ def _show_both(source: str, target: str, call: PlacedCall) -> None:
         page = side_by_side((before, after), ("before", "after"))
         write_frame(page, call.compare, "PNG")
     if call.show:
-        show_frames(before, after)
+        output.show_frames(before, after)
 
 
 def is_replaced(source: str, target: str, call: PlacedCall) -> bool:
@@ -230,7 +221,7 @@ def is_replaced(source: str, target: str, call: PlacedCall) -> bool:
     if rule == "skip":
         document = {"source": source, "target": target, "status": "skipped"}
         line = f"skipped {source}: {target} exists"
-        answer(document, note, line, quiet=call.quiet)
+        output.answer(document, output.note, line, quiet=call.quiet)
         click.get_current_context().exit(0)
     return True
 
