@@ -123,7 +123,7 @@ class ZarrOutput(Output, kw_only=True):
         heads = (last, *(name for name in HEADS if name != last))
         own = {_top(each.path) for each in self.levels if each.path} or {"c"}
         # On a disk nothing stands at the place before it is complete.
-        may_go = functools.partial(_may_go, path, own if is_url(path) else set())
+        may_go = functools.partial(_may_go, path.rstrip("/"), own if is_url(path) else set())
         with replacing_folder(path, heads, may_go, journal) as place:
             journal.start()
             yield self._target(place, path)
