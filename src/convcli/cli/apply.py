@@ -6,61 +6,44 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from convcli.cli.command import subcommand
-from convcli.cli.options import with_options
-from convcli.cli.output import STANDARD, show_json, show_planned, shows_matrices
+from convcli.cli.options import subcommand, with_options
+from convcli.cli.output import STANDARD, answer, show_planned, shows_matrices, wants_json
 from convcli.cli.placing import (
-    BatchOptions,
-    Placing,
+    TWO_NAMES,
+    PlacedCall,
     carry_out,
     is_replaced,
     located_names,
     refuse_misfits,
 )
-from convcli.cli.types import OPERAND, OUTPUT
+from convcli.cli.types import OPERAND, OUTPUT, LinkValue, OperandValue
 from convcli.storage.urls import is_there, is_zarr
 from convcli.text import is_matrix
 from convcli.threads import available_cores
-from convcli.values import Record, fields_of, replace
+from convcli.values import fields_of, replace
 
 if TYPE_CHECKING:
-    from convcli.choices import PlaneChoice
-    from convcli.images.policy import ReadPolicy
-    from convcli.images.write import Saving
-    from convcli.kernels.kernel import Kernel
-    from convcli.kernels.operator import Operator
-    from convcli.pipeline.options import Options
     from convcli.pipeline.recipe import Recipe
     from convcli.pipeline.report import Report
-    from convcli.pipeline.steps import Link
     from convcli.scale.tiled.blocks import Tiling
 
 
-_TWO_NAMES = 2
+class ApplyCall(PlacedCall):
+    """What stands on the command line of `convcli apply`, by the names of its options.
 
-
-class ApplyCall(Record, kw_only=True):
-    """What stands on the command line of `convcli apply`."""
-
-    kernels: "tuple[Link, ...]"
-    names: tuple[str, ...]
-    options: "Options"
-    reading: "ReadPolicy"
-    saving: "Saving"
-    placing: Placing
-    many: BatchOptions
-    planes: "PlaneChoice"
-    sheet: bool
-    tiled: bool
-    resume: bool
-    plan_only: bool
-    dry_run: bool
+    `kernels` are all links of the chain, `names` those of files.
+    """
 
     @property
     def files(self) -> dict[str, Any]:
         """How a file is read and written."""
-        settings = fields_of(self, "reading", "saving", "sheet")
-        return {**settings, "file_format": self.placing.kind}
+        return {**super().files, "sheet": self.sheet}
+
+    @property
+    def blocks(self) -> dict[str, Any]:
+        """How a picture is cut into blocks."""
+        settings = fields_of(self, "memory", "cluster", "retries")
+        return {**settings, "frame": self.reading.frame, "planes": self.planes}
 
 
 @subcommand("apply", short_help="Filter a picture.")
@@ -111,23 +94,16 @@ def command(**given: Any) -> None:
     """
     call = _call(**given)
     previews = call.plan_only or call.dry_run
-    if call.many.out_dir is not None:
+    if call.out_dir is not None:
         refuse_misfits("many")
         from convcli.cli.batch import run_many
 
         run_many(call)
-    elif not (previews or call.placing.compare) and shows_matrices(
-        call.names, call.placing.output
-    ):
+    elif not (previews or call.compare) and shows_matrices(call.names, call.output):
+        refuse_misfits("printed")
         from convcli.cli.matrix import show_applied
 
-        show_applied(
-            call.kernels,
-            call.names[0],
-            call.options,
-            call.reading,
-            as_json=call.placing.as_json,
-        )
+        show_applied(call.kernels, call.names[0], call.options, call.reading)
     else:
         if previews:
             refuse_misfits("preview")
@@ -136,8 +112,8 @@ def command(**given: Any) -> None:
 
 def _call(
     *,
-    kernel: "Kernel | Operator",
-    chain: "tuple[Link, ...]",
+    kernel: OperandValue,
+    chain: tuple[LinkValue, ...],
     times: int,
     names: tuple[str, ...],
     recipe: "Recipe | None",
@@ -148,27 +124,24 @@ def _call(
     """Return what is asked for; read and write the recipe that goes with it."""
     if recipe is not None:
         names = (str(kernel), *names)
-        _refuse_kernel(names, many=given["many"].out_dir is not None)
+        _refuse_kernel(names, many=given["out_dir"] is not None)
         from convcli.kernels.spec import operand_from
 
         kernel = operand_from(recipe.kernel)
     links = (kernel, *chain)
     call = ApplyCall(kernels=links * times, names=names, **given)
     # Nobody reads the statistics of a batch, unless each file has its line.
-    collect_stats = call.placing.as_json or not (
-        call.placing.quiet or call.many.out_dir is not None
-    )
-    saving = call.saving
+    collect_stats = wants_json() or not (call.quiet or call.out_dir is not None)
     if save_recipe is not None or record:
         from convcli.pipeline.recipe import recipe_of
 
         made = recipe_of(links, times, call.options)
         if save_recipe is not None and not (call.plan_only or call.dry_run):
             made.save(save_recipe)
-        saving = replace(saving, recipe=str(made)) if record else saving
-    return replace(
-        call, saving=saving, options=replace(call.options, collect_stats=collect_stats)
-    )
+        if record:
+            call.saving = replace(call.saving, recipe=str(made))
+    call.options = replace(call.options, collect_stats=collect_stats)
+    return call
 
 
 def _refuse_kernel(names: tuple[str, ...], *, many: bool) -> None:
@@ -177,7 +150,7 @@ def _refuse_kernel(names: tuple[str, ...], *, many: bool) -> None:
 
     first = names[0]
     is_kernel = is_kernel_name(first) and not (is_matrix(first) or is_there(first))
-    if is_kernel or (len(names) > _TWO_NAMES and not many):
+    if is_kernel or (len(names) > TWO_NAMES and not many):
         raise click.UsageError(
             f"the kernel is the recipe's, and {first!r} would be INPUT: leave it out, or leave "
             "--recipe out"
@@ -186,8 +159,7 @@ def _refuse_kernel(names: tuple[str, ...], *, many: bool) -> None:
 
 def _filter_one(call: ApplyCall) -> None:
     """Filter one picture, as a whole or block by block, or say how that would be done."""
-    placing = call.placing
-    words = (*call.names, *filter(None, [placing.output]))
+    words = (*call.names, *filter(None, [call.output]))
     has_zarr = any(map(is_zarr, words))
     in_blocks = has_zarr or call.tiled
     refuse_misfits("zarr" if has_zarr else "tiled" if in_blocks else "whole")
@@ -197,7 +169,7 @@ def _filter_one(call: ApplyCall) -> None:
     has_floats = (depth and depth.value == "float") or shows_matrices(call.names, None)
     names = located_names(
         call.names,
-        placing,
+        call,
         scratch=".npy" if has_floats else ".png",
         remedy="add --out-dir DIR to filter many pictures",
         writes=call.dry_run or not call.plan_only,
@@ -205,31 +177,25 @@ def _filter_one(call: ApplyCall) -> None:
     if call.dry_run:
         from convcli.cli.batch import show_one
 
-        is_replaced(*names, placing)
+        is_replaced(*names, call)
         show_one(call, *names, tiling_of(call, *names) if in_blocks else None)
     elif call.plan_only:
         _show_plan(call, *names, in_blocks=in_blocks)
     else:
-        run = functools.partial(_filter_in_blocks if in_blocks else _filter_whole, call, *names)
-        carry_out(run, *names, placing, call.reading)
+        run = functools.partial(_filter_in_blocks, call, *names)
+        if not in_blocks:
+            from convcli.pipeline.files import filter_file
 
-
-def _filter_whole(call: ApplyCall, source: str, target: str) -> "Report":
-    from convcli.pipeline.files import filter_file
-
-    return filter_file(call.kernels, source, target, call.options, **call.files)
+            files = call.files
+            run = functools.partial(filter_file, call.kernels, *names, call.options, **files)
+        carry_out(run, *names, call)
 
 
 def _show_plan(call: ApplyCall, source: str, target: str, *, in_blocks: bool) -> None:
     """Print how a picture would be filtered."""
     if in_blocks:
         tiling = tiling_of(call, source, target)
-        if call.placing.as_json:
-            show_json(tiling.as_dict())
-        else:
-            from convcli.cli.render.report import show_tiling
-
-            show_tiling(tiling, f"{source} → {target}")
+        answer(tiling.as_dict(), "report:show_tiling", tiling, f"{source} → {target}")
         return
     from convcli.pipeline.files import read_first_frame
     from convcli.pipeline.pipeline import plan_pipeline
@@ -237,7 +203,7 @@ def _show_plan(call: ApplyCall, source: str, target: str, *, in_blocks: bool) ->
     header = read_first_frame(source, call.reading).header
     plans, options = plan_pipeline(header, call.kernels, call.options).plans, call.options
     cores = options.jobs or available_cores()
-    show_planned(plans, cores, as_json=call.placing.as_json, mixed=options.mixing)
+    show_planned(plans, cores, options.mixing)
 
 
 # ------------------------------------------------------------------ block by block
@@ -247,15 +213,7 @@ def tiling_of(call: ApplyCall, source: str, target: str) -> "Tiling":
     """Return how a picture would be filtered block by block."""
     from convcli.scale.tiled.run import plan_large
 
-    return plan_large(
-        call.kernels,
-        source,
-        target,
-        call.options,
-        frame=call.reading.frame,
-        planes=call.planes,
-        **fields_of(call.many, "memory", "cluster", "retries"),
-    )
+    return plan_large(call.kernels, source, target, call.options, **call.blocks)
 
 
 def _filter_in_blocks(call: ApplyCall, source: str, target: str) -> "Report":
@@ -265,11 +223,11 @@ def _filter_in_blocks(call: ApplyCall, source: str, target: str) -> "Report":
     from convcli.cli.render.batch import progress_shown
     from convcli.scale.tiled.run import filter_large
 
-    many, placing, started = call.many, call.placing, time.monotonic()
+    started = time.monotonic()
     with (
         # Running blocks are written to the end before the output is removed.
         only_one_interrupt(),
-        progress_shown(many.progress, "blocks", silent=placing.is_silent) as show,
+        progress_shown(call.progress, "blocks", silent=call.is_silent) as show,
     ):
 
         def progress(done: int, total: int, megapixels: float) -> None:
@@ -280,13 +238,12 @@ def _filter_in_blocks(call: ApplyCall, source: str, target: str) -> "Report":
             source,
             target,
             call.options,
-            frame=call.reading.frame,
             max_pixels=call.reading.max_pixels,
             saving=call.saving,
-            file_format=placing.kind,
-            overwrite=placing.rule("") == "overwrite",
+            file_format=call.kind,
+            overwrite=call.rule("") == "overwrite",
             resume=call.resume,
             progress=progress,
-            planes=call.planes,
-            **fields_of(many, "memory", "cluster", "retries", "timeout"),
+            timeout=call.timeout,
+            **call.blocks,
         )

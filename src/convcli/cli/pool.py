@@ -1,46 +1,39 @@
 """`convcli pool`: the other way to make a picture smaller."""
 
 import functools
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from convcli.cli.command import subcommand
-from convcli.cli.options import FILTERING, own_options, with_options
+from convcli.cli.options import json_option, own_options, subcommand, with_options
 from convcli.cli.output import shows_matrices
-from convcli.cli.placing import Placing, carry_out, located_names
-from convcli.cli.types import OUTPUT
+from convcli.cli.placing import PlacedCall, carry_out, located_names
+from convcli.cli.types import OUTPUT, OptionsValue
 from convcli.geometry.window import Pair, window
 
 if TYPE_CHECKING:
     from convcli.choices import Border, Edges
-    from convcli.images.policy import ReadPolicy
-    from convcli.images.write import Saving
-    from convcli.pipeline.options import Options
 
 
 @subcommand("pool", short_help="Pool a picture: maximum or average.")
 @click.argument("pooling", metavar="max|average", type=click.Choice(("max", "average")))
 @click.argument("names", metavar="INPUT OUTPUT", nargs=-1, type=OUTPUT)
-@own_options(
-    """
+@own_options("""
 Window
---kernel-size =2      Rows and columns of the window.
---stride              Step of the window; as the window unless given.
+--kernel-size =2    Rows and columns of the window.
+--stride            Step of the window; as the window unless given.
 
 Window: options
---padding =valid *    Pixels added on each side; same keeps the size at stride 1.
+--padding =valid *  Pixels added on each side; same keeps the size at stride 1.
 
 Window
---border              How the picture goes on in the padding. [default: max: padding never wins;
-                      average: zero, which counts]
-""",
-    FILTERING,
-)
+--border            How the picture goes on in the padding. [default: max: padding never wins;
+                    average: zero, which counts]
+""")
 @with_options(
     "dilation", "strict", "gray", "depth", "alpha", "background", "linear", "Input", "Output"
 )
-@with_options("as_json", section="Output")
+@json_option
 def command(
     *,
     pooling: str,
@@ -48,10 +41,8 @@ def command(
     kernel_size: Pair,
     stride: Pair | None,
     border: "Border | Edges | None",
-    options: "Options",
-    reading: "ReadPolicy",
-    saving: "Saving",
-    placing: Placing,
+    options: OptionsValue,
+    **given: Any,
 ) -> None:
     """Keep the largest value, or the average, of each window of INPUT.
 
@@ -71,20 +62,12 @@ def command(
 
     slide = window(kernel_size, stride or kernel_size, options.padding, options.dilation)
     planned = Pooling(Reduction(pooling), slide, border)
-    if shows_matrices(names, placing.output):
+    call = PlacedCall(**given)
+    if shows_matrices(names, call.output):
         from convcli.cli.matrix import show_applied
 
-        show_applied([planned], names[0], options, reading, as_json=placing.as_json)
+        show_applied([planned], names[0], options, call.reading)
         return
-    source, target = located_names(names, placing)
-    run = functools.partial(
-        filter_file,
-        [planned],
-        source,
-        target,
-        options,
-        reading=reading,
-        saving=saving,
-        file_format=placing.kind,
-    )
-    carry_out(run, source, target, placing, reading)
+    source, target = located_names(names, call)
+    run = functools.partial(filter_file, [planned], source, target, options, **call.files)
+    carry_out(run, source, target, call)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from convcli.errors import ImageError
 from convcli.images.drawing import Canvas, write_canvas
-from convcli.images.figures import figure, in_rows
+from convcli.images.figures import in_rows, page_of
 from convcli.images.formats import format_for, is_matrix_name
 from convcli.images.picture import Frame
 from convcli.images.write import write_frame
@@ -52,15 +52,11 @@ def animation_form(target: str | Path, form: str | None = None) -> str:
 
 
 class Animation(Record, kw_only=True):
-    """Drawings of one size that follow each other; a notebook shows them as they move.
-
-    `durations` are in milliseconds, and `output` (rows, columns, maps) the raw numbers that
-    fill. Moving pictures repeat forever.
-    """
+    """Drawings of one size that follow each other; a notebook shows them as they move."""
 
     drawings: tuple[Canvas, ...]
-    durations: tuple[int, ...]
-    output: NDArray[np.float64]
+    durations: tuple[int, ...]  # in milliseconds
+    output: NDArray[np.float64]  # (rows, columns, maps), the raw numbers that fill
 
     @property
     def frames(self) -> list[NDArray[np.uint8]]:
@@ -136,7 +132,7 @@ def _sheet(frames: Sequence[Canvas]) -> Any:
     """Put drawings in rows, to be read like a page: about as wide as high."""
     shape = frames[0].height / frames[0].width
     across = max(round(math.sqrt(len(frames) * shape)), 1)
-    return figure([in_rows(frames, across)])
+    return page_of([in_rows(frames, across)]).frame()
 
 
 _RATE = 25

@@ -9,19 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from convcli.images.drawing import (
-    INK,
-    QUIET,
-    WHITE,
-    Canvas,
-    Cell,
-    Colour,
-    enlarged,
-    font,
-    spelled,
-    text_width,
-)
-from convcli.images.picture import Frame
+from convcli.images import drawing
+from convcli.images.drawing import INK, QUIET, WHITE, Canvas, Cell, Colour, spelled, text_width
+from convcli.images.picture import Frame, eight_bits
 
 _MARK: Colour = (255, 64, 0)
 _TILE = 320
@@ -59,34 +49,24 @@ def marked(frame: Frame, boxes: Sequence[tuple[int, int, int, int]]) -> Frame:
     canvas.image.paste(_rgb(frame), (0, 0))
     line = max(round(max(rows, columns) / 300), 2)
     size = max(12, round(max(rows, columns) / 40))
-    for number, box in enumerate(boxes, start=1):
-        canvas.pen.rectangle(_around(box, line + 2), outline=WHITE, width=line + 2)
-        canvas.pen.rectangle(_around(box, line + 1), outline=_MARK, width=line)
+    for number, (left, top, width, height) in enumerate(boxes, start=1):
+        for out, colour, wide in ((line + 2, WHITE, line + 2), (line + 1, _MARK, line)):
+            corners = (left - out, top - out, left + width - 1 + out, top + height - 1 + out)
+            canvas.pen.rectangle(corners, outline=colour, width=wide)
         canvas.pen.text(
-            (max(box[0], 0), max(box[1] - line - size - 4, 0)),
+            (max(left, 0), max(top - line - size - 4, 0)),
             str(number),
             fill=_MARK,
-            font=font(size),
+            font=drawing.font(size),
             stroke_width=1,
             stroke_fill=WHITE,
         )
     return canvas.frame()
 
 
-def _around(box: tuple[int, int, int, int], distance: int) -> tuple[int, int, int, int]:
-    """Return the corners of a frame that is `distance` pixels outside of a box."""
-    left, top, width, height = box
-    right, bottom = left + width - 1, top + height - 1
-    return (left - distance, top - distance, right + distance, bottom + distance)
-
-
 def _rgb(frame: Frame) -> Image.Image:
-    """Return a picture as an 8-bit RGB image; alpha is left out."""
-    pixels = frame.pixels
-    if pixels.dtype == np.uint16:
-        pixels = (pixels >> 8).astype(np.uint8)
-    elif pixels.dtype != np.uint8:
-        pixels = np.clip(np.rint(np.nan_to_num(pixels)), 0, 255).astype(np.uint8)
+    """Return a picture as an 8-bit RGB image; alpha is left out, and floats are stretched."""
+    pixels = eight_bits(frame.pixels, frame.depth)
     grey_or_rgb = pixels[..., 0] if frame.channels == 1 else pixels
     return Image.fromarray(grey_or_rgb).convert("RGB")
 
@@ -148,7 +128,7 @@ def picture_block(
     pixels: NDArray[np.uint8], scale: int, caption: str, size: int = _CAPTION_SIZE
 ) -> Canvas:
     """Draw a picture, each pixel as a square of `scale` pixels, with a line of text below."""
-    large = enlarged(pixels, scale)
+    large = drawing.enlarged(pixels, scale)
     width = max(large.width, int(text_width(spelled(caption), size)) + 2)
     block = Canvas(width, large.height + size + _LINE - _CAPTION_SIZE)
     block.image.paste(large, (0, 0))
@@ -191,7 +171,7 @@ def side_by_side(frames: Sequence[Frame], labels: Sequence[str]) -> Frame:
     """Return pictures beside one another on one page, each with its label below."""
     pixels = [np.asarray(_rgb(frame)) for frame in frames]
     pairs = zip(pixels, labels, strict=True)
-    return figure([beside([picture_block(each, 1, label) for each, label in pairs])])
+    return page_of([beside([picture_block(each, 1, label) for each, label in pairs])]).frame()
 
 
 def fitted(frame: Frame, height: int, width: int) -> NDArray[np.uint8]:
@@ -201,7 +181,7 @@ def fitted(frame: Frame, height: int, width: int) -> NDArray[np.uint8]:
 
 def enlarged_frame(frame: Frame, scale: int) -> Frame:
     """Return a picture in RGB with each pixel as a square of `scale` pixels."""
-    return Frame(np.asarray(enlarged(np.asarray(_rgb(frame)), scale)))
+    return Frame(np.asarray(drawing.enlarged(np.asarray(_rgb(frame)), scale)))
 
 
 def thumbnail(frame: Frame, width: int, height: int) -> NDArray[np.uint8]:
@@ -221,8 +201,3 @@ def png_bytes(frame: Frame) -> bytes:
 def page_of(blocks: Sequence[Canvas]) -> Canvas:
     """Put blocks below one another, with a margin on all sides."""
     return _pasted([below(blocks)], [(_MARGIN, _MARGIN)], _MARGIN)
-
-
-def figure(blocks: Sequence[Canvas]) -> Frame:
-    """Return a page of blocks as a picture."""
-    return page_of(blocks).frame()

@@ -31,63 +31,47 @@ _ALL = frozenset(Depth)
 
 
 class Format(Record, kw_only=True):
-    """What a format can hold when it is written; `name` is Pillow's, or ``NPY``.
-
-    `suffixes` are of file names, in lower case. `gray` and `colour` are the depths of grey
-    pictures and of pictures in colour. `alpha` and `frames` say whether it holds transparency
-    and several pictures, `keeps` which parts of `Metadata`. `quality` is the default of
-    ``--quality``: None where it has no such setting, 0 for lossless unless a quality is given.
-    `levels`: whether ``--compress-level`` applies. `settings` are Pillow's others, `about` is
-    for people.
-    """
+    """What a format can hold when it is written; `name` is Pillow's, or ``NPY``."""
 
     name: str
-    suffixes: tuple[str, ...]
-    gray: frozenset[Depth] = _EIGHT
-    colour: frozenset[Depth] = _EIGHT
-    alpha: bool = False
-    keeps: tuple[str, ...] = ()
-    frames: bool = False
-    quality: int | None = None
-    levels: bool = False
-    settings: Mapping[str, Any] = MappingProxyType({})
-    about: str = ""
+    suffixes: tuple[str, ...]  # of file names, in lower case
+    gray: frozenset[Depth] = _EIGHT  # the depths of grey pictures
+    colour: frozenset[Depth] = _EIGHT  # the depths of pictures in colour
+    alpha: bool = False  # whether it holds transparency
+    keeps: tuple[str, ...] = ()  # which parts of `Metadata`
+    frames: bool = False  # whether it holds several pictures
+    quality: int | None = None  # without --quality; 0 is lossless, None where it has no quality
+    levels: bool = False  # whether --compress-level applies
+    settings: Mapping[str, Any] = MappingProxyType({})  # Pillow's others
 
 
 _USUAL = ("icc", "dpi", "exif", "xmp")
 
 _TABLE = (
     Format(name="PNG", suffixes=(".png", ".apng"), gray=_WHOLE, colour=_WHOLE, alpha=True,
-           frames=True, levels=True, about="whole dots per metre", keeps=_USUAL),
+           frames=True, levels=True, keeps=_USUAL),
     Format(name="TIFF", suffixes=(".tif", ".tiff"), gray=_ALL, colour=_ALL, alpha=True,
-           frames=True, levels=True, about="Deflate compression",
-           keeps=(*_USUAL, "iptc", "geo", "nodata", "ome")),
+           frames=True, levels=True, keeps=(*_USUAL, "iptc", "geo", "nodata", "ome")),
     Format(name="JPEG", suffixes=(".jpg", ".jpeg", ".jpe", ".jfif"), quality=95,
-           about="lossy; the input's colour subsampling, else 4:4:4",
            keeps=(*_USUAL, "iptc", "comment")),
     Format(name="WEBP", suffixes=(".webp",), alpha=True, keeps=("icc", "exif", "xmp"),
-           frames=True, quality=0, settings=MappingProxyType({"exact": True}),
-           about="lossless unless --quality is given; grey becomes RGB"),
-    Format(name="GIF", suffixes=(".gif",), alpha=True, frames=True,
-           about="256 colours a frame; alpha is on or off; hundredths of a second"),
+           frames=True, quality=0, settings=MappingProxyType({"exact": True})),
+    Format(name="GIF", suffixes=(".gif",), alpha=True, frames=True),
     Format(name="AVIF", suffixes=(".avif", ".avifs"), alpha=True, keeps=("icc", "exif", "xmp"),
-           frames=True, quality=90, settings=MappingProxyType({"subsampling": "4:4:4"}),
-           about="lossy"),
-    Format(name="BMP", suffixes=(".bmp",), keeps=("dpi",), about="whole dots per metre"),
+           frames=True, quality=90, settings=MappingProxyType({"subsampling": "4:4:4"})),
+    Format(name="BMP", suffixes=(".bmp",), keeps=("dpi",)),
     Format(name="PPM", suffixes=(".ppm", ".pgm", ".pnm", ".pbm", ".pfm"), gray=_ALL,
-           frames=True, about="floats as PFM; frames follow each other"),
+           frames=True),
     Format(name="JPEG2000", suffixes=(".jp2", ".j2k", ".jpc", ".jpf", ".jpx", ".j2c"),
-           gray=_WHOLE, alpha=True, about="lossless"),
+           gray=_WHOLE, alpha=True),
     Format(name="TGA", suffixes=(".tga", ".icb", ".vda", ".vst"), alpha=True),
-    Format(name="DDS", suffixes=(".dds",), alpha=True, about="uncompressed"),
+    Format(name="DDS", suffixes=(".dds",), alpha=True),
     Format(name="SGI", suffixes=(".bw", ".rgb", ".rgba", ".sgi")),
     Format(name="PCX", suffixes=(".pcx",)),
-    Format(name="QOI", suffixes=(".qoi",), alpha=True, about="grey becomes RGB"),
-    Format(name=NPY, suffixes=(".npy",), gray=_ALL, colour=_ALL, about="the raw array"),
-    Format(name=CSV, suffixes=(".csv", ".txt"), gray=_ALL, colour=frozenset(),
-           about="the raw numbers, a row a line; one channel"),
-    Format(name=JSON, suffixes=(".json",), gray=_ALL, colour=_ALL,
-           about="the raw numbers as nested lists"),
+    Format(name="QOI", suffixes=(".qoi",), alpha=True),
+    Format(name=NPY, suffixes=(".npy",), gray=_ALL, colour=_ALL),
+    Format(name=CSV, suffixes=(".csv", ".txt"), gray=_ALL, colour=frozenset()),
+    Format(name=JSON, suffixes=(".json",), gray=_ALL, colour=_ALL),
 )  # fmt: skip
 
 FORMATS: Mapping[str, Format] = MappingProxyType({entry.name: entry for entry in _TABLE})
@@ -114,11 +98,7 @@ def holds_matrix(name: str, prefix: bytes) -> bool:
 
 
 def format_for(target: "str | Path", option: str = "--format") -> str:
-    """Return the name of the format that a file name's suffix stands for.
-
-    A suffix that is missing, or of no format that can be written, is an `ImageError`; it names
-    the option that says the format.
-    """
+    """Return the format that a suffix stands for; else an `ImageError` that names `option`."""
     suffix = os.path.splitext(target)[1].lower()
     if suffix in _SUFFIXES:
         return _SUFFIXES[suffix]
@@ -147,7 +127,7 @@ def obstacle(frame: Frame, format_name: str) -> str:
     """Say why a format cannot hold a picture, and the remedy; empty where it can."""
     entry, depth = FORMATS[format_name], frame.depth
     depths = entry.gray if frame.channels == 1 else entry.colour
-    what = {"8": "8 bits", "16": "16 bits", "float": "floats"}[depth.value]
+    what = "floats" if depth is Depth.FLOAT else f"{depth.value} bits"
     if format_name == CSV and frame.channels > 1:
         return f"CSV holds one channel, not {frame.channels}: use --gray, or write .json"
     if depth not in depths and depth in entry.gray:

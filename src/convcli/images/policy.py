@@ -73,18 +73,12 @@ _lock = threading.RLock()
 
 
 class ReadPolicy(Record, kw_only=True):
-    """What is accepted from a file.
+    """What is accepted from a file."""
 
-    `max_pixels` are the most pixels, of all frames that are read. With `allow_truncated` the
-    part that exists is read of a file that ends too early. `allow_formats` are formats beside
-    `READ_FORMATS`, by Pillow's names (``EPS``). `frame` is the only frame to read, counted from
-    0; all of them otherwise.
-    """
-
-    max_pixels: int = MAX_PIXELS
-    allow_truncated: bool = False
-    allow_formats: frozenset[str] = frozenset()
-    frame: int | None = None
+    max_pixels: int = MAX_PIXELS  # of all frames that are read
+    allow_truncated: bool = False  # whether the part is read that exists of a cut file
+    allow_formats: frozenset[str] = frozenset()  # beside `READ_FORMATS`, by Pillow's names
+    frame: int | None = None  # the only one to read, counted from 0; None for all
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -136,8 +130,7 @@ def load_package(prefix: bytes, label: str) -> None:
 def decoder_errors() -> Iterator[None]:
     """Turn what a decoder of another project raises into an OSError: the file is at fault.
 
-    Put only calls into that decoder inside the block. Our own code stays outside, so that
-    a bug in it is not reported as a damaged file.
+    Our own code stays outside of the block: a bug in it is no damaged file.
     """
     try:
         yield
@@ -153,10 +146,9 @@ def one_line(error: Exception) -> str:
 def open_image(file: BinaryIO, reading: ReadPolicy) -> ImageFile.ImageFile:
     """Open a picture of an accepted format; its pixels are not decoded yet.
 
-    The formats that Pillow begins with are tried first: the modules of all others take as
-    long to import as NumPy does. A damaged file raises OSError, one of another format
-    UnidentifiedImageError.
+    A damaged file raises OSError, one of another format UnidentifiedImageError.
     """
+    # The modules of formats that Pillow does not begin with take as long to import as NumPy.
     start = file.tell()
     with decoder_errors():
         png = _open_png(file, reading)
@@ -188,8 +180,14 @@ def _open_png(file: BinaryIO, reading: ReadPolicy) -> ImageFile.ImageFile | None
 
 def check_pixels(pixels: int, reading: ReadPolicy, label: str) -> None:
     """Refuse a file that declares too many pixels, before any is decoded."""
-    if pixels > reading.max_pixels:
-        raise _too_many_pixels(label, reading.max_pixels, pixels)
+    if pixels <= reading.max_pixels:
+        return
+    is_tiff = label.lower().endswith((".tif", ".tiff"))
+    advice = ", or use 'convcli apply --tiled'" if is_tiff else ""
+    raise ImageError(
+        f"{label}: expected at most {reading.max_pixels:,} pixels, got {pixels:,}: raise "
+        f"--max-pixels if you trust the file{advice}"
+    )
 
 
 def check_complete(got: int, expected: int) -> None:
@@ -203,16 +201,6 @@ def completed(samples: NDArray[Any], count: int) -> NDArray[Any]:
     check_complete(len(samples), count)
     missing = count - len(samples)
     return np.pad(samples, (0, missing)) if missing > 0 else samples
-
-
-def _too_many_pixels(label: str, limit: int, got: int) -> ImageError:
-    """Return the error on a file that declares too many pixels."""
-    is_tiff = label.lower().endswith((".tif", ".tiff"))
-    advice = ", or use 'convcli apply --tiled'" if is_tiff else ""
-    return ImageError(
-        f"{label}: expected at most {limit:,} pixels, got {got:,}: raise --max-pixels if you "
-        f"trust the file{advice}"
-    )
 
 
 @contextlib.contextmanager
@@ -229,8 +217,8 @@ def file_errors(label: str, reading: ReadPolicy) -> Iterator[None]:
     except PermissionError:
         raise ImageError(f"{label}: no permission to read it: check its mode") from None
     except BOMBS as error:
-        declared = int("".join(re.findall(r"\d+", str(error))[:1]) or 0)
-        raise _too_many_pixels(label, reading.max_pixels, declared) from None
+        (declared,) = re.findall(r"\d+", str(error))[:1]
+        check_pixels(int(declared), reading, label)
     except MemoryError:
         raise ImageError(
             f"{label}: not enough memory for it: use a smaller picture, or --frame"

@@ -73,8 +73,8 @@ def extent_of_block(pipeline: Pipeline, read: ReadPart, region: Region) -> Value
     fields = _Fields(pipeline, read)
     if pipeline.options.direction:
         raw = chained(fields.colours, pipeline.steps)(*region)
-        return extent(rescaled(raw, pipeline.source_depth, pipeline.depth))
-    return extent(pipeline.to_display(fields.raw(region)[0]))
+        return extent(rescaled(raw, pipeline.source_depth, pipeline.depth), finite=True)
+    return extent(pipeline.to_display(fields.raw(region)[0]), finite=True)
 
 
 class _Fields:
@@ -104,6 +104,8 @@ class _Fields:
         answers = last.answers(chained(self.colours, before), rows, columns)
         raw = last.joined(with_gradient(answers, pipeline.gradient, gradient))
         scaled = rescaled(raw, pipeline.source_depth, pipeline.depth)
+        if pipeline.needs_extent:  # no gradient is black, however large the least one is
+            known = replace(known or extent(scaled, finite=True), low=0.0)
         strength, stats = mapped(scaled, pipeline.mapping, pipeline.depth, known=known)
         return hue_picture(gradient[0], gradient[1], strength[..., 0]), stats
 
@@ -204,8 +206,19 @@ def run_pipeline(pipeline: Pipeline, frame: Frame) -> Filtered:
     block = compute_block(pipeline, functools.partial(_part, source), region)
     seconds, rim = time.perf_counter() - started, _rim_shows(pipeline, source, block.stats)
     report = pipeline.report(block.stats, seconds, rim=rim)
+    report = replace(report, warnings=report.warnings + _faint_alpha(frame, pipeline))
     colormap = None if pipeline.mapping is None else pipeline.options.colormap
     return Filtered(block.values, block.alpha, frame.format, report, colormap)
+
+
+def _faint_alpha(frame: Frame, pipeline: Pipeline) -> tuple[str, ...]:
+    """Say of floats that are opaque at 1, as it seems, that they are taken from 0 to 255."""
+    options, alpha = pipeline.options, frame.alpha
+    is_scaled = pipeline.mapping is not None or options.missing == "alpha"
+    if alpha is None or alpha.dtype.kind != "f" or not (is_scaled or options.background):
+        return ()
+    told = "transparency of floats goes from 0 to 255, and that of the picture to 1: scale it"
+    return (told,) if alpha.max() <= 1 else ()
 
 
 def _rim_shows(pipeline: Pipeline, frame: Frame, stats: ValueStats) -> bool:

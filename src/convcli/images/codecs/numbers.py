@@ -11,22 +11,16 @@ from typing import Any, BinaryIO, NoReturn
 import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
-from PIL import ImageFile
+from PIL.ImageFile import ImageFile
 
 from convcli.choices import Depth
 from convcli.errors import ImageError
+from convcli.images import policy
 from convcli.images.formats import CSV, JSON, NPY
 from convcli.images.picture import Frame, Picture
-from convcli.images.policy import (
-    DECODER_ERRORS,
-    ReadPolicy,
-    check_pixels,
-    completed,
-    decoder_errors,
-    one_line,
-)
+from convcli.images.policy import ReadPolicy, check_pixels, decoder_errors
 
-DIMENSIONS = (2, 3)
+_DIMENSIONS = (2, 3)
 """Of an array that is a picture: (H, W) or (H, W, C)."""
 
 _HEADERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
@@ -34,22 +28,25 @@ _HEADERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0
 
 def read_array(file: BinaryIO, label: str, reading: ReadPolicy) -> Picture:
     """Read a ``.npy`` of real numbers, (H, W) or (H, W, C), from a file that can seek."""
-    shape, _, dtype = array_header(file, label)
-    _check(shape, dtype, label)
+    shape, dtype = array_header(file, label)
     check_pixels(shape[1] * shape[0], reading, label)
     _check_length(file, math.prod(shape) * dtype.itemsize, label)
     file.seek(0)
     native = npy.read_array(file, allow_pickle=False).astype(dtype.newbyteorder("="))
-    pixels = native if native.ndim > min(DIMENSIONS) else native[..., np.newaxis]
-    return Picture((Frame(pixels, None, NPY),), mode=str(pixels.dtype))
+    return Picture((Frame(native.reshape(shape), None, NPY),), mode=str(native.dtype))
 
 
-def array_header(file: BinaryIO, label: str) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
-    """Return an array's shape, whether it is kept column by column, and its dtype."""
+def array_header(file: BinaryIO, label: str) -> tuple[tuple[int, int, int], np.dtype[Any]]:
+    """Return the rows, columns and channels of a ``.npy``, and its dtype."""
     try:
-        return _HEADERS[npy.read_magic(file)](file)
-    except (*DECODER_ERRORS, MemoryError, tokenize.TokenError) as error:
-        raise ImageError(f"{label}: the array cannot be read: {one_line(error)}") from None
+        shape, _, dtype = _HEADERS[npy.read_magic(file)](file)
+    except (*policy.DECODER_ERRORS, MemoryError, tokenize.TokenError) as error:
+        raise ImageError(
+            f"{label}: the array cannot be read: {policy.one_line(error)}"
+        ) from None
+    _check(shape, dtype, label)
+    rows, columns, channels = (*shape, 1)[:3]
+    return (rows, columns, channels), dtype
 
 
 def check_numbers(dtype: np.dtype[Any], label: str) -> None:
@@ -63,7 +60,7 @@ def check_numbers(dtype: np.dtype[Any], label: str) -> None:
 
 def _check(shape: tuple[int, ...], dtype: np.dtype[Any], label: str) -> None:
     check_numbers(dtype, label)
-    if len(shape) not in DIMENSIONS:
+    if len(shape) not in _DIMENSIONS:
         raise ImageError(
             f"{label}: expected an array (H, W) or (H, W, C), got the shape {shape}: "
             "save one picture of it"
@@ -76,7 +73,6 @@ def _check_length(file: BinaryIO, expected: int, label: str) -> None:
     """Check that the rest of the file holds the array, before memory is taken for it."""
     start = file.tell()
     got = file.seek(0, os.SEEK_END) - start
-    file.seek(start)
     if got < expected:
         raise ImageError(
             f"{label}: the array is truncated: expected {expected:,} bytes, got {got:,}"
@@ -84,8 +80,6 @@ def _check_length(file: BinaryIO, expected: int, label: str) -> None:
 
 
 # ------------------------------------------------------------------ numbers as text
-
-_COMMENT = re.compile(r"#.*")
 
 
 def read_matrix(file: BinaryIO, label: str, reading: ReadPolicy) -> Picture:
@@ -100,9 +94,8 @@ def read_matrix(file: BinaryIO, label: str, reading: ReadPolicy) -> Picture:
     is_json = text.startswith(("[", "{"))
     array = _array(_nested(text, label) if is_json else _rows(text, label), label)
     check_pixels(array.shape[1] * array.shape[0], reading, label)
-    pixels = array if array.ndim == max(DIMENSIONS) else array[..., np.newaxis]
-    name = JSON if is_json else CSV
-    return Picture((Frame(pixels, None, name),), mode=str(array.dtype))
+    frame = Frame(np.atleast_3d(array), None, JSON if is_json else CSV)
+    return Picture((frame,), mode=str(array.dtype))
 
 
 def _fail(label: str, expected: str, got: str, remedy: str) -> NoReturn:
@@ -121,7 +114,7 @@ def _nested(text: str, label: str) -> Any:
 
 def _rows(text: str, label: str) -> list[list[float]]:
     """Return the numbers of each line, or of each part of a line between semicolons."""
-    lines = [_COMMENT.sub("", line) for line in re.split(r"[\n\r]", text)]
+    lines = [line.partition("#")[0] for line in re.split(r"[\n\r]", text)]
     if not any("," in line for line in lines):
         lines = [part for line in lines for part in line.split(";")]
     words = [re.split(r"[\s,;]+", line.strip(" \t,;")) for line in lines if line.strip(" \t,;")]
@@ -132,15 +125,17 @@ def _rows(text: str, label: str) -> list[list[float]]:
 
 
 def _array(values: Any, label: str) -> NDArray[np.float64]:
-    remedy = "give as many numbers in each row"
     try:
         array = np.array(values)
     except ValueError:
-        _fail(label, "rows of one length", "others", remedy)
-    if array.ndim not in DIMENSIONS or array.size == 0:
+        _fail(label, "rows of one length", "others", "give as many numbers in each row")
+    if array.ndim not in _DIMENSIONS or array.size == 0:
         _fail(label, "rows of numbers", f"the shape {array.shape}", "write [[1,2],[3,4]]")
-    if array.dtype.kind not in "iuf" or not np.isfinite(array).all():
-        _fail(label, "finite numbers", "something else", "put numbers of 64 bits there")
+    if array.dtype == object:  # null in JSON, which has no NaN; or too many bits
+        known = [math.nan if value is None else value for value in array.flat]
+        array = np.array(known).reshape(array.shape)
+    if array.dtype.kind not in "iuf":
+        _fail(label, "numbers", "something else", "put numbers of 64 bits there")
     return array.astype(np.float64)
 
 
@@ -154,11 +149,9 @@ def matrix_bytes(array: NDArray[Any], format_name: str) -> bytes:
         buffer = io.BytesIO()
         np.save(buffer, array, allow_pickle=False)
         return buffer.getvalue()
-    text = io.StringIO()
     if format_name == CSV:
-        text.writelines(f"{','.join(map(exact, row))}\n" for row in array)
-        return text.getvalue().encode()
-    rows = ",\n ".join(_json(row) for row in array)
+        return "".join(f"{','.join(map(exact, row))}\n" for row in array).encode()
+    rows = ",\n ".join(map(_json, array))
     return f"[{rows}]\n".encode()
 
 
@@ -198,36 +191,26 @@ def netpbm_spans(file: BinaryIO) -> list[tuple[int, int]]:
         header = _NETPBM.match(file.read(_LONGEST_HEADER))
         if header is None or header[1] not in (b"P4", *_SAMPLES_A_PIXEL):
             break
-        size = header.end() + _pixel_bytes(header)
+        width, height = int(header[2]), int(header[3])
         if header[1] == b"P4":
-            size = header.start(3) + len(header[3]) + 1 + _pixel_bytes(header)
+            size = header.end(3) + 1 + -(-width // 8) * height
+        else:
+            wide = header[1] in (b"P5", b"P6") and float(header[4] or 0) > _BYTE
+            samples = _SAMPLES_A_PIXEL[header[1]] * width * height
+            size = header.end() + samples * (_PAIR if wide else 1)
         spans.append((start, size))
         start += size
     file.seek(0)
     return spans
 
 
-def _pixel_bytes(header: "re.Match[bytes]") -> int:
-    width, height = int(header[2]), int(header[3])
-    if header[1] == b"P4":
-        return -(-width // 8) * height
-    samples = _SAMPLES_A_PIXEL[header[1]] * width * height
-    wide = header[1] in (b"P5", b"P6") and float(header[4] or 0) > _BYTE
-    return samples * (_PAIR if wide else 1)
+def read_netpbm(file: BinaryIO, image: ImageFile) -> Frame | None:
+    """Read raw pixels of 8 bits, or deep colours; None where Pillow reads them well."""
+    return (_deep(file, image) or _raw(file, image)) if image.tile else None
 
 
-def read_netpbm(file: BinaryIO, image: ImageFile.ImageFile) -> Frame | None:
-    """Read raw pixels of 8 bits with one copy, or deep colours; None where Pillow reads well.
-
-    `image` is the same file, opened by Pillow.
-    """
-    if not image.tile:
-        return None
-    return _deep(file, image) or _raw(file, image)
-
-
-def _raw(file: BinaryIO, image: ImageFile.ImageFile) -> Frame | None:
-    """Read raw pixels of 8 bits."""
+def _raw(file: BinaryIO, image: ImageFile) -> Frame | None:
+    """Read raw pixels of 8 bits with one copy."""
     channels = _CHANNELS.get(image.mode)
     if channels is None or image.tile[0].args != image.mode:
         return None
@@ -239,10 +222,10 @@ def _raw(file: BinaryIO, image: ImageFile.ImageFile) -> Frame | None:
         flat[start : start + len(chunk)] = chunk
     # Pillow reports a file that ends early, or reads the part that exists.
     complete = file.tell() - image.tile[0].offset == len(flat)
-    return Frame(pixels, None, "PPM") if complete else None
+    return Frame(pixels) if complete else None
 
 
-def _deep(file: BinaryIO, image: ImageFile.ImageFile) -> Frame | None:
+def _deep(file: BinaryIO, image: ImageFile) -> Frame | None:
     """Read colours with more than 8 bits, binary or in digits, and scale them to 16."""
     (width, height), codec = image.size, image.tile[0].codec_name
     arguments: Any = image.tile[0].args
@@ -258,9 +241,9 @@ def _deep(file: BinaryIO, image: ImageFile.ImageFile) -> Frame | None:
         # Up to the first word that is no number. Given a count, NumPy makes up missing ones.
         with decoder_errors():
             samples = np.fromstring(text, np.int64, sep=" ")[:count]
-    values = completed(samples, count).reshape(height, width, 3).astype(float)
+    values = policy.completed(samples, count).reshape(height, width, 3).astype(float)
     scaled = np.rint(np.clip(values, 0, largest) * (_WHITE / largest))
-    return Frame(scaled.astype(np.uint16), None, "PPM")
+    return Frame(scaled.astype(np.uint16))
 
 
 def netpbm_parts(frame: Frame) -> Sequence[memoryview]:

@@ -2,17 +2,16 @@
 
 import io
 from collections.abc import Mapping, Sequence
-from types import MappingProxyType
 from typing import Any, BinaryIO
 
 import numpy as np
-from PIL import ExifTags, Image, ImageFile
+from PIL import ExifTags, Image
+from PIL.ImageFile import ImageFile
 
 from convcli.errors import ImageError
 from convcli.images.metadata import describes_gain_map, iptc_segment, save_settings
 from convcli.images.picture import Frame, Metadata, Pixels, picture_of_samples
 from convcli.images.policy import decoder_errors, one_line
-from convcli.values import Record
 
 _TURN = Image.Transpose
 _TURNS = {
@@ -22,29 +21,24 @@ _TURNS = {
 """The turn that makes a picture upright, by EXIF orientation."""
 
 
-def frame_of(
-    file: BinaryIO, opened: ImageFile.ImageFile, format_name: str | None, label: str
-) -> tuple[Frame, tuple[str, ...]]:
-    """Decode the current frame of an image that Pillow has opened; note what Pillow drops.
-
-    `file` is the whole file: some layouts are decoded a second time, or without Pillow.
-    """
-    frame, notes = _without_pillow(file, opened, format_name)
+def frame_of(file: BinaryIO, opened: ImageFile, label: str) -> tuple[Frame, tuple[str, ...]]:
+    """Decode the current frame of a file that Pillow has opened; note what Pillow drops."""
+    frame, notes = _without_pillow(file, opened)
     if frame is not None:
         return frame, notes
     _scale_transparency(opened)
     rawmode = deep_rawmode(opened)
-    if rawmode is None:
-        return picture_from(_upright(opened), format_name, label), _left(file, opened)
     with decoder_errors():
-        single = not getattr(opened, "is_animated", False)
-    if rawmode not in _SUPPORTED or not single:
-        note = f"16-bit colours ({rawmode[:-1]}) are read with 8 bits"
-        return picture_from(_upright(opened), format_name, label), (note,)
-    return _decoded_twice(file, opened, rawmode, format_name), ()
+        single = rawmode is None or not getattr(opened, "is_animated", False)
+    if rawmode in _SUPPORTED and single:
+        return _decoded_twice(file, opened, rawmode), ()
+    frame = picture_from(_upright(opened), label)
+    if rawmode is None:
+        return frame, _left(file, opened)
+    return frame, (f"16-bit colours ({rawmode[:-1]}) are read with 8 bits",)
 
 
-def _left(file: BinaryIO, opened: ImageFile.ImageFile) -> tuple[str, ...]:
+def _left(file: BinaryIO, opened: ImageFile) -> tuple[str, ...]:
     """Return notes on what Pillow leaves out of a HEIC, AVIF, JP2 or SGI without saying so."""
     bits, notes = opened.info.get("bit_depth", _BYTE), []
     data = b""
@@ -72,7 +66,7 @@ def _byte_after(mark: bytes, steps: int, data: bytes) -> int:
     return data[at + steps] if 0 <= at < len(data) - steps else 0
 
 
-def _scale_transparency(opened: ImageFile.ImageFile) -> None:
+def _scale_transparency(opened: ImageFile) -> None:
     """Scale the transparent grey of a PNG as its pixels: Pillow leaves it with 2 or 4 bits."""
     rawmode = opened.tile[0].args if opened.tile else None
     grey = opened.info.get("transparency")
@@ -80,22 +74,20 @@ def _scale_transparency(opened: ImageFile.ImageFile) -> None:
         opened.info["transparency"] = grey * _FEW_BITS[rawmode]
 
 
-def _without_pillow(
-    file: BinaryIO, opened: ImageFile.ImageFile, format_name: str | None
-) -> tuple[Frame | None, tuple[str, ...]]:
+def _without_pillow(file: BinaryIO, opened: ImageFile) -> tuple[Frame | None, tuple[str, ...]]:
     """Read what is read better without Pillow, with notes; None for anything else."""
-    if format_name == "PPM":
+    if opened.format == "PPM":
         from convcli.images.codecs.numbers import read_netpbm
 
         return read_netpbm(file, opened), ()
-    if format_name == "JXL":
+    if opened.format == "JXL":
         return _jxl(file, opened.size)
-    if format_name == "JPEG2000" and opened.mode == "P":
+    if opened.format == "JPEG2000" and opened.mode == "P":
         return _palette_2000(file, opened), ()
     return None, ()
 
 
-def _palette_2000(file: BinaryIO, opened: ImageFile.ImageFile) -> Frame:
+def _palette_2000(file: BinaryIO, opened: ImageFile) -> Frame:
     """Read a JPEG 2000 with a palette: Pillow joins equal colours, and so shifts the others."""
     file.seek(0)
     data = file.read()
@@ -110,7 +102,7 @@ def _palette_2000(file: BinaryIO, opened: ImageFile.ImageFile) -> Frame:
     if indices.max() >= count:
         raise OSError("a colour is not in the palette")
     palette = np.frombuffer(colours, np.uint8).reshape(count, channels)
-    return picture_of_samples(palette[:, _order_2000(data, channels)][indices], "JPEG2000")
+    return picture_of_samples(palette[:, _order_2000(data, channels)][indices])
 
 
 def _order_2000(data: bytes, channels: int) -> list[int]:
@@ -141,7 +133,7 @@ def _jxl(file: BinaryIO, size: tuple[int, int]) -> tuple[Frame | None, tuple[str
     elif values.dtype == np.uint8:
         return None, ()
     samples = values if values.dtype.kind == "u" else values.astype(np.float32)
-    return picture_of_samples(samples.reshape(*samples.shape[:2], -1), "JXL"), notes
+    return picture_of_samples(samples.reshape(*samples.shape[:2], -1)), notes
 
 
 def _upright(image: Image.Image) -> Image.Image:
@@ -184,18 +176,20 @@ _FEW_BITS = {"L;2": 85, "L;4": 17}
 _SUPPORTED = ("RGB;16B", "RGBA;16B", _GRAY_ALPHA)
 
 
-def deep_rawmode(image: ImageFile.ImageFile) -> str | None:
+def deep_rawmode(image: ImageFile) -> str | None:
     """Return Pillow's name (``RGB;16B``) for undecoded colours of 16 bits; None for others."""
     if not image.tile or image.mode not in ("RGB", "RGBA", "LA", "CMYK"):
         return None
-    args = image.tile[0].args
-    first = args[0] if isinstance(args, tuple) and args else args
+    first = next(iter(_arguments(image.tile[0])), None)
     return first if isinstance(first, str) and first[:-1].endswith(";16") else None
 
 
-def _decoded_twice(
-    file: BinaryIO, opened: ImageFile.ImageFile, rawmode: str, format_name: str | None
-) -> Frame:
+def _arguments(tile: Any) -> tuple[Any, ...]:
+    """Return the arguments of a tile's decoder, of which its rawmode is the first."""
+    return tile.args if isinstance(tile.args, tuple) else (tile.args,)
+
+
+def _decoded_twice(file: BinaryIO, opened: ImageFile, rawmode: str) -> Frame:
     """Return 16-bit colours: their high bytes, then their low bytes from a second decoding."""
     high = np.asarray(_upright(opened))
     file.seek(0)
@@ -211,37 +205,25 @@ def _decoded_twice(
     clear = opened.info.get("transparency")
     if isinstance(clear, tuple) and samples.shape[2] == len(clear):
         opaque = (samples != np.array(clear)).any(axis=2)
-        return Frame(samples, opaque.astype(np.uint16) * np.uint16(65_535), format_name)
-    return picture_of_samples(samples, format_name)
+        return Frame(samples, opaque.astype(np.uint16) * np.uint16(65_535))
+    return picture_of_samples(samples)
 
 
-def _select_low_bytes(image: ImageFile.ImageFile, rawmode: str) -> None:
+def _select_low_bytes(image: ImageFile, rawmode: str) -> None:
     """Make an opened image decode pairs of bytes in the other order."""
     other = rawmode[:-1] + "L"
     if rawmode == _GRAY_ALPHA:
         # Pillow has no other order of it, but its four bytes pass for red to alpha.
         image._mode = other = "RGBA"  # noqa: SLF001 - Pillow offers no other way
-    image.tile = [
-        tile._replace(args=_with_rawmode(tile.args, rawmode, other)) for tile in image.tile
-    ]
-
-
-def _with_rawmode(args: Any, rawmode: str, other: str) -> Any:
-    if isinstance(args, tuple):
-        return tuple(other if part == rawmode else part for part in args)
-    return other
+    image.tile = [tile._replace(args=(other, *_arguments(tile)[1:])) for tile in image.tile]
 
 
 def pillow_bytes(
     pictures: Sequence[Frame], format_name: str, metadata: Metadata, settings: Mapping[str, Any]
 ) -> memoryview:
-    """Return pictures as the bytes of a file that one of Pillow's encoders writes.
-
-    Each picture is a frame. Of the metadata the part that the format holds is written;
-    `settings` are the encoder's own. Pictures that it refuses raise ImageError.
-    """
-    channels, size = pictures[0].channels, pictures[0].shape
-    options = {**settings, **save_settings(metadata, format_name, channels, size)}
+    """Return frames as the bytes of a file by an encoder of Pillow's, which has `settings`."""
+    held = save_settings(metadata, format_name, pictures[0].pixels.shape)
+    options = {**settings, **held}
     if "iptc" in options:
         options["extra"] = iptc_segment(options.pop("iptc"))
     buffer = io.BytesIO()
@@ -260,53 +242,26 @@ def pillow_bytes(
 # ------------------------------------------------------------------ modes
 
 
-class PillowMode(Record):
-    """The mode to which pixels are converted before they are filtered, and what that means."""
-
-    target: str
-    about: str
-    dtype: type = np.uint8
-
-
 _STRIP_PIXELS = 2**16
 """Of 12 megapixels in colour: 17 ms. Strips of four times as many pixels, which fit no cache
 and get fresh memory from the system each time, take 58 ms; of four times fewer, 24."""
 
-_WHOLE = "32-bit whole numbers, filtered as float64"
-_DEVICE = "the embedded profile turns it into sRGB; without one, Pillow's plain formula"
+MODES = {
+    "1": "L", "L": "L", "LA": "LA", "La": "LA", "P": "RGB", "PA": "RGBA", "RGB": "RGB",
+    "RGBA": "RGBA", "RGBa": "RGBA", "RGBX": "RGB", "CMYK": "RGB", "YCbCr": "RGB", "LAB": "RGB",
+    "HSV": "RGB", "I": "I", "I;16": "I;16", "I;16L": "I;16", "I;16B": "I;16", "I;16N": "I;16",
+    "F": "F",
+}  # fmt: skip
+"""The mode to which pixels of each mode are converted before they are filtered."""
 
-_SIXTEEN_BITS = PillowMode("I;16", "16-bit grey", np.uint16)
+DTYPES = {"I": np.float64, "I;16": np.uint16, "F": np.float32}
+"""What is filtered of these modes; uint8 of all others."""
 
-MODES: Mapping[str, PillowMode] = MappingProxyType(
-    {
-        "1": PillowMode("L", "black and white: 0 and 255"),
-        "L": PillowMode("L", "8-bit grey"),
-        "LA": PillowMode("LA", "8-bit grey with alpha"),
-        "La": PillowMode("LA", "premultiplied: the grey is divided by alpha"),
-        "P": PillowMode("RGB", "the palette's colours; RGBA where one of them is transparent"),
-        "PA": PillowMode("RGBA", "the palette's colours with alpha"),
-        "RGB": PillowMode("RGB", "8-bit colour"),
-        "RGBA": PillowMode("RGBA", "8-bit colour with alpha"),
-        "RGBa": PillowMode("RGBA", "premultiplied: the colours are divided by alpha"),
-        "RGBX": PillowMode("RGB", "the fourth byte means nothing"),
-        "CMYK": PillowMode("RGB", _DEVICE),
-        "YCbCr": PillowMode("RGB", "ITU-R BT.601, as in JPEG"),
-        "LAB": PillowMode("RGB", "CIE L*a*b* (D50) to sRGB"),
-        "HSV": PillowMode("RGB", "a hue is an angle: it has no mean"),
-        "I": PillowMode(
-            "I", "32-bit whole numbers, filtered as float64; PGM: 16-bit grey", np.float64
-        ),
-        **dict.fromkeys(("I;16", "I;16L", "I;16B", "I;16N"), _SIXTEEN_BITS),
-        "F": PillowMode("F", "32-bit floats, as they are", np.float32),
-    }
-)
-
-_SIXTEEN_BIT = "I;16"
+_SIXTEEN_BITS = "I;16"
 _TRANSPARENT = {"L": "LA", "RGB": "RGBA"}
-_GRAY_AXES = 2
 
 
-def picture_from(image: Image.Image, format_name: str | None, label: str) -> Frame:
+def picture_from(image: Image.Image, label: str) -> Frame:
     """Return the pixels of a decoded, upright image in a mode that can be filtered."""
     mode = MODES.get(image.mode)
     if mode is None:
@@ -314,22 +269,20 @@ def picture_from(image: Image.Image, format_name: str | None, label: str) -> Fra
         raise ImageError(
             f"{label}: expected pixels of a mode of {known}; got {image.mode}: convert it first"
         )
-    if mode.target == _SIXTEEN_BIT or (mode.target == "I" and format_name == "PPM"):
-        return _sixteen(np.asarray(image).astype(np.uint16), image, format_name)
-    if mode.target in ("I", "F"):
-        return Frame(np.asarray(image).astype(mode.dtype)[..., np.newaxis], None, format_name)
-    samples = _pixels_of(_converted(image, mode.target))
-    if samples.ndim == _GRAY_AXES:
-        samples = samples[..., np.newaxis]
-    return picture_of_samples(samples, format_name)
+    if mode == "I" and image.format == "PPM":
+        mode = _SIXTEEN_BITS
+    if mode not in DTYPES:
+        samples = _pixels_of(_converted(image, mode))
+        return picture_of_samples(np.atleast_3d(samples))
+    grid, alpha = np.asarray(image).astype(DTYPES[mode]), None
+    clear = image.info.get("transparency")
+    if mode == _SIXTEEN_BITS and isinstance(clear, int):
+        alpha = np.where(grid == clear, 0, 65_535).astype(np.uint16)
+    return Frame(grid[..., np.newaxis], alpha)
 
 
 def _pixels_of(image: Image.Image) -> Pixels:
-    """Return an image as an array, a strip at a time.
-
-    Pillow makes two copies when NumPy asks for all pixels at once: of 12 megapixels in colour
-    those take 72 MB beside the image and the array.
-    """
+    """Return an image as an array, a strip at a time: at once Pillow makes two more copies."""
     rows = max(_STRIP_PIXELS // image.width, 1)
     first = np.asarray(image.crop((0, 0, image.width, min(rows, image.height))))
     if rows >= image.height:
@@ -339,15 +292,6 @@ def _pixels_of(image: Image.Image) -> Pixels:
         part = image.crop((0, y, image.width, min(y + rows, image.height)))
         whole[y : y + rows] = part
     return whole
-
-
-def _sixteen(grid: Pixels, image: Image.Image, format_name: str | None) -> Frame:
-    """Return 16-bit grey; the one value that the file calls transparent gets alpha 0."""
-    clear = image.info.get("transparency")
-    alpha = None
-    if isinstance(clear, int):
-        alpha = np.where(grid == clear, 0, 65_535).astype(np.uint16)
-    return Frame(grid[..., np.newaxis], alpha, format_name)
 
 
 def _converted(image: Image.Image, target: str) -> Image.Image:

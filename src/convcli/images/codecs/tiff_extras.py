@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import math
 import re
 import struct
 from collections.abc import Sequence
@@ -56,16 +57,19 @@ _UNIT, _UNITS = 296, {None: 1.0, 2: 1.0, 3: 2.54}
 def tiff_metadata(
     file: BinaryIO, pages: "Sequence[TiffPage]", index: int | None
 ) -> tuple[Metadata, tuple[str, ...]]:
-    """Return what a TIFF says beside its pixels, and notes on what is damaged or lost.
-
-    `index` is the page that is read; None for all of them.
-    """
+    """Return what a page says beside its pixels, or all of them; notes on what is lost."""
     page = pages[index or 0]
-    read_exif = functools.partial(_exif_of, file, page)
-    metadata, notes = metadata_from(
-        _info_of(page), read_exif, "CMYK" if page.is_cmyk else page.mode
+    read_exif, mode = (
+        functools.partial(_exif_of, file, page),
+        "CMYK" if page.is_cmyk else page.mode,
     )
-    extras, lost = _extras([each.tags for each in pages], index)
+    metadata, notes = metadata_from(_info_of(page), read_exif, mode)
+    try:
+        with decoder_errors():
+            plane = None if len(pages) == 1 else index
+            extras, lost = _found(page.tags, pages[0].tags, plane)
+    except OSError:
+        return metadata, (*notes, f"dropped, for one is damaged: the nodata value, {_ALL}")
     return replace(metadata, **extras), (*notes, *lost)
 
 
@@ -92,25 +96,16 @@ def _info_of(page: "TiffPage") -> dict[str, Any]:
 def _exif_of(file: BinaryIO, page: "TiffPage") -> Image.Exif:
     """Return the tags of a page as Pillow's EXIF, which reads the directories in it too."""
     exif = Image.Exif()
-    exif.endian, exif.bigtiff = page.tags.order, page.is_big
+    exif.endian, exif.bigtiff = page.tags.order, page.tags.is_big
     with decoder_errors():
-        exif.load_from_fp(file, page.start)
+        exif.load_from_fp(file, page.tags.offset)
     return exif
-
-
-def _extras(pages: Sequence[Any], index: int | None) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """Return the fields of `Metadata` that directories give, and what is lost."""
-    try:
-        with decoder_errors():
-            return _found(pages[index or 0], pages[0], None if len(pages) == 1 else index)
-    except OSError:
-        return {}, (f"dropped, for one is damaged: the nodata value, {_ALL}",)
 
 
 def _found(
     directory: Any, first: Any, plane: int | None
 ) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """Return what the directories of a page and of the first page give; what is lost."""
+    """Return the fields of `Metadata` that a page and the first page give; what is lost."""
     lost = []
     geo = tuple((tag, directory[tag]) for tag in _GEO if _is_sound(tag, directory.get(tag)))
     nodata, text, ome = directory.get(_NODATA), first.get(_DESCRIPTION), None
@@ -144,9 +139,8 @@ def metadata_after(
 ) -> tuple[Metadata, tuple[str, ...]]:
     """Return metadata that hold for a result, and notes on what does not.
 
-    `windows` are those of the steps: the result's pixels are where the middles of windows were.
-    `frames` is how many pictures the input had. `turned` says why the places of the pixels are
-    not known; it is empty where they are.
+    Its pixels are where the middles of the `windows` of all steps were, or at unknown places
+    where `turned` says why. The input had so many `frames`.
     """
     notes = []
     if metadata.ome and metadata.recipe is not None:
@@ -162,7 +156,8 @@ def metadata_after(
         )
         metadata = replace(metadata, geo=(), nodata=None)
     rows, columns = (output_places(windows, axis) for axis in (0, 1))
-    geo = tuple((tag, _moved(tag, metadata.geo, rows, columns)) for tag, _ in metadata.geo)
+    tags = dict(metadata.geo)
+    geo = tuple((tag, _moved(tag, tags, rows, columns)) for tag in tags)
     ome = metadata.ome and _ome_of_stride(metadata.ome, columns[0], rows[0])
     return replace(metadata, geo=geo, ome=ome), tuple(notes)
 
@@ -180,22 +175,15 @@ def output_places(windows: Sequence[Window], axis: int) -> tuple[int, float]:
     return stride, start
 
 
-def _moved(
-    tag: int,
-    geo: tuple[tuple[int, Any], ...],
-    rows: tuple[int, float],
-    columns: tuple[int, float],
-) -> Any:
-    """Return the value of a tag, now that the pixels are at other places."""
-    tags = dict(geo)
+def _moved(tag: int, tags: dict[int, Any], *places: tuple[int, float]) -> Any:
+    """Return the value of a tag, now that rows and columns are at other places."""
     value, keys = tags[tag], tags.get(_KEYS, ())
     if tag == _GDAL:
         return _STATISTICS.sub("", value)  # They were of other pixels.
     # GeoTIFF counts from the first pixel's corner, or its middle where pixels are points.
     is_point = (_RASTER_TYPE, 0, 1, _IS_POINT) in zip(*[iter(keys)] * 4, strict=True)
     (down, top), (across, left) = (
-        (stride, start if is_point else start + (1 - stride) / 2)
-        for stride, start in (rows, columns)
+        (stride, start if is_point else start + (1 - stride) / 2) for stride, start in places
     )
     if tag == _SCALE:
         return (value[0] * across, value[1] * down, *value[2:])
@@ -204,7 +192,7 @@ def _moved(
         points[:, :2] = (points[:, :2] - (left, top)) / (across, down)
         return tuple(points.ravel().tolist())
     if tag == _RPC:  # offsets and scales of rows and columns, which count from middles
-        (stride, start), (by, first) = rows, columns
+        (stride, start), (by, first) = places
         moved = ((value[2] - start) / stride, (value[3] - first) / by)
         return (*value[:2], *moved, *value[4:7], value[7] / stride, value[8] / by, *value[9:])
     if tag == _MATRIX:
@@ -217,38 +205,27 @@ def _moved(
 # ------------------------------------------------------------------ writing
 
 
-def metadata_tags(
-    metadata: Metadata,
-    numbers: tuple[int, int],
-    shape: tuple[int, int, int],
-    channels: int,
-    dtype: str,
-) -> dict[int, tuple[int | None, Any]]:
-    """Return the tags of a page, and their types where Pillow does not know them.
-
-    `numbers` are that of the page and that of all pages: OME-XML is for the first. `shape` is
-    rows, columns and samples, of which `channels` are colours.
-    """
-    settings = save_settings(metadata, "TIFF", channels, shape[:2])
-    plain: dict[int, Any] = {}
+def describe(page: "TiffPage", metadata: Metadata, pages: int) -> None:
+    """Add metadata to the tags of a page, one of so many; OME-XML is for the first."""
+    tags = page.tags
+    settings = save_settings(metadata, "TIFF", (*page.size, page.meaning[0]))
     if "exif" in settings:
         block = Image.Exif()
         block.load(settings["exif"])
-        plain = {
-            tag: dict(block.get_ifd(tag)) if tag in _GROUPS else block[tag] for tag in block
-        }
-    plain |= {tag: settings[name] for name, tag in _BLOCKS.items() if name in settings}
+        groups = {tag: dict(block.get_ifd(tag)) for tag in _GROUPS if tag in block}
+        tags.update({**dict(block), **groups})
+    tags.update({tag: settings[name] for name, tag in _BLOCKS.items() if name in settings})
     if "dpi" in settings:
-        plain |= {**dict(zip(_RESOLUTIONS, settings["dpi"], strict=True)), _UNIT: _INCH}
-    tags: dict[int, tuple[int | None, Any]] = {tag: (None, plain[tag]) for tag in plain}
+        tags.update({**dict(zip(_RESOLUTIONS, settings["dpi"], strict=True)), _UNIT: _INCH})
     for tag, value in metadata.geo:
-        tags[tag] = (_GEO[tag], value.encode("latin-1") if isinstance(value, str) else value)
+        tags.tagtype[tag] = _GEO[tag]
+        tags[tag] = value.encode("latin-1") if isinstance(value, str) else value
     if metadata.nodata is not None:
-        tags[_NODATA] = (_ASCII, metadata.nodata.encode("ascii", "replace"))
-    if metadata.ome is not None and not numbers[0]:
-        text = _ome_of_size(metadata.ome, shape, numbers[1], dtype)
-        tags[_DESCRIPTION] = (_ASCII, text.encode())
-    return tags
+        tags.tagtype[_NODATA] = _ASCII
+        tags[_NODATA] = metadata.nodata.encode("ascii", "replace")
+    if metadata.ome is not None and not page.index:
+        shape = (*page.size, page.samples)
+        tags[_DESCRIPTION] = _ome_of_size(metadata.ome, shape, pages, page.stored.name).encode()
 
 
 # ------------------------------------------------------------------ OME-XML
@@ -263,7 +240,7 @@ def _ome_of_plane(text: str, plane: int | None) -> str | None:
         if pixels is None or (plane is None and len(images) > 1):
             return None
         sizes = _plane_sizes(pixels)
-        count = sizes["Z"] * sizes["C"] * sizes["T"]
+        count = math.prod(sizes.values())
         if plane is None or start <= plane < start + count:
             for other in images:
                 if other is not image:
@@ -295,8 +272,7 @@ def _keep_plane(pixels: "Element", sizes: dict[str, int], plane: int) -> None:
     for each in pixels.findall("{*}Plane"):
         if any(int(each.get(f"The{axis}", "0")) != at[axis] for axis in "ZCT"):
             pixels.remove(each)
-        for axis in "ZCT":
-            each.set(f"The{axis}", "0")
+        each.attrib.update(TheZ="0", TheC="0", TheT="0")
 
 
 def _ome_of_stride(text: str, across: int, down: int) -> str:
@@ -320,9 +296,8 @@ def _ome_of_size(text: str, shape: tuple[int, int, int], pages: int, dtype: str)
     (pixels,) = image.findall("{*}Pixels")
     space = pixels.tag.removesuffix("Pixels")
     sizes, channels = _plane_sizes(pixels), pixels.findall("{*}Channel")
-    if sizes["Z"] * sizes["C"] * sizes["T"] != pages:
-        for axis in "ZT":
-            pixels.set(f"Size{axis}", "1")
+    if math.prod(sizes.values()) != pages:
+        pixels.attrib.update(SizeZ="1", SizeT="1")
         sizes["C"] = pages
         for each in (*channels, *pixels.findall("{*}Plane")):
             pixels.remove(each)
@@ -335,12 +310,10 @@ def _ome_of_size(text: str, shape: tuple[int, int, int], pages: int, dtype: str)
             pixels.remove(each)
     pixels.insert(len(channels), Element(f"{space}TiffData", IFD="0", PlaneCount=str(pages)))
     pixels.attrib.pop("SignificantBits", None)
-    facts = {
-        "SizeX": columns, "SizeY": rows, "SizeC": sizes["C"] * samples, "Type": _TYPES[dtype],
-        "BigEndian": "false", "Interleaved": str(samples > 1).lower(),
-    }  # fmt: skip
-    for name, value in facts.items():
-        pixels.set(name, str(value))
+    pixels.attrib.update(
+        SizeX=str(columns), SizeY=str(rows), SizeC=str(sizes["C"] * samples),
+        Type=_TYPES[dtype], BigEndian="false", Interleaved=str(samples > 1).lower(),
+    )  # fmt: skip
     return _written(root)
 
 

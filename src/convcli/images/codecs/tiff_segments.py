@@ -1,8 +1,7 @@
 """The strips and tiles of a TIFF: unpacked, with as much memory as their pixels need.
 
-Pillow reads samples of up to 8 bits well. All others are read here: Pillow drops bits of some,
-changes the sign of others, and knows few of the ways to store them. What is filtered block by
-block is read here too.
+Pillow reads samples of up to 8 bits well. All others are read here, for it drops bits of some
+and changes the sign of others; and what is filtered block by block.
 """
 
 import functools
@@ -10,7 +9,7 @@ import importlib
 import io
 import logging
 import lzma
-import struct
+import math
 import threading
 import zlib
 from collections.abc import Callable, Iterator, Sequence
@@ -22,21 +21,13 @@ from PIL import Image, TiffImagePlugin, UnidentifiedImageError
 
 from convcli.errors import install
 from convcli.images.codecs import tiff_pages as tiff
-from convcli.images.codecs.tiff_pages import (
-    DIFFERENCES,
-    FLOAT_BYTES,
-    NO_PREDICTOR,
-    TiffPage,
-    unread,
-)
+from convcli.images.codecs.tiff_pages import TiffPage, unread
 from convcli.images.picture import Frame
 from convcli.images.policy import NOT_READ, completed, decoder_errors, libtiff_silenced
 
 _LZMA_MEMORY = 2**28
 """The most memory that a dictionary of LZMA may take: the file chooses its size."""
 
-_DIRECTORY_ENTRY = "<HHII"
-_LONG = 4
 _stderr = threading.Lock()
 
 
@@ -45,8 +36,7 @@ def fast_codecs() -> Any:
     """Return imagecodecs, which has libdeflate; None where it is not installed.
 
     With it 256 tiles of 512 × 512 px in colour are unpacked in 0.43 s of one core, by zlib in
-    0.71, and packed in 1.9 s, by zlib in 4.8. The import takes 20 ms, so only pictures that are
-    filtered block by block ask for it.
+    0.71, and packed in 1.9 s, by zlib in 4.8. Its import takes 20 ms.
     """
     try:
         return importlib.import_module("imagecodecs")
@@ -61,41 +51,26 @@ def deflated(data: bytes, level: int) -> bytes:
     return packed
 
 
-def decoded_segment(  # noqa: PLR0917 - two callers, and what the file says of itself
-    data: bytes,
-    shape: tuple[int, int, int],
-    stored: np.dtype[Any],
-    compression: int,
-    predictor: int,
-    fast: Any = None,
-) -> NDArray[Any]:
-    """Return a strip or a tile as an array; never more is unpacked than it holds.
-
-    `shape` is rows, columns and samples. Samples are `stored` with the byte order of the file,
-    and returned in that of this machine. `fast` is what `fast_codecs` returns.
-    """
-    count = shape[0] * shape[1] * shape[2]
-    size = count * stored.itemsize
+def _decoded(page: TiffPage, fast: Any, data: bytes, index: int) -> NDArray[Any]:
+    """Return a strip or a tile as an array; never more is unpacked than it holds."""
+    shape, stored, predictor = page.segment_shape(index), page.stored, page.predictor
+    size = math.prod(shape) * stored.itemsize
     with decoder_errors():
-        plain = (
-            _inflated_fast(data, size, fast) if fast and compression == tiff.DEFLATE else b""
-        )
-        plain = plain or UNPACKERS[compression](data, size)
-    if compression == tiff.UNCOMPRESSED:
-        predictor = NO_PREDICTOR
+        is_fast = fast and page.compression == tiff.DEFLATE
+        plain = _inflated_fast(data, size, fast) if is_fast else b""
+        plain = plain or UNPACKERS[page.compression](data, size)
     row = completed(np.frombuffer(plain[:size], np.uint8), size).reshape(shape[0], -1)
     native = stored.newbyteorder("=")
-    if predictor == FLOAT_BYTES:
+    is_plain = page.compression == tiff.UNCOMPRESSED
+    if predictor == tiff.FLOAT_BYTES and not is_plain:
         return _joined_bytes(row, shape, native)
     values = row.view(stored).astype(native, copy=False).reshape(shape)
-    if predictor == DIFFERENCES:
-        whole = values.view(f"u{native.itemsize}")
-        # NumPy's sums along an axis that is not the last take 6 times as long.
-        sums = fast.delta_decode(whole, axis=1) if fast else None
-        return (np.cumsum(whole, axis=1, dtype=whole.dtype) if sums is None else sums).view(
-            native
-        )
-    return values
+    if predictor != tiff.DIFFERENCES or is_plain:
+        return values
+    whole = values.view(f"u{native.itemsize}")
+    # NumPy's sums along an axis that is not the last take 6 times as long.
+    sums = fast.delta_decode(whole, axis=1) if fast else None
+    return (np.cumsum(whole, axis=1, dtype=whole.dtype) if sums is None else sums).view(native)
 
 
 def _joined_bytes(
@@ -129,22 +104,18 @@ def _from_lzma(data: bytes, size: int) -> bytes:
         raise ValueError(str(error)) from None
 
 
-def _by_libtiff(compression: int) -> Callable[[bytes, int], bytes]:
-    """Return a function that unpacks by libtiff, as the only strip of an 8-bit grey picture."""
-
-    def unpack(data: bytes, size: int) -> bytes:
-        tags = {
-            256: size, 257: 1, 258: 8, 259: compression, 262: 1, 273: 8, 277: 1, 278: 1,
-            279: len(data),
-        }  # fmt: skip
-        entries = [struct.pack(_DIRECTORY_ENTRY, tag, _LONG, 1, n) for tag, n in tags.items()]
-        directory = struct.pack("<H", len(tags)) + b"".join(entries) + bytes(4)
-        padded = data + bytes(len(data) % 2)
-        file = io.BytesIO(struct.pack("<4sI", b"II*\0", 8 + len(padded)) + padded + directory)
-        with _stderr, libtiff_silenced():
-            return TiffImagePlugin.TiffImageFile(file).tobytes()
-
-    return unpack
+def _by_libtiff(compression: int, data: bytes, size: int) -> bytes:
+    """Unpack by libtiff, as the only strip of an 8-bit grey picture."""
+    directory, file = TiffImagePlugin.ImageFileDirectory_v2(), io.BytesIO()
+    directory.update({
+        256: size, 257: 1, 258: 8, 259: compression, 262: 1, 273: 0, 277: 1, 278: 1,
+        279: len(data),
+    })  # fmt: skip
+    directory.save(file)
+    file.write(data)
+    file.seek(0)
+    with _stderr, libtiff_silenced():
+        return TiffImagePlugin.TiffImageFile(file).tobytes()
 
 
 UNPACKERS: dict[int, Callable[[bytes, int], bytes]] = {
@@ -152,7 +123,10 @@ UNPACKERS: dict[int, Callable[[bytes, int], bytes]] = {
     tiff.DEFLATE: _inflated,
     tiff.OLD_DEFLATE: _inflated,
     tiff.LZMA: _from_lzma,
-    **{number: _by_libtiff(number) for number in (tiff.LZW, tiff.PACKBITS, tiff.ZSTD)},
+    **{
+        number: functools.partial(_by_libtiff, number)
+        for number in (tiff.LZW, tiff.PACKBITS, tiff.ZSTD)
+    },
 }
 """What unpacks at most so many bytes, by the number of the compression."""
 
@@ -235,7 +209,7 @@ def decoded_page(page: TiffPage, file: BinaryIO) -> tuple[Frame, tuple[str, ...]
     (_, _, channels), has_alpha, _ = page.header
     alpha = values[..., channels] if has_alpha else None
     unused = page.photometric == tiff.RGB and page.extra == (tiff.ANY,)
-    return Frame(values[..., :channels], alpha, "TIFF"), (_LEFT_OUT,) if unused else ()
+    return Frame(values[..., :channels], alpha), (_LEFT_OUT,) if unused else ()
 
 
 def read_part(
@@ -277,9 +251,13 @@ def decoder_of(page: TiffPage, file: BinaryIO, fast: Any = None) -> Decode:
     # These need numbers from 0 to white.
     if page.photometric in _INVERTED and stored.kind != "u":
         raise unread(page, f"photometric {page.photometric} with signed numbers or floats")
-    if page.is_ambiguous or page.predictor not in (NO_PREDICTOR, DIFFERENCES, FLOAT_BYTES):
+    if page.is_ambiguous or page.predictor not in (
+        tiff.NO_PREDICTOR,
+        tiff.DIFFERENCES,
+        tiff.FLOAT_BYTES,
+    ):
         raise unread(page, f"predictor {page.predictor} and compression {page.compression}")
-    if page.predictor == FLOAT_BYTES and stored.kind != "f":
+    if page.predictor == tiff.FLOAT_BYTES and stored.kind != "f":
         raise unread(page, "the predictor of floats")
     if page.layers != 1:
         raise unread(page, f"{page.layers} layers")
@@ -287,12 +265,7 @@ def decoder_of(page: TiffPage, file: BinaryIO, fast: Any = None) -> Decode:
         raise unread(page, "bits in this order")
     if page.compression not in UNPACKERS:
         return _of_other_programs(page, file)
-
-    def decode(data: bytes, index: int) -> NDArray[Any]:
-        shape = page.segment_shape(index)
-        return decoded_segment(data, shape, stored, page.compression, page.predictor, fast)
-
-    return decode
+    return functools.partial(_decoded, page, fast)
 
 
 def _fetched(file: BinaryIO, spans: Sequence[tuple[int, int]]) -> Iterator[bytes]:
@@ -305,11 +278,9 @@ def _fetched(file: BinaryIO, spans: Sequence[tuple[int, int]]) -> Iterator[bytes
 
 def _place(result: NDArray[Any], part: NDArray[Any], top: int, left: int) -> None:
     """Copy the part of a tile that lies in the result, of which it begins at such a place."""
-    height, width, samples = result.shape
-    down = slice(max(top, 0), min(top + part.shape[0], height))
-    across = slice(max(left, 0), min(left + part.shape[1], width))
-    seen = part[down.start - top : down.stop - top, across.start - left : across.stop - left]
-    result[down, across] = seen[..., :samples]
+    seen = part[max(-top, 0) :, max(-left, 0) :]
+    there = result[max(top, 0) :, max(left, 0) :][: len(seen), : seen.shape[1]]
+    there[:] = seen[: len(there), : there.shape[1], : there.shape[2]]
 
 
 def _of_other_programs(page: TiffPage, file: BinaryIO) -> Decode:
