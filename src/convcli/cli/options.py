@@ -23,7 +23,7 @@ from convcli.cli.types import (
     setting,
     whole,
 )
-from convcli.settings import MOST_TIMES, memory_size_from
+from convcli.settings import MOST_TIMES, WORDS, memory_size_from
 from convcli.storage.urls import FRAME, MAP
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
@@ -226,9 +226,6 @@ FILTERING = _GROUPS["options"]
 
 # ------------------------------------------------------------------ what the table does not say
 
-_WORDS = ("combine", "colormap", "range", "depth", "alpha", "pyramid", "method")
-"""Options that are a word: an enum of that name in `convcli.choices` has the words."""
-
 
 def _format_words() -> list[str]:
     from convcli.images.formats import FORMATS
@@ -249,7 +246,7 @@ _SETTINGS: dict[str, Any] = {
     **dict.fromkeys(("stride", "dilation", "kernel_size"), PAIR),
     **dict.fromkeys(("width", "height", "in_channels", "filters", "jobs", "timeout"), whole(1)),
     **dict.fromkeys(("output_padding", "map", "frame", "retries"), whole(0)),
-    **{name: EnumType(getattr(choices, name.capitalize())) for name in _WORDS},
+    **{name: EnumType(kind) for name, kind in WORDS.items()},
     "padding": PADDING,
     "border": BORDER,
     "chain": {"type": LINK, "multiple": True},
