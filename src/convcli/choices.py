@@ -82,11 +82,7 @@ ALIASES: dict[str, Border] = {
 
 
 def border_named(name: "str | Border") -> Border:
-    """Return the border mode of a name or an alias, or the mode itself.
-
-    >>> border_named("edge")
-    <Border.REPLICATE: 'replicate'>
-    """
+    """Return the border mode of a name or an alias, or the mode itself."""
     if isinstance(name, Border):
         return name
     key = str(name).strip().lower()
@@ -218,12 +214,7 @@ class WeightLayout(enum.Enum):
     """Rows, columns, inputs, outputs: TensorFlow, JAX."""
 
     def to_oihw(self, bank: "np.ndarray[Any, Any]") -> "np.ndarray[Any, Any]":
-        """Return a bank in the order of convcli; arrays of fewer than 4 axes as they are.
-
-        >>> import numpy as np
-        >>> WeightLayout.HWIO.to_oihw(np.zeros((3, 5, 2, 8))).shape
-        (8, 2, 3, 5)
-        """
+        """Return a bank in the order of convcli; arrays of fewer than 4 axes as they are."""
         is_bank = bank.ndim == len(self.value)
         return bank.transpose(3, 2, 0, 1) if is_bank and self is self.HWIO else bank
 
@@ -273,12 +264,7 @@ class Depth(enum.Enum):
     @classmethod
     @functools.cache
     def of(cls, dtype: "np.dtype[Any]") -> "Depth":
-        """Return the depth of pixels of that dtype.
-
-        >>> import numpy as np
-        >>> Depth.of(np.dtype(np.uint16))
-        <Depth.SIXTEEN: '16'>
-        """
+        """Return the depth of pixels of that dtype."""
         native = {"uint8": cls.EIGHT, "uint16": cls.SIXTEEN} if dtype.isnative else {}
         return native.get(dtype.name, cls.FLOAT)
 

@@ -180,8 +180,13 @@ class Kernel(Record):
     @cached_property
     def rank(self) -> int:
         """Rank of a 2-D kernel (1: separable into a column and a row); 0 if all zero."""
-        # Rank 1 needs no singular values, which take seconds for 2047×2047.
-        return 1 if _is_outer(self._grid) else int(np.linalg.matrix_rank(self._grid))
+        # Rank 1, an outer product, needs no singular values, which take seconds for 2047×2047.
+        grid = self._grid
+        y, x = np.unravel_index(np.abs(grid).argmax(), grid.shape)
+        peak = grid[y, x]
+        if peak and np.allclose(np.outer(grid[:, x] / peak, grid[y]), grid, 1e-12, 0):
+            return 1
+        return int(np.linalg.matrix_rank(grid))
 
     @cached_property
     def symmetries(self) -> tuple[str, ...]:
@@ -205,21 +210,25 @@ class Kernel(Record):
 
     @cached_property
     def integer_form(self) -> IntegerForm | None:
-        """The kernel as integers over one divisor, or None where there is no such form.
-
-        >>> form = Kernel([[0.25, 0.5, 0.25]]).integer_form
-        >>> form.integers.tolist(), form.divisor
-        ([[1, 2, 1]], 4.0)
-        """
-        return _integer_form(self.weights)
+        """The kernel as integers over one divisor, or None where there is no such form."""
+        magnitudes = np.abs(self.weights[self.weights != 0])
+        if magnitudes.size == 0 or not (magnitudes % 1).any():
+            return _integers_over(self.weights, 1.0)
+        smallest = float(magnitudes.min())
+        if smallest < _SMALLEST or float(magnitudes.max()) >= _LARGEST_INTEGER * smallest:
+            return None
+        for denominator in range(1, _LARGEST_DENOMINATOR + 1):
+            divisor = denominator / smallest
+            whole = round(min(divisor, _LARGEST_INTEGER))
+            is_whole = abs(divisor - whole) <= _TOLERANCE * whole
+            if is_whole and (form := _integers_over(self.weights, whole)):
+                return form
+        return None
 
     def along(self, axis: str | None) -> "Kernel":
         """Return a kernel of one row or column as a row (x) or a column (y); None changes none.
 
         A kernel with more rows and columns is a `KernelError`.
-
-        >>> Kernel([[1, 2, 1]]).along("y").size
-        (3, 1)
         """
         if axis is None:
             return self
@@ -335,24 +344,6 @@ def _checked_bias(
 # ------------------------------------------------------------------ whole numbers, shapes
 
 
-def _integer_form(weights: Weights) -> IntegerForm | None:
-    """Return weights as integers over one divisor, or None where there is no such form."""
-    magnitudes = np.abs(weights[weights != 0])
-    if magnitudes.size == 0 or not (magnitudes % 1).any():
-        return _integers_over(weights, 1.0)
-    smallest = float(magnitudes.min())
-    if smallest < _SMALLEST or float(magnitudes.max()) >= _LARGEST_INTEGER * smallest:
-        return None
-    for denominator in range(1, _LARGEST_DENOMINATOR + 1):
-        divisor = denominator / smallest
-        whole = round(min(divisor, _LARGEST_INTEGER))
-        is_whole = abs(divisor - whole) <= _TOLERANCE * whole
-        form = _integers_over(weights, whole) if is_whole else None
-        if form is not None:
-            return form
-    return None
-
-
 def _integers_over(weights: Weights, divisor: float) -> IntegerForm | None:
     integers = np.rint(weights * divisor)
     is_small = np.abs(integers).max() < _LARGEST_INTEGER
@@ -361,14 +352,6 @@ def _integers_over(weights: Weights, divisor: float) -> IntegerForm | None:
     exact = integers.astype(np.int64)
     exact.flags.writeable = False
     return IntegerForm(exact, float(divisor))
-
-
-def _is_outer(grid: Weights) -> bool:
-    """Tell whether a grid is the outer product of its strongest column and row."""
-    y, x = np.unravel_index(np.abs(grid).argmax(), grid.shape)
-    if grid[y, x] == 0:
-        return False
-    return bool(np.allclose(np.outer(grid[:, x] / grid[y, x], grid[y]), grid, 1e-12, 0))
 
 
 def _clean_sums(rows: Weights) -> Weights:

@@ -1,5 +1,6 @@
 """What is made of kernels: operators of several, changed ones, and steps without weights."""
 
+import functools
 import math
 import re
 from collections.abc import Callable, Sequence
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 
 from convcli.choices import Combine
 from convcli.errors import KernelError, SpecError
-from convcli.kernels.kernel import Kernel, Weights
+from convcli.kernels.kernel import Kernel
 from convcli.values import Record, replace
 
 
@@ -71,9 +72,6 @@ class Plain(Record):
 
     Its kind is ``relu`` (negative values become 0), ``abs``, ``pool`` (means) or ``max``; the
     size is the rows and columns of a window of the last two, which moves by as much.
-
-    >>> Plain("max", 2).name
-    'max:2'
     """
 
     kind: str
@@ -91,11 +89,7 @@ _ALIASES = {"avgpool": "pool", "maxpool": "max"}
 
 
 def plain_from(text: str) -> Plain | None:
-    """Return the step that a text names: relu, abs, pool:2, max:2; None for other texts.
-
-    >>> plain_from("pool:2"), plain_from("maxpool:2"), plain_from("box:2")
-    (Plain(kind='pool', size=2), Plain(kind='max', size=2), None)
-    """
+    """Return the step that a text names: relu, abs, pool:2, max:2; None for other texts."""
     match = _PLAIN.fullmatch(text.strip().lower())
     if match is None:
         return None
@@ -134,8 +128,8 @@ def _padded(kernel: Kernel, before: NDArray[np.intp], after: NDArray[np.intp]) -
 
 _EIGHTH, _QUARTER, _TURN = 45, 90, 360
 
-_RING = ((0, 0), (0, 1), (0, 2), (1, 2), (2, 2), (2, 1), (2, 0), (1, 0))
-"""The outer weights of a 3×3 kernel, clockwise from the upper left."""
+_RING = [0, 0, 0, 1, 2, 2, 2, 1], [0, 1, 2, 2, 2, 1, 0, 0]
+"""Rows and columns of the outer weights of a 3×3 kernel, clockwise from the upper left."""
 
 _NUMBER = re.compile(r"[+-]?\d+(\.\d*)?")
 
@@ -159,14 +153,10 @@ def rotated(kernel: Kernel, angle: float) -> Kernel:
             f"{kernel.name}@{angle:g}: expected a 3×3 kernel to turn by 45 degrees, got "
             f"{rows}×{columns}: use quarter turns (@90, @180, @270)"
         )
-    return kernel.with_weights(_ring_turned(weights) if eighths else weights)
-
-
-def _ring_turned(weights: Weights) -> Weights:
-    turned = weights.copy()
-    for place, following in zip(_RING, (*_RING[1:], _RING[0]), strict=True):
-        turned[(..., *place)] = weights[(..., *following)]
-    return turned
+    if eighths:
+        ring, weights = weights[(..., *_RING)], weights.copy()
+        weights[(..., *_RING)] = np.roll(ring, -1, axis=-1)
+    return kernel.with_weights(weights)
 
 
 def normalized(kernel: Kernel) -> Kernel:
@@ -208,15 +198,17 @@ def modifier(text: str, spec: str) -> Callable[[Kernel], Kernel]:
     whole specification, `spec`. No such modifier, or none with its value, is a `SpecError`.
     """
     word, equals, value = (part.strip().lower() for part in text.partition("="))
-    if word in _WORDS and not equals:
-        return _renamed(_WORDS[word], word)
+    change = None if equals else _WORDS.get(word)
     if word == "scale":
         factor = _factor(value, spec)
-        return _renamed(lambda kernel: scaled(kernel, factor), f"scale={factor:g}")
-    if _NUMBER.fullmatch(word) and not equals:
-        return _renamed(lambda kernel: rotated(kernel, float(word)), word)
-    got = f"'@{text.strip()}'" if text.strip() else "nothing after '@'"
-    raise SpecError(f"{spec}: expected a modifier, got {got}: use {', '.join(_KNOWN)}")
+        word = f"scale={factor:g}"
+        change = functools.partial(scaled, factor=factor)
+    elif _NUMBER.fullmatch(word) and not equals:
+        change = functools.partial(rotated, angle=float(word))
+    if change is None:
+        got = f"'@{text.strip()}'" if text.strip() else "nothing after '@'"
+        raise SpecError(f"{spec}: expected a modifier, got {got}: use {', '.join(_KNOWN)}")
+    return lambda kernel: replace(change(kernel), name=f"{kernel.name}@{word}")
 
 
 def _factor(text: str, spec: str) -> float:
@@ -230,8 +222,3 @@ def _factor(text: str, spec: str) -> float:
             f"{spec}: expected a number other than 0 after '@scale=', got {got}: @scale=0.25"
         )
     return factor
-
-
-def _renamed(change: Callable[[Kernel], Kernel], word: str) -> Callable[[Kernel], Kernel]:
-    """Return the change, which also appends the modifier to the kernel's name."""
-    return lambda kernel: replace(change(kernel), name=f"{kernel.name}@{word}")

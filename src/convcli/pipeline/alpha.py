@@ -169,12 +169,7 @@ def _number(nodata: str | None, sample: Frame) -> float | None:
 
 
 def with_nan(part: Frame, pixels: Values, options: Options) -> Values:
-    """Return working pixels of a prepared part of a picture, as floats: NaN where missing.
-
-    >>> part = Frame(np.array([[[7], [0]]], np.uint8))
-    >>> with_nan(part, part.pixels, Options(missing=0.0)).tolist()
-    [[[7.0], [nan]]]
-    """
+    """Return working pixels of a prepared part of a picture, as floats: NaN where missing."""
     values = pixels.astype(natural_result(pixels.dtype))
     if options.missing == "alpha" and part.alpha is not None:
         values[part.alpha == 0] = np.nan
@@ -199,12 +194,7 @@ def with_missing(
 
 
 def unweigh(values: Values, white: int) -> tuple[Values, Values]:
-    """Divide colours by their opacity; return them, and the opacity from 0 to `white`.
-
-    >>> colours, alpha = unweigh(np.array([[[50.0, 0.5]]]), 255)
-    >>> colours.tolist(), alpha.tolist()
-    ([[[100.0]]], [[127.5]])
-    """
+    """Divide colours by their opacity; return them, and the opacity from 0 to `white`."""
     colours, opacity = values[..., :-1], values[..., -1:]
     visible = opacity > INVISIBLE
     bare = np.divide(colours, opacity, out=np.zeros_like(colours), where=visible)

@@ -77,9 +77,6 @@ def read_mask(source: Any) -> Mask:
 
     Colours are made grey. What is transparent counts as black. A TIFF or a Zarr array is not
     read yet: what is filtered block by block reads it so, too.
-
-    >>> read_mask(np.array([[0, 51, 255]], np.uint8)).weights.round(2).tolist()
-    [[0.0, 0.2..., 1.0]]
     """
     if isinstance(source, Mask):
         return source
@@ -144,9 +141,6 @@ def region_box(region: Region, shape: tuple[int, int]) -> tuple[slice, slice]:
 
     Edges in per cent are rounded to pixels one by one, so that regions side by side have
     neither gaps nor overlaps.
-
-    >>> region_box(Region((50, 0, 50, 100), (True,) * 4), (4, 5))
-    (slice(0, 4, None), slice(2, 5, None))
     """
     left, top, width, height = region.numbers
     across = _span(left, width, (region.percent[0], region.percent[2]), shape[1])

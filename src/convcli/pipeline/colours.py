@@ -31,11 +31,7 @@ _MAGMA = (
 
 
 def palette(colormap: Colormap) -> Values:
-    """Return the colours of the pixel values 0 to 255: uint8, shape (256, 3).
-
-    >>> palette(Colormap.DIVERGING)[[1, 128, 255]].tolist()
-    [[5, 48, 97], [247, 247, 247], [103, 0, 31]]
-    """
+    """Return the colours of the pixel values 0 to 255: uint8, shape (256, 3)."""
     if colormap is Colormap.DIVERGING:
         knots, start = np.array(RED_BLUE), 1  # 0 is at 128, its ends are 127 away: 1 and 255
     else:
@@ -134,10 +130,6 @@ def hue_picture(right: Values, up: Values, brightness: Values) -> Values:
 
     `right` and `up` are the gradient, `brightness` (uint8) is its strength. The hues are full,
     as in HSV, and counted counter-clockwise: 0° is red, 120° green, 240° blue.
-
-    >>> one = np.ones((1, 1))
-    >>> hue_picture(one, 0 * one, np.full((1, 1), 200, np.uint8)).tolist()
-    [[[200, 0, 0]]]
     """
     # Where the gradient is NaN the brightness is 0: any hue is black.
     sector = np.nan_to_num(np.arctan2(up, right)) * (_SECTORS / (2 * math.pi))

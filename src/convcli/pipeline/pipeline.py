@@ -227,12 +227,6 @@ def plan_pipeline(
     """Decide how a frame is filtered, without reading any pixel.
 
     With `raw` the result is floats as they are computed, not pixels.
-
-    >>> from convcli.kernels.spec import kernel_from
-    >>> photo = Header((480, 640, 3), alpha=False, dtype=np.dtype(np.uint8))
-    >>> pipeline = plan_pipeline(photo, [kernel_from("sobel-x")], Options())
-    >>> pipeline.output_shape, pipeline.mapping.value, pipeline.is_streamed
-    ((480, 640, 3), 'abs', True)
     """
     if options.missing == "none":
         options = replace(options, missing=None)

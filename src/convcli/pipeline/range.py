@@ -97,11 +97,7 @@ def _scaled(raw: Values, stats: ValueStats, mapping: Range, depth: Depth) -> Val
 
 
 def meanings(mapping: Range, stats: ValueStats) -> dict[int, str]:
-    """Return the raw values that some of the 256 pixel values show.
-
-    >>> meanings(Range.BALANCE, ValueStats(-3.0, 9.0))
-    {1: '-9', 128: '0', 255: '9'}
-    """
+    """Return the raw values that some of the 256 pixel values show."""
     largest = max(abs(stats.low), abs(stats.high))
     if mapping is Range.STRETCH:
         return {0: f"{stats.low:.4g}", 255: f"{stats.high:.4g}"}

@@ -98,11 +98,7 @@ def recipe_of(links: Sequence[Link], times: int, options: Options) -> Recipe:
 
 
 def recipe_from(text: str, label: str = "recipe") -> Recipe:
-    r"""Return the recipe that a text holds; its kernels and options are not read yet.
-
-    >>> recipe_from('recipe = 1\nkernel = "sobel-x"').kernel
-    'sobel-x'
-    """
+    """Return the recipe that a text holds; its kernels and options are not read yet."""
     import tomllib
 
     try:

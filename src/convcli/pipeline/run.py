@@ -182,14 +182,7 @@ class Filtered(Record):
 def filter_frame(
     frame: Frame, kernels: Sequence[Link | Pooling], options: Options, *, raw: bool = False
 ) -> Filtered:
-    """Filter a frame by one kernel after another, as `plan_pipeline` decides.
-
-    >>> import numpy as np
-    >>> from convcli.kernels.spec import kernel_from
-    >>> step = Frame(np.array([[[0], [0], [90], [90]]], dtype=np.uint8))
-    >>> filter_frame(step, [kernel_from("[[-1,0,1]]")], Options()).values[..., 0].tolist()
-    [[0, 90, 90, 90]]
-    """
+    """Filter a frame by one kernel after another, as `plan_pipeline` decides."""
     return run_pipeline(plan_pipeline(frame.header, kernels, options, raw=raw), frame)
 
 

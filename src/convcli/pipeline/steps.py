@@ -354,11 +354,7 @@ _JOIN = {Combine.MAX: np.maximum, Combine.MIN: np.minimum}
 
 
 def combined_answer(answers: Iterable[Values], combine: Combine) -> Values:
-    """Combine answers of one shape, at least one, into one. They may be overwritten.
-
-    >>> combined_answer([np.array([3.0]), np.array([-4.0])], Combine.MAGNITUDE).tolist()
-    [5.0]
-    """
+    """Combine answers of one shape, at least one, into one. They may be overwritten."""
     total, count = np.empty(0), 0
     for answer in answers:
         if combine is Combine.MAGNITUDE:

@@ -131,11 +131,7 @@ def over_divisor(kernel: Kernel) -> tuple[Weights, float]:
 
 
 def plain(value: float) -> str:
-    """Return the shortest text that reads back as the same number.
-
-    >>> plain(2.0), plain(0.1)
-    ('2', '0.1')
-    """
+    """Return the shortest text that reads back as the same number: ``2``, ``0.1``."""
     whole = float(value).is_integer() and abs(value) < 2**53
     return str(int(value)) if whole else repr(float(value))
 
