@@ -58,8 +58,8 @@ class ApplyCall(Record, kw_only=True):
 
     @property
     def files(self) -> dict[str, Any]:
-        """How a file is read and written."""
-        settings = fields_of(self, "reading", "saving", "sheet")
+        """What a `FileFilter` is made of."""
+        settings = fields_of(self, "kernels", "options", "reading", "saving", "sheet")
         return {**settings, "file_format": self.placing.kind}
 
 
@@ -215,9 +215,9 @@ def _filter_one(call: ApplyCall) -> None:
 
 
 def _filter_whole(call: ApplyCall, source: str, target: str) -> "Report":
-    from convcli.pipeline.files import filter_file
+    from convcli.pipeline.files import FileFilter
 
-    return filter_file(call.kernels, source, target, call.options, **call.files)
+    return FileFilter(**call.files).filter_file(source, target)
 
 
 def _show_plan(call: ApplyCall, source: str, target: str, *, in_blocks: bool) -> None:

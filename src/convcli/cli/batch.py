@@ -57,9 +57,7 @@ if TYPE_CHECKING:
 def job_of(call: "ApplyCall") -> BatchJob:
     """Return what is done to each file."""
     skip = call.placing.rule("error") == "skip"
-    return BatchJob(
-        kernels=call.kernels, options=call.options, skip_existing=skip, **call.files
-    )
+    return BatchJob(skip_existing=skip, **call.files)
 
 
 def run_many(call: "ApplyCall") -> None:

@@ -67,7 +67,7 @@ def command(
       convcli pool max '[[1,2,3],[4,5,6]]' --k 1x2 --s 1
     """
     from convcli.engine.pooling import Pooling, Reduction
-    from convcli.pipeline.files import filter_file
+    from convcli.pipeline.files import FileFilter
 
     slide = window(kernel_size, stride or kernel_size, options.padding, options.dilation)
     planned = Pooling(Reduction(pooling), slide, border)
@@ -77,14 +77,12 @@ def command(
         show_applied([planned], names[0], options, reading, as_json=placing.as_json)
         return
     source, target = located_names(names, placing)
-    run = functools.partial(
-        filter_file,
-        [planned],
-        source,
-        target,
-        options,
+    work = FileFilter(
+        kernels=(planned,),
+        options=options,
         reading=reading,
         saving=saving,
         file_format=placing.kind,
     )
+    run = functools.partial(work.filter_file, source, target)
     carry_out(run, source, target, placing, reading)

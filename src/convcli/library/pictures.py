@@ -18,7 +18,7 @@ from convcli.kernels.operator import Operator
 from convcli.library.chains import KernelLike, Run, check_options, run_of
 from convcli.library.chains import kernel as as_kernel
 from convcli.library.chains import recipe as read_recipe
-from convcli.pipeline.files import check_maps, plan_frames, without_nodata, write_filtered
+from convcli.pipeline.files import Output, plan_frames, without_nodata
 from convcli.pipeline.pipeline import Pipeline, plan_pipeline
 from convcli.pipeline.recipe import Recipe
 from convcli.pipeline.report import Report, combined_report
@@ -204,12 +204,10 @@ class Result(Record, kw_only=True):
         saving = Saving(
             quality=quality, compress_level=compress_level, strip=strip, recipe=recipe
         )
+        output = Output(str(target), file_format, saving, sheet)
         count = 1 if has_number(str(target), FRAME) else len(self.filtered)
-        check_maps(self.pipeline, count, str(target), file_format, sheet=sheet)
-        options = self.pipeline.options
-        return write_filtered(
-            self.filtered, self.source, options, str(target), file_format, saving, sheet=sheet
-        )
+        output.check_maps(self.pipeline, count)
+        return output.write(self.filtered, self.source, self.pipeline.options)
 
     def __repr__(self) -> str:
         kernels = ", ".join(step.kernel for step in self.filtered[0].report.steps)

@@ -5,18 +5,14 @@ The factors were measured, as the growth of a process's peak by pictures of 12 m
 """
 
 import math
-from collections.abc import Sequence
 
 from convcli.errors import ConvcliError
-from convcli.images.formats import format_for
-from convcli.images.policy import ReadPolicy
 from convcli.images.write import Saving
-from convcli.pipeline.files import plan_file
-from convcli.pipeline.options import Options
+from convcli.pipeline.files import FileFilter
 from convcli.pipeline.pipeline import Pipeline
-from convcli.pipeline.steps import Link, PlannedStep
+from convcli.pipeline.steps import PlannedStep
 from convcli.storage.urls import size_of
-from convcli.values import Record
+from convcli.values import Record, replace
 
 _FLOATS, _LINEAR_FLOATS, _DIRECTION_FLOATS, _BLEND_FLOATS = 3, 4, 9, 14
 """Float results at the same time: where values are mapped as a whole; where linear light
@@ -58,32 +54,24 @@ class MemoryNeed(Record):
     read: tuple[int, int]
 
 
-def file_bytes(
-    source: str,
-    target: str,
-    kernels: Sequence[Link],
-    options: Options,
-    *,
-    reading: ReadPolicy,
-    file_format: str | None = None,
-) -> int:
+def file_bytes(work: FileFilter, source: str, target: str) -> int:
     """Estimate the bytes of memory that filtering a file takes: rather too many than too few.
 
     Only the header of the input is read. A file that cannot be filtered takes 0 bytes.
     """
     try:
-        file_format = file_format or format_for(target)
-        planned = plan_file(kernels, source, options, reading, Saving(), file_format)
+        output = replace(work.output(target), saving=Saving())
+        planned = work.planned(source, output)
         if planned is None:
             return _UNKNOWN * size_of(source)
         # As if any pixel were translucent: none is read.
         header, pipeline = planned[0], planned[1].for_translucent()
     except (ConvcliError, OSError):
         return 0
-    scratch = _scratch_bytes(pipeline, options.jobs or 1)
-    encoded = _ENCODED + _ENCODER.get(file_format, 0)
+    scratch = _scratch_bytes(pipeline, work.options.jobs or 1)
+    encoded = _ENCODED + _ENCODER.get(output.file_format, 0)
     need = _need(pipeline, pipeline.output_shape[:2], _DECODED, encoded)
-    return options.mask_bytes + scratch + header.frames * need.nbytes
+    return work.options.mask_bytes + scratch + header.frames * need.nbytes
 
 
 def block_need(pipeline: Pipeline, shape: tuple[int, int]) -> MemoryNeed:
