@@ -219,28 +219,19 @@ class WeightLayout(enum.Enum):
         return bank.transpose(3, 2, 0, 1) if is_bank and self is self.HWIO else bank
 
 
-class KernelFormat(enum.Enum):
-    """The formats of kernels, in the order in which they are shown.
-
-    What each does stands in `convcli.kernels.formats.read.FORMATS`.
-    """
-
-    JSON = "json"
-    VIPS = "vips"
-    IMAGEMAGICK = "imagemagick"
-    FFMPEG = "ffmpeg"
-    SVG = "svg"
-    CSV = "csv"
-    NPY = "npy"
-    NPZ = "npz"
-    NUMPY = "numpy"
-    TORCH = "torch"
-    SAFETENSORS = "safetensors"
-
-    @property
-    def is_written(self) -> bool:
-        """Whether kernels can be exported in it: safetensors files are only read."""
-        return self is not KernelFormat.SAFETENSORS
+EXPORTED = (
+    "json",
+    "vips",
+    "imagemagick",
+    "ffmpeg",
+    "svg",
+    "csv",
+    "npy",
+    "npz",
+    "numpy",
+    "torch",
+)
+"""The formats of `convcli.kernels.formats.read` that kernels can be written in, as shown."""
 
 
 class Depth(enum.Enum):

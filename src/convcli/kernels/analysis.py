@@ -31,7 +31,13 @@ def factors_of(kernel: "Kernel") -> tuple[Weights, Weights, float] | None:
         return None
     form = kernel.integer_form
     if form is None:
-        return (*_balanced(kernel.weights), 1.0)
+        # Column and row of equal length, by singular values.
+        left, values, right = np.linalg.svd(kernel.weights)
+        length = math.sqrt(values[0]) * _sign(right[0])
+        column, row = left[:, 0] * length, right[0] * length
+        for part in (column, row):
+            part[np.abs(part) < _NEGLIGIBLE * np.abs(part).max()] = 0
+        return column, row, 1.0
     grid = form.integers
     row = grid[np.flatnonzero(grid.any(axis=1))[0]]
     row = row // math.gcd(*row.tolist())
@@ -45,16 +51,6 @@ def output_range(kernel: "Kernel") -> tuple[float, float]:
     offset, weights = kernel.bias[0] if kernel.bias else 0.0, kernel.weights
     low, high = float(np.minimum(weights, 0).sum()), float(np.maximum(weights, 0).sum())
     return _WHITE * low + offset, _WHITE * high + offset
-
-
-def _balanced(grid: Weights) -> tuple[Weights, Weights]:
-    """Return column and row of equal length, by singular values."""
-    left, values, right = np.linalg.svd(grid)
-    length = math.sqrt(values[0]) * _sign(right[0])
-    column, row = left[:, 0] * length, right[0] * length
-    column[np.abs(column) < _NEGLIGIBLE * np.abs(column).max()] = 0
-    row[np.abs(row) < _NEGLIGIBLE * np.abs(row).max()] = 0
-    return column, row
 
 
 def _sign(row: NDArray[Any]) -> float:

@@ -6,10 +6,12 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from convcli.choices import RED_BLUE, Colormap
+from convcli.choices import RED_BLUE, Colormap, Range
+from convcli.engine.store import ValueStats
 from convcli.errors import ImageError, KernelError
 from convcli.kernels.kernel import Kernel
 from convcli.pipeline.options import Options
+from convcli.pipeline.range import meanings
 from convcli.pipeline.report import Swatch
 from convcli.pipeline.steps import PlannedStep, Values
 
@@ -48,15 +50,20 @@ def colored(pixels: Values, colormap: Colormap) -> Values:
     return np.asarray(palette(colormap)[pixels])
 
 
-def map_legend(colormap: Colormap, meanings: dict[int, str]) -> tuple[Swatch, ...]:
-    """Return the colours of some pixel values, with their meanings."""
-    return _swatches(meanings.values(), palette(colormap)[list(meanings)])
-
-
-def _swatches(meanings: Iterable[str], colors: Values) -> tuple[Swatch, ...]:
+def legend_of(
+    colormap: Colormap | None, mapping: Range, stats: ValueStats
+) -> tuple[Swatch, ...]:
+    """Return the meanings of the colours of a map or, without a colour map, of directions."""
+    if colormap is None:
+        turns = np.radians([[45 * number for number in range(len(_ARROWS))]])
+        full = np.full(turns.shape, 255, np.uint8)
+        words, colors = _ARROWS, hue_picture(np.cos(turns), np.sin(turns), full)[0]
+    else:
+        shown = meanings(mapping, stats)
+        words, colors = tuple(shown.values()), palette(colormap)[list(shown)]
     return tuple(
-        Swatch(meaning, (red, green, blue))
-        for meaning, (red, green, blue) in zip(meanings, colors.tolist(), strict=True)
+        Swatch(word, (red, green, blue))
+        for word, (red, green, blue) in zip(words, colors.tolist(), strict=True)
     )
 
 
@@ -68,7 +75,7 @@ _NEEDED = (
     "sobel-x+sobel-y"
 )
 _OWN_COLOURS = "expected a picture in its own colours to write"
-_ARROWS = (
+_ARROWS: tuple[str, ...] = (
     "→ brighter to the right",
     "↗",
     "↑ brighter above",
@@ -140,10 +147,3 @@ def hue_picture(right: Values, up: Values, brightness: Values) -> Values:
         share = np.clip(2 - distance, 0, 1)
         out[..., channel] = np.rint(share * brightness)
     return out
-
-
-def direction_legend() -> tuple[Swatch, ...]:
-    """Return what the hues mean."""
-    turns = np.radians([[45 * number for number in range(len(_ARROWS))]])
-    full = np.full(turns.shape, 255, np.uint8)
-    return _swatches(_ARROWS, hue_picture(np.cos(turns), np.sin(turns), full)[0])

@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convcli.borders import fill_of
-from convcli.choices import Border, Colormap, Depth, Edges, Range
-from convcli.engine.planner import Plan, rule_for
+from convcli.choices import Border, Colormap, Combine, Depth, Edges, Range
+from convcli.engine.planner import Plan
 from convcli.engine.pooling import Pooling
 from convcli.engine.problem import natural_result
-from convcli.engine.store import Inner, StoreRule, ValueStats, magnitude, rim_of
+from convcli.engine.store import Inner, ValueStats, magnitude, rim_of
 from convcli.errors import ImageError, OptionError
 from convcli.images.picture import Frame, Header, from_linear, to_linear
 from convcli.pipeline.alpha import (
@@ -25,7 +25,7 @@ from convcli.pipeline.alpha import (
 )
 from convcli.pipeline.chain import all_remainders, plan_chain
 from convcli.pipeline.options import Options
-from convcli.pipeline.range import Mix, as_depth, finite_extent, mapped, meanings, rescaled
+from convcli.pipeline.range import Mix, as_depth, finite_extent, mapped, rescaled
 from convcli.pipeline.report import Report, Swatch
 from convcli.pipeline.steps import (
     Link,
@@ -109,17 +109,6 @@ class Pipeline(Record, kw_only=True):
         return self.mapping in (Range.STRETCH, Range.BALANCE)
 
     @functools.cached_property
-    def pixel_rule(self) -> StoreRule:
-        """How the engine makes pixels, where they are streamed."""
-        return rule_for(
-            self.steps[-1].plans[0],
-            self.depth.dtype,
-            self.mapping,
-            collect_stats=self.options.collect_stats,
-            inner=self.inner,
-        )
-
-    @functools.cached_property
     def inner(self) -> Inner | None:
         """The outputs that see no zeros beyond the edge; None where that is not asked."""
         options, (height, width, _) = self.options, self.output_shape
@@ -182,16 +171,6 @@ class Pipeline(Record, kw_only=True):
         scaled = rescaled(alpha, self.source_depth, self.depth)
         return as_depth(scaled, self.depth, self.steps[-1].working)
 
-    def legend(self, stats: ValueStats) -> tuple[Swatch, ...]:
-        """Return the meanings of the colours, where the result has colours of its own."""
-        if self.mapping is None or not (self.options.direction or self.options.colormap):
-            return ()
-        from convcli.pipeline.colours import direction_legend, map_legend
-
-        if self.options.direction or self.options.colormap is None:
-            return direction_legend()
-        return map_legend(self.options.colormap, meanings(self.mapping, stats))
-
     def report(self, stats: ValueStats, seconds: float, *, rim: bool | None = None) -> Report:
         """Return the report, from the statistics of the raw values and the seconds taken.
 
@@ -201,6 +180,11 @@ class Pipeline(Record, kw_only=True):
         low, high, clipped = stats.low, stats.high, stats.clipped / math.prod(self.output_shape)
         if not self.options.collect_stats:
             low = high = clipped = math.nan
+        legend: tuple[Swatch, ...] = ()
+        if self.mapping is not None and (self.options.direction or self.options.colormap):
+            from convcli.pipeline.colours import legend_of
+
+            legend = legend_of(self.options.colormap, self.mapping, stats)
         return Report(
             input_shape=self.input_shape,
             output_shape=self.output_shape,
@@ -213,7 +197,7 @@ class Pipeline(Record, kw_only=True):
             alpha=self.info.alpha,
             alpha_policy=self.alpha.name.value if self.info.alpha else None,
             depth=self.depth.value,
-            legend=self.legend(stats),
+            legend=legend,
             mixed=self.options.mixing,
             warnings=self.warnings,
             seconds=seconds,
@@ -322,5 +306,7 @@ def _mapping(steps: Sequence[PlannedStep], options: Options) -> Range:
     if options.colormap is not None:
         signed = options.colormap is Colormap.DIVERGING
         return Range.BALANCE if signed else Range.STRETCH
-    # A chain answers 0 on flat areas as soon as one of its kernels does.
-    return Range.ABS if any(step.is_signed for step in steps) else Range.CLIP
+    # A chain answers 0 on flat areas as soon as one of its kernels does. The largest answer of
+    # a compass is below 0 only where there is no edge.
+    signs = [step.is_zero_sum and step.combine is not Combine.MAX for step in steps]
+    return Range.ABS if any(signs) else Range.CLIP

@@ -86,7 +86,10 @@ class Recipe(Record):
 
 def recipe_of(links: Sequence[Link], times: int, options: Options) -> Recipe:
     """Return the recipe of a chain; an `OptionError` says what a recipe cannot hold."""
-    words = _words_of(options)
+    given, default = asdict(options), asdict(Options())
+    changed = {name for name in OPTION_NAMES if given[name] != default[name]}
+    changed -= {name for name in ("stride", "dilation") if given[name] == (1, 1)}
+    words = {name: option_word(name, given[name]) for name in given if name in changed}
     joined = [link for link in links if isinstance(link, Operator)]
     rules = {each.combine for each in joined if not _named(each)}
     if len(rules) > 1:
@@ -130,14 +133,6 @@ def recipe_from(text: str, label: str = "recipe") -> Recipe:
 
 OPTION_NAMES = frozenset(asdict(Options())) - frozenset(_NO_CHOICE)
 """The names of the options that a recipe may have."""
-
-
-def _words_of(options: Options) -> dict[str, Any]:
-    """Return the words of the options that are not the default."""
-    given, default = asdict(options), asdict(Options())
-    changed = {name for name in OPTION_NAMES if given[name] != default[name]}
-    changed -= {name for name in ("stride", "dilation") if given[name] == (1, 1)}
-    return {name: option_word(name, given[name]) for name in given if name in changed}
 
 
 def option_word(name: str, value: Any) -> Any:

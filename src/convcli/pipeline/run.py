@@ -8,6 +8,7 @@ from typing import TypeAlias
 import numpy as np
 
 from convcli.choices import Alpha, Colormap
+from convcli.engine.planner import rule_for
 from convcli.engine.pooling import Pooling
 from convcli.engine.store import ValueStats
 from convcli.images.picture import Frame
@@ -47,10 +48,14 @@ def compute_block(
     values, which a part needs where `Pipeline.needs_extent`.
     """
     fields = _Fields(pipeline, read)
-    if pipeline.options.direction:
-        return fields.finished(region, *fields.directed(region, known))
-    if pipeline.is_streamed:
-        return fields.finished(region, *fields.streamed(region))
+    if pipeline.options.direction or pipeline.is_streamed:
+        values, stats = (
+            fields.directed(region, known)
+            if pipeline.options.direction
+            else fields.streamed(region)
+        )
+        alpha = pipeline.alpha_at_depth(fields.separate_alpha(region))
+        return ComputedBlock(values, alpha, stats)
     raw, alpha = fields.raw(region)
     if pipeline.options.is_blended:
         from convcli.pipeline.blend import Blend
@@ -83,14 +88,16 @@ class _Fields:
     def __init__(self, pipeline: Pipeline, read: ReadPart) -> None:
         self._pipeline, self._read = pipeline, read
 
-    def finished(self, region: Region, values: Values, stats: ValueStats) -> ComputedBlock:
-        """Return pixels with an opacity that does not depend on them."""
-        alpha = self._pipeline.alpha_at_depth(self.separate_alpha(region))
-        return ComputedBlock(values, alpha, stats)
-
     def streamed(self, region: Region) -> tuple[Values, ValueStats]:
         """Store pixels while they are computed."""
-        rule, (*before, last) = self._pipeline.pixel_rule, self._pipeline.steps
+        pipeline, (*before, last) = self._pipeline, self._pipeline.steps
+        rule = rule_for(
+            last.plans[0],
+            pipeline.depth.dtype,
+            pipeline.mapping,
+            collect_stats=pipeline.options.collect_stats,
+            inner=pipeline.inner,
+        )
         return last.pixels(chained(self.colours, before), *region, rule)
 
     def directed(self, region: Region, known: ValueStats | None) -> tuple[Values, ValueStats]:

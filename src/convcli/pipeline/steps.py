@@ -96,12 +96,6 @@ class PlannedStep(Record, kw_only=True):
         return (self.shape if self.stamping is None else self.stamping.problem.shape)[:2]
 
     @property
-    def is_signed(self) -> bool:
-        """Whether the sign of an answer is a direction only, and may be dropped."""
-        # The largest answer of a compass is below 0 only where there is no edge.
-        return self.is_zero_sum and self.combine is not Combine.MAX
-
-    @property
     def tile(self) -> tuple[int, int]:
         """Rows and columns of its result that are computed together, at most."""
         strategies = [planned.strategy for planned in self.plans]
@@ -121,17 +115,25 @@ class PlannedStep(Record, kw_only=True):
         for inputs in self._inputs(field, rows, columns):
             yield self._answer(*inputs)
 
-    def _answer(self, planned: Plan, block: Block | None, values: Values) -> Values:
-        result = result_array(_shape(planned, block), planned.problem.result)
-        run_plan(planned, values, result, self.jobs, block)
-        return result
-
     def pixels(
         self, field: Field, rows: slice, columns: slice, rule: StoreRule
     ) -> tuple[Values, ValueStats]:
         """Compute a rectangle of pixels of the one kernel, without its raw values."""
-        ((planned, block, values),) = self._inputs(field, rows, columns)
-        result = result_array(_shape(planned, block), rule.dtype)
+        (inputs,) = self._inputs(field, rows, columns)
+        return self._run(*inputs, rule)
+
+    def _answer(self, planned: Plan, block: Block | None, values: Values) -> Values:
+        return self._run(planned, block, values)[0]
+
+    def _run(
+        self, planned: Plan, block: Block | None, values: Values, rule: StoreRule | None = None
+    ) -> tuple[Values, ValueStats]:
+        """Compute a block of a plan, or all of it: its raw values, or pixels by a rule."""
+        shape = planned.problem.result_shape
+        if block is not None:
+            rows, columns = block.rows, block.columns
+            shape = (rows.stop - rows.start, columns.stop - columns.start, shape[2])
+        result = result_array(shape, planned.problem.result if rule is None else rule.dtype)
         return result, run_plan(planned, values, result, self.jobs, block, rule=rule)
 
     def _inputs(
@@ -191,10 +193,9 @@ class MapStep(PlannedStep, kw_only=True):
 
 
 class PoolStep(PlannedStep, kw_only=True):
-    """A pooling as a step. `bare` is its window without padding, and `dtype` its answer's."""
+    """A pooling as a step, of which `pooling` has no padding, and the answer this dtype."""
 
     pooling: Pooling
-    bare: Window
     dtype: np.dtype[Any] | None = None
 
     @property
@@ -205,8 +206,7 @@ class PoolStep(PlannedStep, kw_only=True):
     def part(self, field: Field, rows: slice, columns: slice) -> Values:
         """Pool the part of a field that a rectangle of the result sees."""
         padded = field if self.padder is None else self.padder.over(field)
-        seen = padded(*self.bare.inputs(rows, columns))
-        values = pooled(seen, replace(self.pooling, window=self.bare))
+        values = pooled(padded(*self.pooling.window.inputs(rows, columns)), self.pooling)
         return values if self.dtype is None else values.astype(self.dtype, copy=False)
 
 
@@ -313,14 +313,6 @@ def _cut(values: Values, rows: slice, columns: slice) -> Values:
 
 def _whole(shape: tuple[int, ...]) -> tuple[slice, slice]:
     return slice(0, shape[0]), slice(0, shape[1])
-
-
-def _shape(planned: Plan, block: Block | None) -> Shape:
-    """Return the shape of what is computed: of a block, or of the whole result."""
-    if block is None:
-        return planned.problem.result_shape
-    rows, columns = block.rows, block.columns
-    return (rows.stop - rows.start, columns.stop - columns.start, planned.problem.outputs)
 
 
 def _union(places: list[NDArray[np.intp]]) -> NDArray[np.intp]:

@@ -21,7 +21,7 @@ FORMATS: dict[str, Format] = {
     form.name: form
     for form in (JSON, VIPS, IMAGEMAGICK, FFMPEG, SVG, CSV, NPY, NPZ, NUMPY, TORCH, SAFETENSORS)
 }
-"""All formats by name, in the order in which they are shown: that of `KernelFormat`."""
+"""All formats by name, in the order in which they are shown: that of `EXPORTED`."""
 
 _SUFFIXES = {suffix: form for form in FORMATS.values() for suffix in form.suffixes}
 
