@@ -141,14 +141,13 @@ class Result(Record, kw_only=True):
     @property
     def arrays(self) -> tuple[NDArray[Any], ...]:
         """The pixels of every frame, as in `array`."""
-        return tuple(filtered.frame().array for filtered in self.filtered)
+        return tuple(frame.array for frame in self.picture.frames)
 
     @property
     def picture(self) -> Picture:
         """The result as a picture, for the next step."""
-        return replace(
-            self.source, frames=tuple(filtered.frame() for filtered in self.filtered)
-        )
+        frames = tuple(filtered.frame() for filtered in self.filtered)
+        return replace(self.source, frames=frames)
 
     @property
     def report(self) -> Report:
@@ -286,19 +285,15 @@ def open(  # noqa: A001 - as Pillow and rasterio call it
         allow_formats=frozenset(readable_named(name) for name in allow_formats),
         frame=frame,
     )
-    return _read(source, policy, alpha=alpha)
-
-
-def _read(source: Any, policy: ReadPolicy, *, alpha: bool | None) -> Picture:
-    """Read what is neither a picture nor a result of ours."""
     if isinstance(source, str | os.PathLike):
         return read_picture(os.fspath(source), reading=policy)
     if isinstance(source, bytes | bytearray | memoryview):
         return read_picture(io.BytesIO(source), "bytes", policy)
     if hasattr(source, "read") and hasattr(source, "seekable"):
-        return read_picture(source, str(getattr(source, "name", "file object")), policy)
+        name = str(getattr(source, "name", "file object"))
+        return read_picture(cast("BinaryIO", source), name, policy)
     image = read_pil(source, policy)
-    return Picture((_frame_of_array(source, alpha=alpha),)) if image is None else image
+    return image or Picture((_frame_of_array(cast("ArrayLike", source), alpha=alpha),))
 
 
 def apply(

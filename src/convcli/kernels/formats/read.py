@@ -15,7 +15,7 @@ from convcli.kernels.formats.base import ArrayFormat, Format, Tensor, TextFormat
 from convcli.kernels.formats.json_text import JSON, NUMPY, TORCH
 from convcli.kernels.formats.programs import CSV, FFMPEG, IMAGEMAGICK, SVG, VIPS
 from convcli.kernels.kernel import MAX_WEIGHTS, Kernel
-from convcli.values import Record
+from convcli.values import Record, replace
 
 FORMATS: dict[str, Format] = {
     form.name: form
@@ -49,14 +49,16 @@ def is_file(text: str) -> bool:
     if text.startswith(_PICTURE) or _format_of(path) is not None:
         return not is_inline(text)
     pathlike = "/" in text or "\\" in text or "." in text
-    return pathlike and not is_inline(text) and _exists(path)
+    return pathlike and not is_inline(text) and file_exists(text)
 
 
 def file_exists(text: str) -> bool:
     """Tell whether the file that a specification means exists."""
-    if text == _STANDARD:
-        return True
-    return _exists(Path(text.partition(_TENSOR)[0].removeprefix(_PICTURE)))
+    path = Path(text.partition(_TENSOR)[0].removeprefix(_PICTURE))
+    try:
+        return text == _STANDARD or path.exists()
+    except (OSError, ValueError):
+        return False
 
 
 def is_inline(text: str) -> bool:
@@ -68,18 +70,9 @@ def _format_of(path: Path) -> Format | None:
     return _SUFFIXES.get(path.suffix.lower())
 
 
-def _exists(path: Path) -> bool:
-    try:
-        return path.exists()
-    except (OSError, ValueError):
-        return False
-
-
 def _recognised(text: str) -> TextFormat | None:
-    for form in FORMATS.values():
-        if isinstance(form, TextFormat) and form.recognises(text):
-            return form
-    return None
+    forms = (form for form in FORMATS.values() if isinstance(form, TextFormat))
+    return next((form for form in forms if form.recognises(text)), None)
 
 
 # ------------------------------------------------------------------ text
@@ -109,8 +102,7 @@ def parse_kernel(
     except KernelError as error:
         raise KernelError(f"{source}: {error}") from None
     has_name = kernel.name not in ("", "kernel")
-    title = kernel.name if has_name else name or source
-    return Kernel(kernel.weights, kernel.bias or None, title, kernel.description)
+    return replace(kernel, name=kernel.name if has_name else name or source)
 
 
 def export(kernel: Kernel, name: str) -> str | bytes:
@@ -141,14 +133,21 @@ def read_kernel(path: str | Path, layout: WeightLayout = WeightLayout.OIHW) -> K
         return _read_standard_input()
     if text.startswith(_PICTURE):
         return _kernel_of_picture(text.removeprefix(_PICTURE))
-    file, _, tensor = text.partition(_TENSOR)
-    form = _format_of(Path(file))
+    name, _, tensor = text.partition(_TENSOR)
+    file = Path(name)
+    form = _format_of(file)
     if isinstance(form, ArrayFormat):
-        with _named_errors(Path(file)), Path(file).open("rb"):
-            return form.read(Path(file), tensor, layout)
+        with _named_errors(file), file.open("rb"):
+            return form.read(file, tensor, layout)
     if tensor:
-        raise KernelError(f"{file}: expected a .npz or .safetensors before ::, got another")
-    return _read_text(form, Path(file))
+        raise KernelError(f"{name}: expected a .npz or .safetensors before ::, got another")
+    text = _text_of(file)
+    form = form or _recognised(text)
+    if form is None:
+        raise KernelError(
+            f"{file}: expected a kernel, got none of {', '.join(FORMATS)}: check the file"
+        )
+    return parse_kernel(text, str(file), file.stem, form=form)
 
 
 @contextlib.contextmanager
@@ -161,16 +160,6 @@ def _named_errors(path: Path) -> Iterator[None]:
         fail(f"{path}: the kernel file cannot be read", reason, "check the path")
     except ConvcliError as error:
         raise KernelError(f"{path}: {error}") from None
-
-
-def _read_text(form: TextFormat | None, path: Path) -> Kernel:
-    text = _text_of(path)
-    known = form or _recognised(text)
-    if known is None:
-        raise KernelError(
-            f"{path}: expected a kernel, got none of {', '.join(FORMATS)}: check the file"
-        )
-    return parse_kernel(text, str(path), path.stem, form=known)
 
 
 def _read_standard_input() -> Kernel:
