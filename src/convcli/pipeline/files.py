@@ -290,9 +290,8 @@ def _losses(filtered: Sequence[Filtered], file_format: str, options: Options) ->
 
 def _loses_digits(values: Values) -> bool:
     """Tell whether floats of 64 bits change where they are written with 32."""
-    if values.dtype != np.float64:
-        return False
-    return not np.array_equal(values.astype(np.float32), values, equal_nan=True)
+    narrow = values.astype(np.float32) if values.dtype == np.float64 else values
+    return not (narrow is values or np.array_equal(narrow, values, equal_nan=True))
 
 
 def _is_single(maps: int, options: Options) -> bool:

@@ -72,7 +72,8 @@ class PlannedStep(Record, kw_only=True):
     @property
     def result_dtype(self) -> np.dtype[Any]:
         """The dtype of its raw answer, as the next step gets it."""
-        return self.plans[0].problem.result if self.plans else self.raw_dtype or self.working
+        computed = self.plans[0].problem.result if self.plans else self.working
+        return self.raw_dtype or computed
 
     @functools.cached_property
     def is_bank(self) -> bool:
@@ -250,27 +251,17 @@ class MissingStep(PlannedStep, kw_only=True):
     @classmethod
     def of(cls, step: PlannedStep, least: float) -> "MissingStep":
         """Return the form of a step that leaves out what is missing."""
-        wide = np.dtype(np.float64)
-        bare = [each.problem.kernel.with_bias(None) for each in step.plans]
-        sizes = [None if k.sums.all() else k.with_weights(np.abs(k.weights)) for k in bare]
-        plans, reaches = (
-            tuple(
-                kernel
-                and choose_plan(
-                    replace(each.problem, kernel=kernel, dtype=wide, result=wide), each.method
-                )
-                for each, kernel in zip(step.plans, kernels, strict=True)
-            )
-            for kernels in (bare, sizes)
-        )
+        wide, plans, reaches = np.dtype(np.float64), [], []
+        for each in step.plans:
+            kernel = each.problem.kernel.with_bias(None)
+            problem = replace(each.problem, kernel=kernel, dtype=wide, result=wide)
+            plans.append(choose_plan(problem, each.method))
+            reach = replace(problem, kernel=kernel.with_weights(np.abs(kernel.weights)))
+            reaches.append(None if kernel.sums.all() else choose_plan(reach, each.method))
         biases = tuple(each.problem.kernel.bias for each in step.plans)
-        made = {"plans": plans, "biases": biases, "least": least, "reaches": reaches}
-        return cls(**{**asdict(step), **made, "raw_dtype": step.result_dtype})
-
-    @property
-    def result_dtype(self) -> np.dtype[Any]:
-        """The dtype of its raw answer, as the next step gets it."""
-        return self.raw_dtype or self.working
+        made = {"plans": tuple(plans), "reaches": tuple(reaches), "biases": biases}
+        changes = {**made, "least": least, "raw_dtype": step.result_dtype}
+        return cls(**{**asdict(step), **changes})
 
     def answers(self, field: Field, rows: slice, columns: slice) -> Iterator[Values]:
         """Yield a rectangle of the raw answer of each kernel."""
@@ -332,13 +323,10 @@ def rim_of_chain(steps: Sequence[PlannedStep]) -> tuple[tuple[int, int], tuple[i
     """Return how many outputs at both ends of each axis see what lies beyond the edge."""
     seen = [(0, 0), (0, 0)]
     for step in steps:
-        for number, ((before, after), axis) in enumerate(
-            zip(seen, step.window.axes, strict=True)
-        ):
-            seen[number] = (
-                -(-(axis.before + before) // axis.stride),
-                -(-(axis.after + after) // axis.stride),
-            )
+        seen = [
+            (-(-(axis.before + first) // axis.stride), -(-(axis.after + last) // axis.stride))
+            for (first, last), axis in zip(seen, step.window.axes, strict=True)
+        ]
     return seen[0], seen[1]
 
 
