@@ -25,7 +25,7 @@ _SHOWN_SIDE, _SHOWN_SLICES = 15, 4
 def factors_of(kernel: "Kernel") -> tuple[Weights, Weights, float] | None:
     """Return column, row and divisor of a 2-D kernel that is column ⊗ row / divisor, or None.
 
-    They are the smallest whole numbers, if there are any. A filter bank is a `KernelError`.
+    They are the smallest whole numbers, if there are any.
     """
     if kernel.rank != 1:
         return None
@@ -62,9 +62,8 @@ def _sign(row: NDArray[Any]) -> float:
 def frequency_response(kernel: "Kernel", samples: int = 33) -> NDArray[np.float64]:
     """Return the factor of stripes of each frequency and direction, for a 2-D kernel.
 
-    It is the magnitude of the discrete-time Fourier transform, Σ w·exp(-2πi(fx·x + fy·y)),
-    shape (samples, samples): frequencies from -½ to ½ cycles per pixel along each axis, the
-    middle one of an odd number 0.
+    It is the magnitude of Σ w·exp(-2πi(fx·x + fy·y)), shape (samples, samples): frequencies
+    from -½ to ½ cycles per pixel along each axis.
     """
     frequencies = np.linspace(-0.5, 0.5, samples)
     rows, columns = (np.arange(length) for length in kernel.size)
@@ -74,10 +73,9 @@ def frequency_response(kernel: "Kernel", samples: int = 33) -> NDArray[np.float6
 
 
 def kernel_html(kernel: "Kernel") -> str:
-    """Return HTML with the name, the description and the coloured weights of a kernel.
+    """Return HTML with the name of a kernel, and its weights: blue below 0, red above.
 
-    Weights are blue below 0, white at 0 and red above. A large kernel shows its middle, and
-    a bank its first slices.
+    A large kernel shows its middle, and a bank its first slices.
     """
     from html import escape
 

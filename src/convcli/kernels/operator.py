@@ -135,10 +135,9 @@ _NUMBER = re.compile(r"[+-]?\d+(\.\d*)?")
 
 
 def rotated(kernel: Kernel, angle: float) -> Kernel:
-    """Turn a kernel, or each slice of a bank, counter-clockwise.
+    """Turn a kernel, or each slice of a bank, counter-clockwise by a multiple of 90 degrees.
 
-    The angle is a multiple of 90 degrees; for 3×3 kernels also of 45, which moves each outer
-    weight to the next place.
+    For 3×3 kernels it may be one of 45, which moves each outer weight to the next place.
     """
     if angle % _EIGHTH:
         raise SpecError(
@@ -160,10 +159,7 @@ def rotated(kernel: Kernel, angle: float) -> Kernel:
 
 
 def normalized(kernel: Kernel) -> Kernel:
-    """Scale a kernel, or each filter of a bank, so that it keeps brightness.
-
-    Its weights then sum to 1. If they sum to 0, the positive ones then sum to 1.
-    """
+    """Scale each filter so that its weights sum to 1; if they sum to 0, the positive ones."""
     rows = kernel.weights.reshape(kernel.filters, -1)
     scale = np.where(kernel.sums != 0, kernel.sums, np.maximum(rows, 0).sum(axis=1))
     if not scale.all():
@@ -195,7 +191,7 @@ def modifier(text: str, spec: str) -> Callable[[Kernel], Kernel]:
     """Return the function that a modifier names: from a kernel to the changed kernel.
 
     The modifier is the text after one @: ``45``, ``flip``, ``scale=0.25``. Messages name the
-    whole specification, `spec`. No such modifier, or none with its value, is a `SpecError`.
+    whole specification, `spec`.
     """
     word, equals, value = (part.strip().lower() for part in text.partition("="))
     change = None if equals else _WORDS.get(word)

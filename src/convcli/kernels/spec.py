@@ -62,10 +62,9 @@ def kernel_from(spec: str, *, layout: WeightLayout = WeightLayout.OIHW) -> Kerne
 
 
 def operand_from(spec: str, *, layout: WeightLayout = WeightLayout.OIHW) -> Kernel | Operator:
-    """Return the kernel, or the operator of several kernels, of a specification.
+    """Return a kernel, or an operator of several as ``sobel`` and ``sobel-x+sobel-y``.
 
-    Besides what `kernel_from` takes, with its parameters and errors, this is the name of an
-    operator (``sobel``), or several terms (``sobel-x+sobel-y``), whose magnitude is taken.
+    The parameters and errors are those of `kernel_from`; of several the magnitude is taken.
     """
     text = spec.strip()
     name = _NAMED.fullmatch(text)

@@ -120,8 +120,8 @@ def with_nodata(
     """Let the pixels of a number that a file calls no data be missing, unless told otherwise.
 
     `nodata` is the number, as the file spells it, and `sample` a pixel of the file. `refusal`
-    says why no pixel can be missing, if none can. Returned are the options; what the output
-    shall call no data, if anything; and a note for a person, empty without such a number.
+    says why no pixel can be missing, if none can. Returned are the options, what the output
+    shall call no data, and a note for a person.
     """
     number = _number(nodata, sample)
     if number is None or options.missing not in (None, "none"):

@@ -93,11 +93,10 @@ def gradient_weights(
 ) -> NDArray[np.float64]:
     """Return the weights, shape (2, N), that add the answers of N kernels up to the gradient.
 
-    The first row is for the gradient to the right, the second for the gradient upwards, in
-    brightness per pixel. A kernel answers a ramp that gets brighter by 1 per pixel to the right
-    with Σ w·x, and one that gets brighter upwards with -Σ w·y (y counts downwards). The
-    gradient is the least-squares solution of these equations: it is right for pairs along the
-    axes, for pairs along the diagonals, and for compasses of eight kernels.
+    The first row is for the gradient to the right, the second for the gradient upwards. A
+    kernel answers a ramp that gets brighter by 1 per pixel to the right with Σ w·x, and one
+    that gets brighter upwards with -Σ w·y (y counts downwards). The gradient is the
+    least-squares solution of these equations.
     """
     if not has_pixels:
         raise ImageError(f"--direction: {_OWN_COLOURS}, got raw floats: name a .png")

@@ -39,8 +39,7 @@ def mapped(  # noqa: PLR0917 - the pipeline alone gives all of them
 
     The raw values may be overwritten. `mapping` is not `Range.AUTO`; with None the values do
     not change. Pixels are rounded from floats of the dtype `working`. `known` is the extent of
-    all raw values of the picture, where these are a part of them. `mix` changes the
-    values on the scale of pixels.
+    all raw values of the picture, where these are a part of them.
     """
     stats = extent(raw)
     if mapping is None:

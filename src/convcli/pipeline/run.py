@@ -43,9 +43,8 @@ def compute_block(
 ) -> ComputedBlock:
     """Compute some rows and columns of a result: the same bits as when all of it is computed.
 
-    `read` reads parts of the prepared frame. `region` is rows and columns of the result; where
-    they are all of it, the engine reads the frame in place. `known` is the extent of all raw
-    values, which a part needs where `Pipeline.needs_extent`.
+    Where they are all of it, the engine reads the frame in place. `known` is the extent of all
+    raw values, which a part needs where `Pipeline.needs_extent`.
     """
     fields = _Fields(pipeline, read)
     if pipeline.options.direction or pipeline.is_streamed:
@@ -158,10 +157,9 @@ class _Fields:
 
 
 class Filtered(Record):
-    """The result of filtering one frame: see `ComputedBlock`.
+    """The result for one frame: see `ComputedBlock`. `format` is the file format of the input.
 
-    `format` is the file format of the input. Each output channel gets the colours of `colormap`
-    when it becomes a picture.
+    Each output channel gets the colours of `colormap` when it becomes a picture.
     """
 
     values: Values
@@ -211,8 +209,8 @@ def run_pipeline(pipeline: Pipeline, frame: Frame) -> Filtered:
 def _rim_shows(pipeline: Pipeline, frame: Frame, stats: ValueStats) -> bool:
     """Tell whether the zeros beyond the edge are seen in the result.
 
-    They darken (or brighten) the rim where a kernel's sum is not 0 and the picture's edge is
-    not black; else the largest answer of all is one at the rim.
+    They change the rim where a kernel's sum is not 0 and the picture's edge is not black; else
+    the largest answer of all is one at the rim.
     """
     if pipeline.inner is None or not any(map(_looks_around, pipeline.steps)):
         return False

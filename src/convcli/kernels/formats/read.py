@@ -94,8 +94,7 @@ def parse_kernel(
 ) -> Kernel:
     """Return the kernel that a text is in a format.
 
-    Messages call the text `source`. If the text gives no name, the kernel is called `name`,
-    or like the source.
+    Messages call the text `source`, and so is a kernel that gets no name of text or `name`.
     """
     try:
         kernel = form.parse(text)
@@ -106,10 +105,7 @@ def parse_kernel(
 
 
 def export(kernel: Kernel, name: str) -> str | bytes:
-    r"""Return a kernel in the format of that name: text, or bytes for files of arrays.
-
-    A format that is unknown, only read, or cannot hold the kernel is a `KernelError`.
-    """
+    """Return a kernel in the format of that name: text, or bytes for files of arrays."""
     form = FORMATS.get(name)
     if form is None or form.write is None:
         known = ", ".join(entry.name for entry in FORMATS.values() if entry.write)
@@ -123,10 +119,8 @@ def export(kernel: Kernel, name: str) -> str | bytes:
 def read_kernel(path: str | Path, layout: WeightLayout = WeightLayout.OIHW) -> Kernel:
     """Read a kernel from a file; its suffix or its text tells the format.
 
-    The path may be ``FILE::NAME`` for an array in it, or ``image:FILE`` for a picture. The
-    layout is the order of the axes of banks in files of arrays. Where the file gives no name
-    the kernel is called as the file. A file that cannot be read, or does not hold a kernel, is
-    a `KernelError`, which names the file, the place in it and the remedy.
+    The path may be ``FILE::NAME`` for an array in it, or ``image:FILE`` for a picture. Where
+    the file gives no name the kernel is called as the file.
     """
     text = str(path)
     if text == _STANDARD:
@@ -223,10 +217,7 @@ class Archive(Record):
 
 
 def archive_at(text: str) -> Archive | None:
-    """Return what a file of several arrays holds; None if the text does not mean such a file.
-
-    A file that cannot be read is a `KernelError`.
-    """
+    """Return what a file of several arrays holds; None if a text does not mean one."""
     path = Path(text)
     form = _format_of(path)
     if _TENSOR in text or not isinstance(form, ArrayFormat) or form.tensors is None:
