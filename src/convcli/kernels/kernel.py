@@ -329,8 +329,6 @@ def _checked_bias(
         raise KernelError(
             f"bias: expected finite numbers, got {bias}: replace NaN and infinity"
         )
-    if values.ndim == 0:
-        return (float(values),)
     count = values.size
     if values.ndim > 1 or not count or count not in (1, outputs or count):
         or_several = f"{outputs}, one per filter" if outputs else "one per output channel"
@@ -338,7 +336,7 @@ def _checked_bias(
             f"bias: expected one number or {or_several}; got the shape {values.shape}: give as "
             "many as there are maps"
         )
-    return tuple(float(value) for value in values)
+    return tuple(values.reshape(-1).tolist())
 
 
 # ------------------------------------------------------------------ whole numbers, shapes
