@@ -55,6 +55,8 @@ class ApplyCall(Record, kw_only=True):
     resume: bool
     plan_only: bool
     dry_run: bool
+    recipe: "Recipe | None" = None
+    save_recipe: str | None = None
 
     @property
     def files(self) -> dict[str, Any]:
@@ -110,6 +112,17 @@ def command(**given: Any) -> None:
       convcli apply box:3 - - < photo.jpg | convcli apply sobel-y - out.png
     """
     call = _call(**given)
+    try:
+        _run(call)
+    except click.exceptions.Exit as ended:
+        if ended.exit_code:
+            raise  # a run that failed is none to repeat
+    if call.recipe and call.save_recipe is not None and not (call.plan_only or call.dry_run):
+        call.recipe.save(call.save_recipe)
+
+
+def _run(call: ApplyCall) -> None:
+    """Filter one picture or many, show a matrix, or say what would be done."""
     previews = call.plan_only or call.dry_run
     if call.many.out_dir is not None:
         refuse_misfits("many")
@@ -145,7 +158,7 @@ def _call(
     record: bool,
     **given: Any,
 ) -> ApplyCall:
-    """Return what is asked for; read and write the recipe that goes with it."""
+    """Return what is asked for, with the recipe that goes with it."""
     if recipe is not None:
         names = (str(kernel), *names)
         _refuse_kernel(names, many=given["many"].out_dir is not None)
@@ -158,17 +171,13 @@ def _call(
     collect_stats = call.placing.as_json or not (
         call.placing.quiet or call.many.out_dir is not None
     )
-    saving = call.saving
     if save_recipe is not None or record:
         from convcli.pipeline.recipe import recipe_of
 
         made = recipe_of(links, times, call.options)
-        if save_recipe is not None and not (call.plan_only or call.dry_run):
-            made.save(save_recipe)
-        saving = replace(saving, recipe=str(made)) if record else saving
-    return replace(
-        call, saving=saving, options=replace(call.options, collect_stats=collect_stats)
-    )
+        saving = replace(call.saving, recipe=str(made)) if record else call.saving
+        call = replace(call, saving=saving, recipe=made, save_recipe=save_recipe)
+    return replace(call, options=replace(call.options, collect_stats=collect_stats))
 
 
 def _refuse_kernel(names: tuple[str, ...], *, many: bool) -> None:
