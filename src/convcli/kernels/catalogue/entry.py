@@ -129,11 +129,10 @@ OPERATORS: dict[str, OperatorEntry] = {}
 """All named operators, in the order in which they are shown."""
 
 
-class Theme:
+class Theme(Record):
     """A heading of the catalogue; its methods register the kernels below it."""
 
-    def __init__(self, name: str) -> None:
-        self.name = name
+    name: str
 
     def named(
         self, name: str, description: str, source: str, *parameters: Parameter
@@ -164,8 +163,3 @@ def operator(
 ) -> None:
     """Register an operator of kernels that are in the catalogue."""
     OPERATORS[name] = OperatorEntry(name, description, source, tuple(kernels), combine)
-
-
-def outer(column: ArrayLike, row: ArrayLike) -> Weights:
-    """Return the weights that are the product of a column and a row."""
-    return np.outer(np.asarray(column, np.float64), np.asarray(row, np.float64))
