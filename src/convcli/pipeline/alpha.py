@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from convcli.borders import Field, Fill
 from convcli.choices import Alpha, Depth, Edges
@@ -205,19 +204,11 @@ def alpha_under_centres(
     steps: Sequence[PlannedStep], alpha: Field, rows: slice, columns: slice
 ) -> Values:
     """Return the opacity under the middle of each window, followed back through all steps."""
-    down, across = (
-        _centres(steps, axis, outputs) for axis, outputs in enumerate((rows, columns))
-    )
-    top, left = int(down[0]), int(across[0])
-    values = alpha(slice(top, int(down[-1]) + 1), slice(left, int(across[-1]) + 1))
-    return np.asarray(values[..., 0][np.ix_(down - top, across - left)])
-
-
-def _centres(steps: Sequence[PlannedStep], axis: int, outputs: slice) -> NDArray[np.intp]:
-    """Return the picture's rows (axis 0) or columns (1) under the middle of each window."""
-    places = np.arange(outputs.start, outputs.stop)
+    places = [np.arange(outputs.start, outputs.stop) for outputs in (rows, columns)]
     for step in reversed(steps):
-        window = step.window.axes[axis]
-        centres = [window.centre(int(place)) for place in places]
-        places = np.clip(centres, 0, step.shape[axis] - 1)
-    return places
+        for number, (axis, size) in enumerate(zip(step.window.axes, step.shape, strict=False)):
+            centres = [axis.centre(int(place)) for place in places[number]]
+            places[number] = np.clip(centres, 0, size - 1)
+    seen = [slice(int(each[0]), int(each[-1]) + 1) for each in places]
+    down, across = (each - part.start for each, part in zip(places, seen, strict=True))
+    return np.asarray(alpha(*seen)[..., 0][np.ix_(down, across)])

@@ -249,24 +249,21 @@ def _plan_steps(
     pixels = working_pixels(sample, options)
     shape = (*info.shape[:2], pixels.shape[2])
     dtype = pixels.dtype if options.missing is None else natural_result(pixels.dtype)
-
-    def scaled(border: Any) -> Any:
-        return _scaled_border(border, sample, shape[2], linear=options.linear)
-
+    scaled = functools.partial(
+        _scaled_border, sample=sample, channels=shape[2], linear=options.linear
+    )
     links = [
         replace(link, border=scaled(link.border)) if isinstance(link, Pooling) else link
         for link in links
     ]
-    border = scaled(options.border)
-    if border is not options.border:
-        options = replace(options, border=border)
+    options = replace(options, border=scaled(options.border))
     steps = plan_chain(shape, dtype, links, options)
     if options.missing is None:
         return steps
     return tuple(MissingStep.of(s, options.missing_min) if s.plans else s for s in steps)
 
 
-def _scaled_border(border: Any, sample: Frame, channels: int, *, linear: bool) -> Any:
+def _scaled_border(border: Any, *, sample: Frame, channels: int, linear: bool) -> Any:
     """Return a border whose constant is in the numbers of the pixels that the steps get."""
     if not isinstance(border, Edges):
         return border

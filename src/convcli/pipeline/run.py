@@ -224,11 +224,9 @@ def _rim_shows(pipeline: Pipeline, frame: Frame, stats: ValueStats) -> bool:
 
 def _looks_around(step: PlannedStep) -> bool:
     """Tell whether a step sees more than the pixel under its centre."""
-    for plan in step.plans:
-        weights = plan.problem.kernel.weights
-        rows, columns = weights.shape[-2:]
-        centre = weights[..., rows // 2, columns // 2]
-        if np.count_nonzero(weights) > np.count_nonzero(centre):
+    for kernel in (plan.problem.kernel for plan in step.plans):
+        centre = kernel.weights[..., kernel.size[0] // 2, kernel.size[1] // 2]
+        if np.count_nonzero(kernel.weights) > np.count_nonzero(centre):
             return True
     return not step.plans
 
