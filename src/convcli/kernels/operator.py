@@ -6,7 +6,6 @@ import re
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from convcli.choices import Combine
 from convcli.errors import KernelError, SpecError
@@ -108,18 +107,14 @@ def _aligned(kernels: Sequence[Kernel]) -> tuple[Kernel, ...]:
             f"the shapes {shapes}: combine like with like"
         )
     sizes = np.array([kernel.size for kernel in kernels])
-    before, after = ((sizes - 1) // 2).max(axis=0), (sizes // 2).max(axis=0)
-    return tuple(_padded(kernel, before, after) for kernel in kernels)
-
-
-def _padded(kernel: Kernel, before: NDArray[np.intp], after: NDArray[np.intp]) -> Kernel:
-    """Pad with zeros to the given (rows, columns) before and after the middle weight."""
-    size = np.array(kernel.size)
-    padding = np.stack([before - (size - 1) // 2, after - size // 2], axis=1)
-    if not padding.any():
-        return kernel
-    outer = [(0, 0)] * (kernel.weights.ndim - 2)
-    return kernel.with_weights(np.pad(kernel.weights, [*outer, *padding.tolist()]))
+    around = np.stack([(sizes - 1) // 2, sizes // 2], axis=2)  # before and after the middle
+    channels = [(0, 0)] * (kernels[0].weights.ndim - 2)
+    return tuple(
+        kernel.with_weights(np.pad(kernel.weights, [*channels, *more]))
+        if any(map(any, more))
+        else kernel
+        for kernel, more in zip(kernels, (around.max(axis=0) - around).tolist(), strict=True)
+    )
 
 
 # ------------------------------------------------------------------ modifiers

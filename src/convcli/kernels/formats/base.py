@@ -86,11 +86,8 @@ def grid_of(values: list[float], rows: int, columns: int) -> Weights:
 
 def centred(grid: Weights, row: int, column: int) -> Weights:
     """Pad with zeros until the weight at (row, column) is the middle, the earlier of two."""
-    padding = []
-    for at, size in zip((row, column), grid.shape, strict=True):
-        missing = size - 1 - 2 * at
-        padding.append((missing if missing > 1 else 0, max(-missing, 0)))
-    return np.pad(grid, padding)
+    missing = [size - 1 - 2 * at for at, size in zip((row, column), grid.shape, strict=True)]
+    return np.pad(grid, [(each * (each > 1), max(-each, 0)) for each in missing])
 
 
 def odd_sized(grid: Weights) -> Weights:
