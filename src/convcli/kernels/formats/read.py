@@ -135,7 +135,9 @@ def read_kernel(path: str | Path, layout: WeightLayout = WeightLayout.OIHW) -> K
             return form.read(file, tensor, layout)
     if tensor:
         raise KernelError(f"{name}: expected a .npz or .safetensors before ::, got another")
-    text = _text_of(file)
+    with _named_errors(file), file.open("rb") as opened:
+        data = opened.read(_MAX_BYTES + 1)
+    text = _decoded(data, str(file))
     form = form or _recognised(text)
     if form is None:
         raise KernelError(
@@ -161,7 +163,7 @@ def _read_standard_input() -> Kernel:
         raise KernelError(
             "kernel -: expected a kernel on standard input, got a terminal: pipe it"
         )
-    text = sys.stdin.read(_MAX_BYTES)
+    text = _decoded(sys.stdin.buffer.read(_MAX_BYTES + 1), "standard input")
     form = _recognised(text)
     if form is None:
         raise KernelError(
@@ -171,24 +173,23 @@ def _read_standard_input() -> Kernel:
     return parse_kernel(text, "standard input", form=form)
 
 
-def _text_of(path: Path) -> str:
-    with _named_errors(path), path.open("rb") as file:
-        data = file.read(_MAX_BYTES + 1)
+def _decoded(data: bytes, source: str) -> str:
+    """Return the text of a file of this name; one that is too large is a `KernelError`."""
     if len(data) > _MAX_BYTES:
         raise KernelError(
-            f"{path}: expected at most {MAX_WEIGHTS:,} weights, got a file of more than "
+            f"{source}: expected at most {MAX_WEIGHTS:,} weights, got a file of more than "
             f"{_MAX_BYTES:,} bytes: split the bank"
         )
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        if (mimetypes.guess_type(path)[0] or "").startswith("image/"):
+        if (mimetypes.guess_type(source)[0] or "").startswith("image/"):
             raise KernelError(
-                f"{path}: expected a kernel file, got a picture: write image:{path} to look "
-                "for it as a patch"
+                f"{source}: expected a kernel file, got a picture: write image:{source} to "
+                "look for it as a patch"
             ) from None
         raise KernelError(
-            f"{path}: expected UTF-8 text, got another encoding at byte {error.start}: "
+            f"{source}: expected UTF-8 text, got another encoding at byte {error.start}: "
             "save the file as UTF-8"
         ) from None
 
