@@ -9,6 +9,7 @@ from uuid import uuid4
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 
+from support.forks import end_server
 from support.s3_server import Bucket, s3_server
 from support.schemas import check_all_outputs
 
@@ -59,6 +60,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("servers")
         if "browser" in fixtures:
             item.add_marker("slow")
+
+
+def pytest_sessionfinish() -> None:
+    end_server()
 
 
 @pytest.fixture(scope="session")

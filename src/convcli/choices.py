@@ -126,7 +126,8 @@ class Range(enum.Enum):
     """
 
     AUTO = "auto"
-    """`ABS` for kernels that sum to 0, whose results have both signs, else `CLIP`."""
+    """`ABS` for kernels that sum to 0, whose results have both signs, else `CLIP`. Colour maps
+    stretch or balance, and directions of floats stretch."""
     CLIP = "clip"
     """Below 0 becomes 0, above w becomes w."""
     ABS = "abs"

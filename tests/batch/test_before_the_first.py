@@ -1,12 +1,11 @@
 """What is wrong for all files of a batch is found before the first of them, and said once."""
 
-import subprocess
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from support.commands import command, done, environment, load, mode, refusal, run, save
+from support.commands import done, load, mode, process, refusal, run, save
 from support.s3_server import Bucket
 
 pytestmark = pytest.mark.slow
@@ -92,9 +91,8 @@ def test_a_bucket_or_a_folder_of_it_that_is_not_there(tmp_path: Path, bucket: Bu
         (f"{absent}/photos", 1, "cannot be read: no such bucket: check the URL"),
         (f"{absent}/*.png", 1, "cannot be read: no such bucket: check the URL"),
     ):
-        words = command("apply", "box", url, "--out-dir", tmp_path / "out")
-        env = environment(**bucket.settings)
-        ended = subprocess.run(words, capture_output=True, check=False, env=env)
+        words = ("apply", "box", url, "--out-dir", tmp_path / "out")
+        ended = process(*words, **bucket.settings)
         assert ended.stderr.decode() == f"Error: {url}: {why}\n"
         assert ended.returncode == status
 

@@ -57,6 +57,16 @@ def test_patterns_go_through_folders_in_order() -> None:
     ]
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows has no named pipes")
+def test_pipes_are_taken_where_they_are_named_only(tree: Path) -> None:
+    os.mkfifo(tree / "photos" / "pipe.png")
+    for name in ("photos", "photos/*.[pP]*"):
+        found = [source for source, _ in find_inputs([name], lambda s: s == ".png")]
+        assert "photos/b.png" in found
+        assert "photos/pipe.png" not in found
+    assert list(find_inputs(["photos/pipe.png"], PNG)) == [("photos/pipe.png", "")]
+
+
 def test_a_file_whose_name_is_a_pattern_is_that_file(tree: Path) -> None:
     (tree / "a[1].png").write_bytes(b"")
     (tree / "a1.png").write_bytes(b"")
@@ -171,3 +181,10 @@ def test_bad_templates(text: str, said: str) -> None:
     with pytest.raises(BatchError) as caught:
         Template(text)
     assert said in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["a{map}.png", "{frame:03}.png"])
+def test_a_name_that_would_number_its_output_is_refused(name: str) -> None:
+    with pytest.raises(BatchError, match="which number outputs"):
+        Template().job(name, "out")
+    assert Template("b{suffix}").job("{stem}.png", "out").target == os.path.join("out", "b.png")  # noqa: PTH118

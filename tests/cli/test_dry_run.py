@@ -1,6 +1,7 @@
 """--dry-run: what it lists is what a run does; and nothing is written."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -142,3 +143,12 @@ def test_the_plan_of_the_first_file_of_a_batch(folder: Path) -> None:
     assert not (folder / "out").exists()
     line = refusal("apply", "box", "photos/bad.png", "--out-dir", "out", "--plan", status=1)
     assert line == "out: expected a picture to plan for, got none"
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows has no named pipes")
+def test_a_pipe_is_not_read(folder: Path) -> None:
+    os.mkfifo(folder / "photos" / "pipe.png")
+    os.mkfifo(folder / "named.png")
+    files, _, _ = listed("photos", "named.png", "--out-dir", "out")
+    assert files["named.png"]["action"] == "write"
+    assert files["photos/pipe.png"]["reason"] == "a pipe"

@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 
 from support.commands import command, environment, load, process, refusal, run, save
+from support.waiting import PATIENCE
 
 pytestmark = pytest.mark.slow
 
@@ -162,7 +163,7 @@ def test_standard_output_by_its_other_names(photos: Path, name: str) -> None:
 @pytest.mark.skipif(sys.platform == "win32", reason="a shell of Unix")
 @pytest.mark.parametrize("kind", ["", " --format png"])
 def test_a_process_of_the_shell_gets_the_picture(photos: Path, kind: str) -> None:
-    line = f"convcli apply '[[2]]' two/1.png >(cat > copy){kind} -q; sleep 0.5"
+    line = f"convcli apply '[[2]]' two/1.png >(cat > copy){kind} -q; wait $!"
     assert shell(line, photos).stderr == ""
     assert load(photos / "copy") == [[20, 40, 60]]
 
@@ -181,7 +182,7 @@ def test_a_named_pipe_stays_a_pipe(photos: Path) -> None:
     reader = threading.Thread(target=lambda: read.append(pipe.read_bytes()))
     reader.start()
     ended = process("apply", "[[2]]", photos / "two" / "1.png", pipe, "-n", "-q")
-    reader.join(10)
+    reader.join(PATIENCE)
     assert (ended.returncode, ended.stderr) == (0, b"")
     assert pipe.is_fifo()
     with Image.open(io.BytesIO(read[0])) as image:

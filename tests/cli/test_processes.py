@@ -1,5 +1,6 @@
-"""The program as a shell runs it: pipes, exit statuses, streams."""
+"""The program as a shell runs it: pipes, exit statuses, streams; each is a new process."""
 
+import functools
 import io
 import json
 import os
@@ -11,10 +12,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from support.commands import PHOTOS, cells, command, environment, load, process, save, script
+from support import commands
+from support.commands import PHOTOS, cells, command, environment, load, save, script
 
 CAMERA, COFFEE = PHOTOS / "camera.png", PHOTOS / "coffee.png"
 ESCAPE = b"\x1b"
+
+process = functools.partial(commands.process, anew=True)
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ import pytest
 from safetensors.numpy import save_file
 
 from support.commands import environment
+from support.waiting import PATIENCE
 
 pytestmark = pytest.mark.slow
 
@@ -28,13 +29,10 @@ SHELLS = {
 }
 """How each shell starts without a person's settings, and what switches completion on."""
 
-LIMIT = 30
-"""Seconds after which a shell is taken to say no more."""
-
 
 def _until(terminal: int, word: str) -> str:
     """Return what a terminal shows until a word is there."""
-    text, end = "", time.monotonic() + LIMIT
+    text, end = "", time.monotonic() + PATIENCE
     while word not in text and time.monotonic() < end:
         if select.select([terminal], [], [], 0.2)[0]:
             text += os.read(terminal, 65_536).decode(errors="replace")

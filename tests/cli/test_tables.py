@@ -4,7 +4,7 @@ import pytest
 from rich.color import Color
 
 from convcli.cli.render.size import show_sides
-from convcli.cli.render.tables import BAD, GOOD, ODD, Cell, show_table
+from convcli.cli.render.tables import BAD, GOOD, ODD, Row, show_table
 from convcli.cli.size import Side
 from convcli.geometry.window import Axis
 from support.commands import cells
@@ -31,7 +31,7 @@ def test_colours_can_be_read_on_dark_and_on_light(style: str, ground: tuple[int,
 
 
 def test_numbers_are_aligned_below_their_heads(capsys: pytest.CaptureFixture[str]) -> None:
-    show_table("Title", ("what", "count"), [("a", "1"), ("b", "1,000")], numbers=(1,))
+    show_table("Title", "what | >count", [("a", 1), ("b", 1000)])
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "Title"
     heads, rule, *rows = [line for line in lines[1:] if line]
@@ -46,10 +46,10 @@ def test_numbers_are_aligned_below_their_heads(capsys: pytest.CaptureFixture[str
 def test_a_colour_says_whether_a_size_is_clean(
     monkeypatch: pytest.MonkeyPatch, stride: int, row: str, style: str
 ) -> None:
-    tables: list[list[tuple[Cell, ...]]] = []
+    tables: list[list[Row]] = []
     monkeypatch.setattr(
         "convcli.cli.render.size.show_table",
-        lambda _title, _heads, rows, **_: tables.append(list(rows)),
+        lambda _title, _heads, rows: tables.append(list(rows)),
     )
     show_sides([Side("W", 7, Axis(kernel=3, stride=stride))], floor=False)
     (value,) = [cell for name, cell, _ in tables[0] if name == row]
@@ -58,5 +58,5 @@ def test_a_colour_says_whether_a_size_is_clean(
 
 def test_no_table_is_cut_in_a_pipe(capsys: pytest.CaptureFixture[str]) -> None:
     text = "word " * 200
-    show_table("Long", ("name", "text"), [("a", text)])
+    show_table("Long", "name | text", [("a", text)])
     assert ["a", text.strip()] in cells(capsys.readouterr().out)

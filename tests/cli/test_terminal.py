@@ -8,7 +8,7 @@ import pytest
 
 from convcli.lessons.stacks.spec import PRESETS
 from support.commands import PHOTOS
-from support.terminal import all_shown, colours, plain, shown
+from support.terminal import colours, plain, shown
 
 pytestmark = pytest.mark.slow
 
@@ -63,8 +63,7 @@ def terminal(
     """Return the width of a terminal, and all shows as they look there."""
     columns: int = request.param
     folder = tmp_path_factory.mktemp("terminal")
-    texts = all_shown(list(SHOWS.values()), columns, folder)
-    return columns, dict(zip(SHOWS, texts, strict=True))
+    return columns, {name: shown(words, columns, folder) for name, words in SHOWS.items()}
 
 
 @pytest.mark.parametrize("show", SHOWS)

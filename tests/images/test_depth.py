@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 from click.testing import CliRunner, Result
 from numpy.typing import NDArray
 from PIL import Image
@@ -121,6 +122,24 @@ def test_a_range_that_is_not_used_is_said(tmp_path: Path) -> None:
     done = apply("identity", tmp_path / "in.tif", tmp_path / "o.tif", "--range", "abs")
     assert done.exit_code == 0
     assert "Warning: --range abs is not used: the output holds raw floats" in done.stderr
+
+
+@pytest.mark.parametrize("tiled", [[], ["--tiled"]])
+def test_a_depth_that_is_not_used_is_said(tmp_path: Path, tiled: list[str]) -> None:
+    Image.fromarray(np.ones((3, 3), np.uint8)).save(tmp_path / "in.tif")
+    words = ("--colormap", "viridis", "--depth", "float", "-q", *tiled)
+    done = apply("identity", tmp_path / "in.tif", tmp_path / "o.tif", *words)
+    assert done.exit_code == 0
+    told = "Warning: --depth float is not used: colours of a legend have 8 bits\n"
+    assert done.stderr == told
+
+
+def test_digits_that_a_tiff_of_blocks_does_not_hold_are_said(tmp_path: Path) -> None:
+    tifffile.imwrite(tmp_path / "in.tif", np.full((20, 20), 1 / 3))
+    words = ("identity", tmp_path / "in.tif", tmp_path / "o.tif", "-q", "--tiled")
+    assert "floats of 32 bits" in apply(*words).stderr
+    tifffile.imwrite(tmp_path / "in.tif", np.full((20, 20), 1 / 3, np.float32))
+    assert not apply(*words[:2], tmp_path / "o2.tif", *words[3:]).stderr
 
 
 @pytest.mark.parametrize("shape", [(5, 7), (5, 7, 1), (5, 7, 3), (5, 7, 6)])

@@ -31,7 +31,7 @@ def array() -> bytes:
 OURS: dict[str, Callable[[], bytes]] = {
     "read._document": lambda: encoded("PNG"),
     "read.frames_to_read": lambda: encoded("PNG"),
-    "read.open_image": lambda: encoded("PNG"),
+    "policy.open_image": lambda: encoded("PNG"),
     "read.metadata_of": lambda: encoded("JPEG"),
     "read.frame_of": lambda: encoded("JPEG"),
     "read._play": lambda: encoded("GIF"),

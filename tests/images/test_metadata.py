@@ -133,7 +133,8 @@ def test_strip_drops_all(tmp_path: Path) -> None:
 
 def test_a_colour_profile_does_not_go_with_grey(tmp_path: Path) -> None:
     photo(tmp_path / "in.jpg")
-    apply("identity", tmp_path / "in.jpg", tmp_path / "out.png", "--gray")
+    said = apply("identity", tmp_path / "in.jpg", tmp_path / "out.png", "--gray").stderr
+    assert "colour profile (for RGB, not for 1 channel)" in said
     out = opened(tmp_path / "out.png")
     assert out.mode == "L"
     assert "icc_profile" not in out.info

@@ -16,6 +16,7 @@ from convcli.lessons.stacks.run import input_gradient, run_stack
 from convcli.lessons.stacks.spec import layers_of
 from convcli.lessons.stacks.weights import WeightFiles
 from convcli.values import replace
+from support import commands
 from support.networks import BACKWARD, CASES, random_tensors
 
 GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "networks.json").read_text())
@@ -132,6 +133,15 @@ def test_a_wrong_file_is_refused_before_it_runs(edges: tuple[str, str]) -> None:
         pytest.raises(convcli.KernelError, match=r"expected edge\.weight of shape"),
     ):
         files.tensor(0, "weight", (3, 1, 3, 3), slice(None))
+
+
+def test_a_picture_of_floats_is_refused(edges: tuple[str, str], tmp_path: Path) -> None:
+    photo = str(tmp_path / "floats.npy")
+    np.save(photo, np.ones((8, 8), np.float32))
+    words = ("--in", "8x8x1", "conv:2,k3,nobias", "--run", photo, "--weights", edges[1])
+    result = commands.run("stack", *words)
+    assert result.exit_code == 1
+    assert "expected a picture of 8 or 16 bits, got floats" in result.stderr
 
 
 def test_a_trained_network_reads_digits(ask: Callable[..., Any], tmp_path: Path) -> None:

@@ -125,6 +125,16 @@ def test_refuses_what_makes_no_sense() -> None:
     assert fill_of(border_from("constant:white"), 1, 255) == (255.0,)
 
 
+def test_floats_have_no_white() -> None:
+    floats = np.full((3, 3), 0.5, np.float32)
+    with pytest.raises(ConvcliError, match="expected a number for a picture of floats"):
+        convcli.apply("box:3", floats, border="constant:white")
+    even = convcli.apply("box:3", floats, border="constant:0.5").array
+    np.testing.assert_allclose(even, 0.5, rtol=1e-6)
+    dark = convcli.apply("box:3", floats, border="constant:black").array
+    np.testing.assert_allclose(dark[0, 0], 2 / 9, rtol=1e-6)
+
+
 def test_correlate_takes_them_too() -> None:
     wide = padded(PHOTO[..., 0], BORDERS["odd"], 1)
     ours = convcli.correlate(PHOTO[..., 0], KERNEL, padding=1, border="odd")

@@ -1,5 +1,6 @@
 """Missing pixels: values from astropy's `convolve`, and by hand."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -179,3 +180,31 @@ def test_numbers_that_stand_for_missing_pixels_follow_the_depth() -> None:
     eight = convcli.apply("box:3", photo, missing=65_535, depth="8", border="replicate").array
     assert eight[0, 0] == 255
     assert eight[3, 3] == eight[4, 4] == round(40_000 / 257)
+
+
+@pytest.mark.parametrize("tiled", [[], ["--tiled"]])
+@pytest.mark.parametrize("words", [["--range", "stretch", "--depth", "8"], ["--direction"]])
+def test_infinity_does_not_darken_the_others(
+    words: list[str], tiled: list[str], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    ramp = np.tile(np.linspace(0, 1, 40, dtype=np.float32) ** 2, (30, 1))
+    paths = [tmp_path / name for name in ("a.tif", "b.tif", "ao.tif", "bo.tif")]
+    tifffile.imwrite(paths[0], ramp)
+    ramp[2, 3] = np.inf
+    tifffile.imwrite(paths[1], ramp)
+    for number in (0, 1):
+        run("apply", "sobel", *paths[number::2], *words, *tiled, "-q", "--border", "reflect")
+    assert capfd.readouterr().err == ""
+    clean, spoilt = tifffile.imread(paths[2]), tifffile.imread(paths[3])
+    np.testing.assert_array_equal(clean[:, 5:], spoilt[:, 5:])
+    assert clean[:, 5:].max() == 255
+
+
+def test_numbers_that_are_missing_are_read_from_text(tmp_path: Path) -> None:
+    for name, text in (("in.csv", "1,2,3\n4,nan,6\n7,8,9\n"), ("in.json", "[[1,null,3]]")):
+        (tmp_path / name).write_text(text)
+    words = ("--missing", "nan", "--border", "replicate", "-q")
+    run("apply", "box:3", tmp_path / "in.csv", tmp_path / "out.csv", *words)
+    assert np.loadtxt(tmp_path / "out.csv", delimiter=",")[1, 1] == pytest.approx(5)
+    run("apply", "box:3", tmp_path / "in.json", tmp_path / "out.json", *words)
+    assert json.loads((tmp_path / "out.json").read_text())[0][1] == pytest.approx(2)

@@ -10,9 +10,11 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+import tifffile
 from click.testing import CliRunner
 from numpy.typing import NDArray
 from PIL import Image, ImageSequence
+from scipy import ndimage
 from skimage import filters
 
 from convcli.cli.app import main
@@ -168,6 +170,48 @@ def test_no_direction_is_black_and_says_nothing(tmp_path: Path) -> None:
     ring = [(3, 3), (3, 4), (3, 5), (4, 3), (4, 5), (5, 3), (5, 4), (5, 5)]
     assert not any(pixels_of(out)[place].any() for place in ring)
     assert pixels_of(out)[1, 1:7].any(axis=1).all()
+
+
+@pytest.mark.parametrize("tiled", [[], ["--tiled"]])
+def test_the_strength_of_floats_from_0_to_1_is_stretched(
+    tmp_path: Path, tiled: list[str]
+) -> None:
+    tifffile.imwrite(tmp_path / "f.tif", np.float32(GRAY / 255))
+    hued = tmp_path / "hued.tif"
+    result = run("apply", "sobel", tmp_path / "f.tif", hued, "--direction", *tiled)
+    assert result.exit_code == 0
+    strength = pixels_of(hued).max(axis=2)
+    x, y = (ndimage.sobel(GRAY / 255, axis, mode="constant") for axis in (1, 0))
+    expected = 255 / np.hypot(x, y).max() * np.hypot(x, y)
+    np.testing.assert_allclose(strength, expected, atol=0.51)
+    assert "floats keep" not in result.stderr
+
+
+def test_an_even_slope_has_a_hue(tmp_path: Path) -> None:
+    np.save(tmp_path / "in.npy", np.add.outer(np.zeros(9), np.linspace(0, 1, 9)))
+    words = (tmp_path / "in.npy", tmp_path / "out.png", "--direction", "--padding", "valid")
+    assert run("apply", "sobel", *words).exit_code == 0
+    assert (pixels_of(tmp_path / "out.png") == (255, 0, 0)).all()
+
+
+@pytest.mark.parametrize(
+    ("words", "warnings"),
+    [
+        (("--depth", "8"), 1),
+        (("--depth", "16", "--range", "shift"), 1),
+        (("--direction", "--range", "clip"), 1),
+        (("--depth", "8", "--range", "stretch"), 0),
+        (("--depth", "float"), 0),
+    ],
+)
+@pytest.mark.parametrize("tiled", [[], ["--tiled"]])
+def test_floats_that_fill_no_range_are_told(
+    words: tuple[str, ...], warnings: int, tiled: list[str], tmp_path: Path
+) -> None:
+    tifffile.imwrite(tmp_path / "f.tif", np.float32(GRAY / 255))
+    result = run("apply", "sobel", tmp_path / "f.tif", tmp_path / "o.tif", "-q", *words, *tiled)
+    assert result.exit_code == 0
+    assert result.stderr.count("floats keep their numbers") == warnings
 
 
 def test_the_legend(gray: Path, tmp_path: Path) -> None:

@@ -15,15 +15,13 @@ from convcli import apply_files, apply_tiled
 from convcli.batch.job import Outcome, Status
 from convcli.batch.report import Summary
 from convcli.storage.urls import store_of
-from support.commands import PHOTOS, command, environment, process, save
+from support.commands import PHOTOS, Running, begun, process, save
 from support.dask_cluster import Cluster
 from support.held import Held, contents, release, settled, wait_for
 from support.s3_server import Bucket
 from support.waiting import PATIENCE
 
 pytestmark = pytest.mark.servers
-
-Running = subprocess.Popen[bytes]
 
 
 def lines_of(output: bytes) -> list[dict[str, Any]]:
@@ -33,15 +31,8 @@ def lines_of(output: bytes) -> list[dict[str, Any]]:
 @contextmanager
 def started(*words: str | Path) -> Iterator[Running]:
     """Start the program in a session of its own, whose processes get a terminal's signals."""
-    running = subprocess.Popen(
-        command(*words),
-        bufsize=0,  # What is read ahead of a line would be missing at the end.
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env=environment(),
-        start_new_session=True,
-    )
+    pipe = subprocess.PIPE
+    running = begun(*words, stdout=pipe, stderr=pipe, start_new_session=True)
     with running:
         yield running
         running.kill()
@@ -296,7 +287,7 @@ def test_from_a_store_to_a_store(
     words = ["apply", "sobel-x", bucket.url("in"), "--recursive", "--json"]
     words += ["--out-dir", bucket.url("out")]
     words += ["--cluster", cluster.address] if where == "on the cluster" else []
-    ended = asked(words, bucket)
+    ended = process(*words, **bucket.settings)
     assert (ended.returncode, ended.stderr) == (0, b"")
     assert process("apply", "sobel-x", PHOTOS, "--out-dir", tmp_path, "-q").returncode == 0
     here = contents(tmp_path)
@@ -324,14 +315,10 @@ def test_an_output_that_the_store_does_not_list_is_not_done(
     assert "the store does not list it" in failure.reason
 
 
-def asked(words: list[str], bucket: Bucket) -> subprocess.CompletedProcess[bytes]:
-    env = environment(**bucket.settings)
-    return subprocess.run(command(*words), capture_output=True, check=False, env=env)
-
-
 def test_a_bucket_that_is_not_there_is_noticed_before_work_begins(bucket: Bucket) -> None:
     url = f"{bucket.url('')[:-1]}-none/out"
-    ended = asked(["apply", "box", str(PHOTOS / "coffee.png"), "--out-dir", url], bucket)
+    words = ("apply", "box", PHOTOS / "coffee.png", "--out-dir", url)
+    ended = process(*words, **bucket.settings)
     assert (ended.returncode, ended.stdout) == (1, b"")
     assert ended.stderr.decode() == (
         f"Error: {url}: cannot be written: the bucket or folder does not exist: make it first\n"
@@ -342,12 +329,12 @@ def test_a_pattern_of_objects_of_which_one_is_there_already(bucket: Bucket) -> N
     for name in ("in/camera.png", "in/coffee.png", "in/rocket.jpg", "out/coffee.png"):
         bucket.put(name, (PHOTOS / Path(name).name).read_bytes())
     words = ["apply", "box", bucket.url("in/*.png"), "--out-dir", bucket.url("out"), "--json"]
-    refused = asked(words, bucket)
+    refused = process(*words, **bucket.settings)
     assert refused.returncode == 2
     assert refused.stderr.decode().startswith(
         f"Error: {bucket.url('out/coffee.png')}: the output exists: use --on-exists skip"
     )
-    skipped = asked([*words, "--on-exists", "skip"], bucket)
+    skipped = process(*words, "--on-exists", "skip", **bucket.settings)
     assert skipped.returncode == 0
     summary = lines_of(skipped.stdout)[-1]["summary"]
     assert (summary["done"], summary["skipped"]) == (1, 1)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from support.commands import command, environment, process, refusal, save
+from support.commands import begun, environment, process, refusal, save
 from support.dask_cluster import Cluster
 from support.held import Held, contents
 from support.s3_server import Bucket
@@ -180,9 +180,7 @@ def test_late_workers_are_admitted_or_refused_and_a_hung_one_is_left_aside(
     first, held = lonely.start_worker(), Held(photos_copy(photos, tmp_path / "in") / "059.jpg")
     words: list[str | Path] = ["apply", "gaussian:2", tmp_path / "in", "--out-dir", out]
     words += ["--json", "--cluster", lonely.address, "--timeout", "1"]
-    with subprocess.Popen(
-        command(*words), stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment()
-    ) as running:
+    with begun(*words, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as running:
         assert running.stdout is not None
         running.stdout.readline()
         lonely.start_worker(hidden=out)
@@ -214,9 +212,7 @@ def test_a_scheduler_that_dies_is_told_in_one_line(
 ) -> None:
     lonely.start_worker()
     words = ("apply", "gaussian:2", held[0], "--out-dir", tmp_path / "out", "--cluster")
-    with subprocess.Popen(
-        command(*words, lonely.address), stderr=subprocess.PIPE, env=environment()
-    ) as running:
+    with begun(*words, lonely.address, stderr=subprocess.PIPE) as running:
         held[1][0].await_reader()
         lonely.processes[0].kill()
         _, errors = running.communicate(timeout=PATIENCE)

@@ -265,11 +265,9 @@ def test_a_package_that_is_missing(missing: str, said: str) -> None:
 
 
 def asked(
-    source: str | Path, target: str | Path, settings: dict[str, str]
+    source: str | Path, target: str | Path, settings: dict[str, Any]
 ) -> subprocess.CompletedProcess[bytes]:
-    words = command("apply", "sobel-x", source, target, "-q")
-    env = environment(**settings)
-    return subprocess.run(words, capture_output=True, check=False, env=env)
+    return process("apply", "sobel-x", source, target, "-q", **settings)
 
 
 @pytest.mark.parametrize("key", ["in.jpg", "folder/a b ü -?#%20*[x].jpg", "-" + "x" * 900])

@@ -14,6 +14,8 @@ from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 
+from support.waiting import PATIENCE
+
 PROGRAMS = ("chromium", "chromedriver")
 MISSING = [name for name in PROGRAMS if shutil.which(name) is None]
 """What is not installed of what a browser needs."""
@@ -21,9 +23,6 @@ MISSING = [name for name in PROGRAMS if shutil.which(name) is None]
 _FLAGS = (
     "headless=new", "no-sandbox", "disable-dev-shm-usage", "disable-gpu", "hide-scrollbars",
 )  # fmt: skip
-
-_PATIENCE = 30
-"""Seconds until a page that does not answer is a failure."""
 
 _PAGE = """
 const set = (settings) => {
@@ -93,7 +92,7 @@ class Browser:
 
     def until(self, condition: str) -> None:
         """Wait until an expression of JavaScript is true."""
-        end = time.monotonic() + _PATIENCE
+        end = time.monotonic() + PATIENCE
         while not self.run(f"return Boolean({condition})"):
             assert time.monotonic() < end, (condition, self.problems())
             time.sleep(0.01)

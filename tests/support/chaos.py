@@ -32,9 +32,10 @@ from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from support.commands import command, environment, process
+from support.commands import Running, begun, environment, process
 from support.dask_cluster import Cluster, dask_cluster
 from support.flaky import Trouble, flaky
+from support.forks import end_server
 from support.held import contents
 from support.s3_server import Bucket, s3_server
 
@@ -85,11 +86,10 @@ class Chaos:
         lines: list[str] = []
         with (
             (self.folder / "errors").open("w+b") as errors,
-            subprocess.Popen(
-                command("apply", "gaussian:2", *words, "--cluster", cluster.address, "--json"),
+            begun(
+                *("apply", "gaussian:2", *words, "--cluster", cluster.address, "--json"),
                 stdout=subprocess.PIPE,
                 stderr=errors,
-                text=True,
                 env=environment(**cluster.settings),
             ) as running,
         ):
@@ -119,7 +119,7 @@ class Chaos:
                     with suppress(ProcessLookupError):
                         os.kill(worker.pid, signal.SIGCONT)
             errors.seek(0)
-            return running.returncode, lines, errors.read().decode()
+            return running.wait(), lines, errors.read().decode()
 
     def _trouble(self, cluster: Cluster, until: float) -> None:
         """Make one fault, and replace the workers that are lost; each fault has its turn."""
@@ -139,7 +139,7 @@ class Chaos:
         while len(cluster.fit) < self.workers and time.monotonic() < until:
             cluster.start_worker()
 
-    def _harm(self, cluster: Cluster, victim: "subprocess.Popen[bytes]", fault: str) -> None:
+    def _harm(self, cluster: Cluster, victim: Running, fault: str) -> None:
         if fault == "killed":
             victim.kill()
             victim.wait()
@@ -152,10 +152,10 @@ class Chaos:
             cluster.unfit.add(victim.pid)  # It is left aside; a new one comes.
 
 
-def _read_slowly(stream: IO[str], lines: list[str], pause: float) -> None:
+def _read_slowly(stream: IO[bytes], lines: list[str], pause: float) -> None:
     start = time.monotonic()
     for line in stream:
-        lines.append(line)
+        lines.append(line.decode())
         time.sleep(max(0.0, start + pause * len(lines) - time.monotonic()))
 
 
@@ -253,6 +253,7 @@ def main() -> None:
             pause=chosen.pause,
             seed=chosen.seed,
         )
+        end_server()
         seconds = time.monotonic() - start
         print(time.strftime("%Y-%m-%d"), end=": ")  # noqa: T201
         print(f"{chosen.pictures} pictures, {seconds:.0f} s:", faults, "all as it must be")  # noqa: T201

@@ -1,6 +1,8 @@
 """What the tests of the command line share: starting it, and pictures of a few pixels."""
 
+import functools
 import os
+import pkgutil
 import re
 import subprocess
 import sys
@@ -13,9 +15,12 @@ from click.testing import CliRunner, Result
 from numpy.typing import NDArray
 from PIL import Image
 
+import convcli
 from convcli.cli.app import main
+from support.forks import Forked, Stream, can_fork
 
 Words: TypeAlias = str | Path
+Running: TypeAlias = "subprocess.Popen[bytes] | Forked"
 
 PHOTOS = Path(__file__).parents[2] / "sample_images"
 
@@ -102,17 +107,69 @@ def command(*words: Words) -> list[str]:
 
 
 def process(
-    *words: Words, stdin: bytes = b"", folder: Path | None = None, **more: str
+    *words: Words,
+    stdin: bytes = b"",
+    folder: Path | None = None,
+    anew: bool = False,
+    **more: str,
 ) -> subprocess.CompletedProcess[bytes]:
-    """Run the program as a process of its own, in pipes; `more` is its environment."""
-    return subprocess.run(
-        command(*words),
-        input=stdin,
-        capture_output=True,
-        check=False,
-        cwd=folder,
-        env=environment(**more),
-    )
+    """Run the program as a process of its own, in pipes; `more` is its environment.
+
+    It is a fork where `begun` starts one, unless it is started `anew`.
+    """
+    line, env, pipe = command(*words), environment(**more), subprocess.PIPE
+    if anew:
+        return subprocess.run(
+            line, input=stdin, capture_output=True, check=False, cwd=folder, env=env
+        )
+    with begun(*words, stdin=pipe, stdout=pipe, stderr=pipe, folder=folder, env=env) as running:
+        output, said = running.communicate(stdin)
+    return subprocess.CompletedProcess(line, running.wait(), output, said)
+
+
+def begun(
+    *words: Words,
+    stdin: Stream = subprocess.DEVNULL,
+    stdout: Stream = None,
+    stderr: Stream = None,
+    folder: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    start_new_session: bool = False,
+) -> Running:
+    """Start the program: as a fork of a process that has loaded it, where one can be had.
+
+    Workers of this machine are started by a new process: how, Dask asks once, at its import.
+    """
+    env = environment() if env is None else env
+    settings: dict[str, Any] = {
+        "stdin": stdin,
+        "stdout": stdout,
+        "stderr": stderr,
+        "cwd": folder,
+        "env": env,
+        "start_new_session": start_new_session,
+    }
+    _, _, module, *texts = command(*words)
+    if not can_fork(env) or any(text.startswith("local:") for text in texts):
+        return subprocess.Popen([*command(), *texts], bufsize=0, **settings)
+    loaded = [*program_modules()]
+    loaded += CLUSTER_MODULES if "--cluster" in texts else []
+    loaded += ["s3fs"] if "AWS_ENDPOINT_URL" in env else []
+    return Forked(texts, module=module, loaded=loaded, **settings)
+
+
+CLUSTER_MODULES = ["distributed", "convcli.scale.flight", "zarr"]
+"""What a run on a cluster imports."""
+
+_FORMATS = ["PIL.JpegImagePlugin", "PIL.PngImagePlugin", "tifffile"]
+
+
+@functools.cache
+def program_modules() -> list[str]:
+    """Return all modules of convcli that import neither Dask nor numba, and some of formats."""
+    found = pkgutil.walk_packages(convcli.__path__, "convcli.")
+    others = re.compile(r"__main__|compiled_|scale\.(admission|flight)$")
+    return [*(one.name for one in found if not others.search(one.name)), *_FORMATS]
 
 
 def script(

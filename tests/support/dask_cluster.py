@@ -8,11 +8,13 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-from support.commands import environment
+from support.commands import CLUSTER_MODULES, Running, environment, program_modules
+from support.forks import Forked, can_fork
 from support.held import wait_for
 
-_DASK = [sys.executable, "-m", "dask"]
+_LOADED = [*CLUSTER_MODULES, "distributed.cli.dask_scheduler", "distributed.cli.dask_worker"]
 _QUIET = ["--no-dashboard", "--host", "127.0.0.1"]
 _CALM = {
     "DASK_DISTRIBUTED__WORKER__PROFILE__ENABLED": "False",
@@ -30,11 +32,11 @@ class Cluster:
     address: str
     folder: Path
     settings: dict[str, str]
-    processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    processes: list[Running] = field(default_factory=list)
     unfit: set[int] = field(default_factory=set)
 
     @property
-    def fit(self) -> list[subprocess.Popen[bytes]]:
+    def fit(self) -> list[Running]:
         """The workers that live, and were not started to be refused."""
         workers = self.processes[1:]
         return [one for one in workers if one.poll() is None and one.pid not in self.unfit]
@@ -97,29 +99,24 @@ def _started(
     hidden: Path | None = None,
     packages: Sequence[str] = (),
     **more: str,
-) -> subprocess.Popen[bytes]:
-    before = []
-    if hidden is not None:
-        before = [
-            "unshare",
-            "-m",
-            "sh",
-            "-c",
-            'mount -t tmpfs none "$0" && exec "$@"',
-            str(hidden),
-        ]
+) -> Running:
+    """Start Dask's program: as a fork, unless it has a disk or packages of its own."""
+    path = [*packages, *filter(None, sys.path)]
+    env = environment(**_CALM, **{"PYTHONPATH": os.pathsep.join(path), **more})
     with log.open("wb") as output:
-        return subprocess.Popen(
-            [*before, *_DASK, *words],
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            env=environment(
-                **_CALM,
-                **{"PYTHONPATH": os.pathsep.join([*packages, *filter(None, sys.path)]), **more},
-            ),
-            cwd=folder,
-        )
+        streams: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": output}
+        settings = {**streams, "stderr": output, "env": env, "cwd": folder}
+        if can_fork(env) and hidden is None and not packages:
+            loaded = [*program_modules(), *_LOADED]
+            return Forked(words, module="dask", loaded=loaded, path=path, **settings)
+        line = [sys.executable, "-m", "dask", *words]
+        return subprocess.Popen(line if hidden is None else _hiding(hidden, line), **settings)
+
+
+def _hiding(folder: Path, line: list[str]) -> list[str]:
+    """Return a command line that runs another where a folder is an empty disk."""
+    mount = 'mount -t tmpfs none "$0" && exec "$@"'
+    return ["unshare", "-m", "sh", "-c", mount, str(folder), *line]
 
 
 def _says(file: Path, text: str) -> bool:

@@ -7,12 +7,12 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-_SECONDS = 600
+from support.waiting import PATIENCE
 
 
 def wait_for(condition: Callable[[], bool]) -> None:
     """Wait until a condition holds; fail after ten minutes."""
-    end = time.monotonic() + _SECONDS
+    end = time.monotonic() + PATIENCE
     while not condition():
         assert time.monotonic() < end
         time.sleep(0.01)

@@ -11,6 +11,8 @@ from typing import Any
 from urllib.parse import quote
 from xml.etree import ElementTree as ET
 
+from support.waiting import PATIENCE
+
 _SERVE = """\
 import logging, sys
 from moto.server import ThreadedMotoServer
@@ -70,7 +72,7 @@ class Bucket:
     ) -> bytes:
         address = f"{self.endpoint}/{self.name}/{quote(key)}{question}"
         request = urllib.request.Request(address, data, _HEADERS, method=method)  # noqa: S310 - http
-        with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310 - http
+        with urllib.request.urlopen(request, timeout=PATIENCE) as answer:  # noqa: S310 - http
             body: bytes = answer.read()
         return body
 
@@ -97,4 +99,4 @@ def s3_server() -> Iterator[str]:
             yield f"http://127.0.0.1:{port}"
         finally:
             running.stdin.close()
-            running.wait(30)
+            running.wait(PATIENCE)

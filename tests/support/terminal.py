@@ -1,59 +1,14 @@
 """Run the program at a real terminal, and take what it writes there apart."""
 
-import json
 import os
 import re
-import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from support.commands import command, environment
-
-_FORKS = """\
-import gc, importlib, json, os, pkgutil, sys, termios
-import convcli.cli
-from convcli.cli.app import main
-for found in pkgutil.iter_modules(convcli.cli.__path__, "convcli.cli."):
-    importlib.import_module(found.name)
-gc.freeze()
-columns, *shows = json.loads(sys.argv[1])
-texts = []
-for words in shows:
-    child, terminal = os.forkpty()
-    if not child:
-        termios.tcsetwinsize(0, (24, columns))
-        sys.stdin = open(0, closefd=False)
-        sys.stdout, sys.stderr = (open(to, "w", closefd=False) for to in (1, 2))
-        main(words, prog_name="convcli")
-    text = b""
-    try:
-        while more := os.read(terminal, 65_536):
-            text += more
-    except OSError:  # On Linux the end of a terminal is an error.
-        pass
-    os.close(terminal)
-    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    assert status in (0, 1, 2), (words, status, text)
-    texts.append(text.decode())
-print(json.dumps(texts))
-"""
-"""Forks itself for each command, at a terminal of its own: modules are loaded once."""
+from support.commands import begun, environment
 
 STYLE = re.compile(r"\x1b\[([0-9;]*)m")
 """An escape that sets colours, or makes letters bold."""
-
-
-def all_shown(shows: Sequence[tuple[str, ...]], columns: int, folder: Path) -> list[str]:
-    """Run the program at as many terminals as there are commands; return what each shows."""
-    ended = subprocess.run(
-        [sys.executable, "-c", _FORKS, json.dumps([columns, *shows])],
-        stdout=subprocess.PIPE,
-        check=True,
-        cwd=folder,
-        env=environment(TERM="xterm-256color"),
-    )
-    return [text.replace("\r\n", "\n") for text in json.loads(ended.stdout)]
 
 
 def shown(
@@ -78,12 +33,12 @@ def played(
 
     ours, theirs = os.openpty()
     termios.tcsetwinsize(theirs, (24, columns))
-    with subprocess.Popen(
-        command(*words),
+    with begun(
+        *words,
         stdin=theirs,
         stdout=theirs,
         stderr=theirs,
-        cwd=folder,
+        folder=folder,
         env=environment(**{"TERM": "xterm-256color", **more}),
     ) as running:
         os.close(theirs)

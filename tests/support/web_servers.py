@@ -10,6 +10,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from support.waiting import PATIENCE
+
 _RANGE = re.compile(r"bytes=(\d+)-(\d+)")
 _DROPPED = ("connection", "transfer-encoding", "content-length", "date", "server")
 
@@ -70,7 +72,7 @@ def refusing(address: str, pattern: str, status: int = 403) -> Iterator[str]:
             if re.search(pattern, f"{self.command} {unquote(self.path)}"):
                 _send(self, status, {}, b"<Error><Code>AccessDenied</Code></Error>")
                 return
-            connection = HTTPConnection(behind, timeout=30)
+            connection = HTTPConnection(behind, timeout=PATIENCE)
             connection.request(self.command, self.path, body, dict(self.headers))
             answer = connection.getresponse()
             kept = {k: v for k, v in answer.getheaders() if k.lower() not in _DROPPED}

@@ -222,6 +222,11 @@ class Template(Record):
         parent, stem, suffix = places.name_parts(source)
         if self.output_format is not None:
             suffix = FORMATS[self.output_format].suffixes[0]
+        if "{" in source and first_output(parent + stem) != parent + stem:
+            raise BatchError(
+                f"{source}: expected a name without {MAP} and {FRAME}, which number outputs: "
+                "rename it, or filter it alone"
+            )
         name = self._pattern % {"parent": parent, "stem": stem, "suffix": suffix}
         return FileJob(source, _beginning(out_dir, subfolder) + name)
 

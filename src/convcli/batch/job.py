@@ -216,7 +216,7 @@ def preview_file(batch_job: BatchJob, job: FileJob) -> FilePreview:
     )
     if exists and batch_job.skip_existing:
         return replace(preview, action=SKIP, reason="the output exists")
-    if STANDARD in (job.source, job.target):
+    if STANDARD in (job.source, job.target) or places.is_pipe(job.source):
         return preview
     try:
         pipeline = batch_job.checked(job)

@@ -114,8 +114,9 @@ def _ignores_case(folder: str) -> bool:
 
 
 def is_pipe(place: str) -> bool:
-    """Tell whether a place exists and is no file that can be read twice."""
-    return not is_url(place) and urls.is_there(place) and not os.path.isfile(place)
+    """Tell whether a place exists and is neither a folder nor a file that can be read twice."""
+    is_usual = is_url(place) or os.path.isfile(place) or os.path.isdir(place)
+    return not is_usual and urls.is_there(place)
 
 
 def size_or_zero(place: str) -> int:
@@ -163,7 +164,9 @@ def walk(
         folders[:] = [name for name, reason in reasons.items() if not reason]
         yield from ((below, name, reason) for name, reason in reasons.items() if reason)
         for name in sorted(names):
-            yield below, name, _HIDDEN if name.startswith(".") else ""
+            # To open a pipe that nobody writes to would never end.
+            other = "a pipe" if is_pipe(os.path.join(path, name)) else ""
+            yield below, name, _HIDDEN if name.startswith(".") else other
 
 
 def _reason(folder: str, outputs: str | None, *, recursive: bool) -> str:

@@ -1,76 +1,52 @@
 """`convcli animate`: the window slides, the output fills."""
 
-from typing import TYPE_CHECKING
+from typing import Any
 
 import click
 
 from convcli.cli.command import subcommand
-from convcli.cli.options import (
-    frame_options,
-    json_option,
-    own_options,
-    window_options,
-    with_options,
-)
-from convcli.cli.output import STANDARD, refuse_terminals, say, show_json
-from convcli.cli.types import LINK, POINT, whole
-from convcli.geometry.window import Pair
+from convcli.cli.ending import say
+from convcli.cli.options import WINDOW, own_options, picture_options, with_options
+from convcli.cli.output import STANDARD, answer, refuse_terminals
+from convcli.cli.types import LINK, FrameReader, LinkValue, OptionsValue
 from convcli.text import counted
-
-if TYPE_CHECKING:
-    from convcli.images.policy import ReadPolicy
-    from convcli.pipeline.options import Options
-    from convcli.pipeline.steps import Link
 
 
 @subcommand("animate", short_help="Show the window slide over a small crop.")
 @click.argument("kernel", type=LINK)
 @click.argument("image", type=click.Path(allow_dash=True))
 @click.argument("target", metavar="OUTPUT", required=False, type=click.Path())
-@own_options(
-    """
+@own_options("""
 Output
---output OUTPUT    OUTPUT, given as an option.
---quiet            Print no report.
+--output OUTPUT   OUTPUT, given as an option.
+--quiet           Print no report.
 
 Crop
---at               The middle of the crop; the picture's middle unless given.
---cells =7         Rows and columns of the crop.
-""",
-    at=POINT,
-    cells=whole(1, 16),
-)
-@window_options
-@with_options("transposed", "output_padding", "flip", "range")
-@own_options(
-    """
+--at X,Y          The middle of the crop; the picture's middle unless given.
+--cells 1..16 =7  Rows and columns of the crop.
+""")
+@with_options(*WINDOW, "transposed", "output_padding", "flip", "range")
+@own_options("""
 Frames
---delay =400     How long a frame stays, in milliseconds.
---frames =100    The most frames; where outputs are more, several fill at once.
---format form    How the frames are written; by OUTPUT's suffix unless given. frames: a PNG
-                 each, in the folder OUTPUT or as NAME-01.png; strip: all on one PNG, for print.
-""",
-    delay=whole(20, 10_000),
-    frames=whole(1, 256),
-    form=click.Choice(("gif", "apng", "webp", "mp4", "frames", "strip")),
-)
-@frame_options
-@json_option
+--delay 20..10000 =400  How long a frame stays, in milliseconds.
+--frames 1..256 =100    The most frames; where outputs are more, several fill at once.
+--format form [gif|apng|webp|mp4|frames|strip]
+                        How the frames are written; by OUTPUT's suffix unless given. frames: a
+                        PNG each, in the folder OUTPUT or as NAME-01.png; strip: all on one PNG,
+                        for print.
+""")
+@picture_options
 def command(
     *,
-    kernel: "Link",
+    kernel: LinkValue,
     image: str,
     target: str | None,
     output: str | None,
-    at: Pair | None,
-    cells: int,
-    delay: int,
-    frames: int,
     form: str | None,
     quiet: bool,
-    as_json: bool,
-    options: "Options",
-    reading: "ReadPolicy",
+    options: OptionsValue,
+    read: FrameReader,
+    **drawing: Any,
 ) -> None:
     """Draw KERNEL sliding over a crop of IMAGE, and write it to OUTPUT.
 
@@ -89,7 +65,6 @@ def command(
     """
     from convcli.images.animation import animation_form, is_numbers
     from convcli.lessons.animate import animation_of
-    from convcli.pipeline.files import read_first_frame
 
     if target is not None and output is not None:
         raise click.UsageError(f"OUTPUT is given twice ({target}, {output}): leave one out")
@@ -99,8 +74,7 @@ def command(
     numbers = is_numbers(target, form)
     form = None if numbers else animation_form(target, form)
     refuse_terminals(image, target)
-    frame = read_first_frame(image, reading)
-    made = animation_of(frame, kernel, options, at=at, cells=cells, delay=delay, frames=frames)
+    made = animation_of(read(image), kernel, options, **drawing)
     if target == STANDARD:
         click.echo(made.encoded(str(form)), nl=False)
         return
@@ -108,12 +82,10 @@ def command(
     count, (width, height) = len(made.drawings), made.drawings[0].image.size
     rows, columns = made.output.shape[:2]
     named = written[0] if len(written) == 1 else f"{written[0]} to {written[-1]}"
-    if as_json:
-        drawn = {"frames": count, "width": width, "height": height}
-        document = {"target": named, "files": written, **({} if numbers else drawn)}
-        show_json(document | {"output": {"width": columns, "height": rows}})
-    elif not quiet:
-        frames_of = f"{counted(count, 'frame')} of {width} × {height} px"
-        cell = "cell" if rows * columns == 1 else "cells"
-        what = "raw numbers" if numbers else frames_of
-        say(f"{named}: {what}, output {columns} × {rows} {cell}")
+    drawn = {} if numbers else {"frames": count, "width": width, "height": height}
+    document = {"target": named, "files": written, **drawn}
+    document["output"] = {"width": columns, "height": rows}
+    what = f"{counted(count, 'frame')} of {width} × {height} px"
+    cell = "cell" if rows * columns == 1 else "cells"
+    line = f"{named}: {'raw numbers' if numbers else what}, output {columns} × {rows} {cell}"
+    answer(document, say, line, quiet=quiet)

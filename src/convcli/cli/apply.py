@@ -2,67 +2,52 @@
 
 import functools
 import time
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from convcli.cli.command import subcommand
+from convcli.cli.command import subcommand, wants_json
 from convcli.cli.options import with_options
-from convcli.cli.output import STANDARD, show_json, show_planned, shows_matrices
+from convcli.cli.output import STANDARD, answer, show_planned, shows_matrices
 from convcli.cli.placing import (
-    BatchOptions,
-    Placing,
     carry_out,
     is_replaced,
     located_names,
     refuse_misfits,
 )
-from convcli.cli.types import OPERAND, OUTPUT
+from convcli.cli.types import OPERAND, OUTPUT, LinkValue, OperandValue
 from convcli.storage.urls import is_there, is_zarr
 from convcli.text import is_matrix
 from convcli.threads import available_cores
-from convcli.values import Record, fields_of, replace
+from convcli.values import fields_of, replace
 
 if TYPE_CHECKING:
-    from convcli.choices import PlaneChoice
-    from convcli.images.policy import ReadPolicy
-    from convcli.images.write import Saving
-    from convcli.kernels.kernel import Kernel
-    from convcli.kernels.operator import Operator
-    from convcli.pipeline.options import Options
     from convcli.pipeline.recipe import Recipe
     from convcli.pipeline.report import Report
-    from convcli.pipeline.steps import Link
     from convcli.scale.tiled.blocks import Tiling
 
 
 _TWO_NAMES = 2
 
 
-class ApplyCall(Record, kw_only=True):
-    """What stands on the command line of `convcli apply`."""
+class ApplyCall(SimpleNamespace):
+    """What stands on the command line of `convcli apply`, by the names of its options.
 
-    kernels: "tuple[Link, ...]"
-    names: tuple[str, ...]
-    options: "Options"
-    reading: "ReadPolicy"
-    saving: "Saving"
-    placing: Placing
-    many: BatchOptions
-    planes: "PlaneChoice"
-    sheet: bool
-    tiled: bool
-    resume: bool
-    plan_only: bool
-    dry_run: bool
-    recipe: "Recipe | None" = None
-    save_recipe: str | None = None
+    `kernels` are all links of the chain, `names` those of files.
+    """
 
     @property
     def files(self) -> dict[str, Any]:
         """What a `FileFilter` is made of."""
         settings = fields_of(self, "kernels", "options", "reading", "saving", "sheet")
         return {**settings, "file_format": self.placing.kind}
+
+    @property
+    def blocks(self) -> dict[str, Any]:
+        """How a picture is cut into blocks."""
+        settings = fields_of(self, "memory", "cluster", "retries")
+        return {**settings, "frame": self.reading.frame, "planes": self.planes}
 
 
 @subcommand("apply", short_help="Filter a picture.")
@@ -117,14 +102,13 @@ def command(**given: Any) -> None:
     except click.exceptions.Exit as ended:
         if ended.exit_code:
             raise  # a run that failed is none to repeat
-    if call.recipe and call.save_recipe is not None and not (call.plan_only or call.dry_run):
-        call.recipe.save(call.save_recipe)
+    call.save_recipe()
 
 
 def _run(call: ApplyCall) -> None:
     """Filter one picture or many, show a matrix, or say what would be done."""
     previews = call.plan_only or call.dry_run
-    if call.many.out_dir is not None:
+    if call.out_dir is not None:
         refuse_misfits("many")
         from convcli.cli.batch import run_many
 
@@ -134,13 +118,7 @@ def _run(call: ApplyCall) -> None:
     ):
         from convcli.cli.matrix import show_applied
 
-        show_applied(
-            call.kernels,
-            call.names[0],
-            call.options,
-            call.reading,
-            as_json=call.placing.as_json,
-        )
+        show_applied(call.kernels, call.names[0], call.options, call.reading)
     else:
         if previews:
             refuse_misfits("preview")
@@ -149,8 +127,8 @@ def _run(call: ApplyCall) -> None:
 
 def _call(
     *,
-    kernel: "Kernel | Operator",
-    chain: "tuple[Link, ...]",
+    kernel: OperandValue,
+    chain: tuple[LinkValue, ...],
     times: int,
     names: tuple[str, ...],
     recipe: "Recipe | None",
@@ -161,23 +139,24 @@ def _call(
     """Return what is asked for, with the recipe that goes with it."""
     if recipe is not None:
         names = (str(kernel), *names)
-        _refuse_kernel(names, many=given["many"].out_dir is not None)
+        _refuse_kernel(names, many=given["out_dir"] is not None)
         from convcli.kernels.spec import operand_from
 
         kernel = operand_from(recipe.kernel)
     links = (kernel, *chain)
-    call = ApplyCall(kernels=links * times, names=names, **given)
+    call = ApplyCall(kernels=links * times, names=names, save_recipe=lambda: None, **given)
     # Nobody reads the statistics of a batch, unless each file has its line.
-    collect_stats = call.placing.as_json or not (
-        call.placing.quiet or call.many.out_dir is not None
-    )
+    collect_stats = wants_json() or not (call.placing.quiet or call.out_dir is not None)
     if save_recipe is not None or record:
         from convcli.pipeline.recipe import recipe_of
 
         made = recipe_of(links, times, call.options)
-        saving = replace(call.saving, recipe=str(made)) if record else call.saving
-        call = replace(call, saving=saving, recipe=made, save_recipe=save_recipe)
-    return replace(call, options=replace(call.options, collect_stats=collect_stats))
+        if save_recipe is not None and not (call.plan_only or call.dry_run):
+            call.save_recipe = functools.partial(made.save, save_recipe)
+        if record:
+            call.saving = replace(call.saving, recipe=str(made))
+    call.options = replace(call.options, collect_stats=collect_stats)
+    return call
 
 
 def _refuse_kernel(names: tuple[str, ...], *, many: bool) -> None:
@@ -233,12 +212,7 @@ def _show_plan(call: ApplyCall, source: str, target: str, *, in_blocks: bool) ->
     """Print how a picture would be filtered."""
     if in_blocks:
         tiling = tiling_of(call, source, target)
-        if call.placing.as_json:
-            show_json(tiling.as_dict())
-        else:
-            from convcli.cli.render.report import show_tiling
-
-            show_tiling(tiling, f"{source} → {target}")
+        answer(tiling.as_dict(), "report:show_tiling", tiling, f"{source} → {target}")
         return
     from convcli.pipeline.files import read_first_frame
     from convcli.pipeline.pipeline import plan_pipeline
@@ -246,7 +220,7 @@ def _show_plan(call: ApplyCall, source: str, target: str, *, in_blocks: bool) ->
     header = read_first_frame(source, call.reading).header
     plans, options = plan_pipeline(header, call.kernels, call.options).plans, call.options
     cores = options.jobs or available_cores()
-    show_planned(plans, cores, as_json=call.placing.as_json, mixed=options.mixing)
+    show_planned(plans, cores, options.mixing)
 
 
 # ------------------------------------------------------------------ block by block
@@ -256,15 +230,7 @@ def tiling_of(call: ApplyCall, source: str, target: str) -> "Tiling":
     """Return how a picture would be filtered block by block."""
     from convcli.scale.tiled.run import plan_large
 
-    return plan_large(
-        call.kernels,
-        source,
-        target,
-        call.options,
-        frame=call.reading.frame,
-        planes=call.planes,
-        **fields_of(call.many, "memory", "cluster", "retries"),
-    )
+    return plan_large(call.kernels, source, target, call.options, **call.blocks)
 
 
 def _filter_in_blocks(call: ApplyCall, source: str, target: str) -> "Report":
@@ -274,11 +240,11 @@ def _filter_in_blocks(call: ApplyCall, source: str, target: str) -> "Report":
     from convcli.cli.render.batch import progress_shown
     from convcli.scale.tiled.run import filter_large
 
-    many, placing, started = call.many, call.placing, time.monotonic()
+    placing, started = call.placing, time.monotonic()
     with (
         # Running blocks are written to the end before the output is removed.
         only_one_interrupt(),
-        progress_shown(many.progress, "blocks", silent=placing.is_silent) as show,
+        progress_shown(call.progress, "blocks", silent=placing.is_silent) as show,
     ):
 
         def progress(done: int, total: int, megapixels: float) -> None:
@@ -289,13 +255,12 @@ def _filter_in_blocks(call: ApplyCall, source: str, target: str) -> "Report":
             source,
             target,
             call.options,
-            frame=call.reading.frame,
             max_pixels=call.reading.max_pixels,
             saving=call.saving,
             file_format=placing.kind,
             overwrite=placing.rule("") == "overwrite",
             resume=call.resume,
             progress=progress,
-            planes=call.planes,
-            **fields_of(many, "memory", "cluster", "retries", "timeout"),
+            timeout=call.timeout,
+            **call.blocks,
         )

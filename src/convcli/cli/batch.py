@@ -12,33 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from convcli.batch import places
-from convcli.batch.inputs import (
-    DEFAULT_TEMPLATE,
-    Template,
-    counts_by_suffix,
-    find_inputs,
-    read_list,
-)
-from convcli.batch.inputs import left_out as files_left_out
-from convcli.batch.job import (
-    FAIL,
-    LEAVE_OUT,
-    REPLACE,
-    WRITE,
-    BatchJob,
-    FileJob,
-    FilePreview,
-    Outcome,
-    Status,
-    preview_file,
-)
+from convcli.batch import inputs, places
+from convcli.batch import job as jobs
 from convcli.batch.local import worker_counts
 from convcli.batch.manifest import Manifest
 from convcli.batch.report import Executor, Summary
 from convcli.batch.run import JobList, local_executor, prepared_jobs, run_batch
+from convcli.cli.command import wants_json
 from convcli.cli.ending import stop_at_interrupt
-from convcli.cli.output import STANDARD, show_json, show_planned, warn
+from convcli.cli.output import STANDARD, answer, show_json, show_planned, warn
 from convcli.cli.render.batch import progress_shown, show_previews, show_summary
 from convcli.errors import BatchError, install
 from convcli.images.policy import needs_package
@@ -54,37 +36,37 @@ if TYPE_CHECKING:
     from convcli.scale.tiled.blocks import Tiling
 
 
-def job_of(call: "ApplyCall") -> BatchJob:
+def job_of(call: "ApplyCall") -> jobs.BatchJob:
     """Return what is done to each file."""
     skip = call.placing.rule("error") == "skip"
-    return BatchJob(skip_existing=skip, **call.files)
+    return jobs.BatchJob(skip_existing=skip, **call.files)
 
 
 def run_many(call: "ApplyCall") -> None:
     """Filter many pictures into a folder, or preview that; exit with its status."""
-    many, dry = call.many, call.plan_only or call.dry_run
-    if not many.out_dir:
+    dry = call.plan_only or call.dry_run
+    if not call.out_dir:
         raise click.UsageError("--out-dir: expected the name of a folder, got none")
-    if not call.names and many.files_from is None:
+    if not call.names and call.files_from is None:
         raise click.UsageError("Missing argument 'INPUT'")
     # A batch may run for hours: garbage is collected, unlike for one picture.
     gc.set_threshold(1000)
     job, rule, start = job_of(call), call.placing.rule("error"), time.perf_counter()
-    out_dir = places.place_from(many.out_dir)
-    template = Template(
-        DEFAULT_TEMPLATE if many.template is None else many.template, job.file_format
+    out_dir = places.place_from(call.out_dir)
+    template = inputs.Template(
+        inputs.DEFAULT_TEMPLATE if call.template is None else call.template, job.file_format
     )
     left_out: Counter[str] = Counter()
-    inputs = _inputs(call, out_dir, left_out)
-    files: Iterator[FileJob] = (
-        template.job(source, out_dir, below) for source, below in inputs
+    found = _inputs(call, out_dir, left_out)
+    files: Iterator[jobs.FileJob] = (
+        template.job(source, out_dir, below) for source, below in found
     )
     with ExitStack() as stack:
-        manifest, done = None, iter(list[FileJob]())
-        if many.manifest is not None and (many.retry_failed or not dry):
-            manifest = stack.enter_context(Manifest(many.manifest, _arguments()))
+        manifest, done = None, iter(list[jobs.FileJob]())
+        if call.manifest is not None and (call.retry_failed or not dry):
+            manifest = stack.enter_context(Manifest(call.manifest, _arguments()))
             job, done = replace(job, checksums=True), manifest.done()
-        if many.retry_failed and manifest is not None:
+        if call.retry_failed and manifest is not None:
             files = manifest.failed()
         listing = stack.enter_context(
             prepared_jobs(
@@ -93,8 +75,8 @@ def run_many(call: "ApplyCall") -> None:
                 out_dir,
                 may_exist=rule != "error" or manifest is not None,
                 overwrite=rule == "overwrite",
-                done=() if many.retry_failed else done,
-                memory=many.memory if many.cluster is None else None,
+                done=() if call.retry_failed else done,
+                memory=call.memory if call.cluster is None else None,
                 dry=dry,
             )
         )
@@ -108,18 +90,13 @@ def run_many(call: "ApplyCall") -> None:
         total = len(listing)
     summary.phases = {"list": listed, **summary.phases}
     summary.left_out = left_out
-    _warn(summary)
-    if call.placing.as_json:
-        show_json({"summary": {"files": total, **summary.as_dict()}})
-    elif not call.placing.quiet:
-        show_summary(summary, total, out_dir)
-    _end(summary, total)
+    _end(call, summary, total, out_dir)
 
 
 def _run(
-    call: "ApplyCall", job: BatchJob, listing: JobList, manifest: Manifest | None
+    call: "ApplyCall", job: jobs.BatchJob, listing: JobList, manifest: Manifest | None
 ) -> Summary:
-    many, total = call.many, len(listing)
+    total = len(listing)
     executor = _executor(call, job, total)
     interrupted = False
 
@@ -129,65 +106,63 @@ def _run(
         executor.stop()
 
     with (
-        progress_shown(many.progress, "files", silent=call.placing.is_silent) as show,
+        progress_shown(call.progress, "files", silent=call.placing.is_silent) as show,
         stop_at_interrupt(stop),
     ):
         show(Summary(), total)
 
-        def show_outcome(outcome: Outcome, summary: Summary) -> None:
+        def show_outcome(outcome: jobs.Outcome, summary: Summary) -> None:
             show(summary, total)
-            if manifest is not None and outcome.status is not Status.SKIPPED:
+            if manifest is not None and outcome.status is not jobs.Status.SKIPPED:
                 manifest.add(outcome)
-            if call.placing.as_json:
+            if wants_json():
                 show_json(outcome.as_dict())
 
-        summary = run_batch(executor, job, listing, show_outcome, fail_fast=many.fail_fast)
+        summary = run_batch(executor, job, listing, show_outcome, fail_fast=call.fail_fast)
     summary.interrupted = interrupted
     return summary
 
 
-def _executor(call: "ApplyCall", job: BatchJob, files: int) -> Executor:
-    many = call.many
-    if many.cluster is not None:
+def _executor(call: "ApplyCall", job: jobs.BatchJob, files: int) -> Executor:
+    if call.cluster is not None:
         from convcli.scale.cluster import DaskExecutor
 
         def tell(dashboard: str) -> None:
             if sys.stderr.isatty() and not call.placing.quiet:
                 click.echo(f"Dask's dashboard: {dashboard}", err=True)
 
-        return DaskExecutor(many.cluster, many.retries, many.memory, many.timeout, tell)
-    jobs, cores = job.options.jobs, available_cores()
-    if jobs is not None and jobs > cores:
-        warn([f"--jobs {jobs}: this process may use {counted(cores, 'core')}, no more"])
-    return local_executor(job, files, many.memory)
+        return DaskExecutor(call.cluster, call.retries, call.memory, call.timeout, tell)
+    wanted, cores = job.options.jobs, available_cores()
+    if wanted is not None and wanted > cores:
+        warn([f"--jobs {wanted}: this process may use {counted(cores, 'core')}, no more"])
+    return local_executor(job, files, call.memory)
 
 
 def _inputs(
     call: "ApplyCall", out_dir: str, left_out: Counter[str]
 ) -> Iterator[tuple[str, str]]:
-    many = call.many
-    yield from find_inputs(
+    yield from inputs.find_inputs(
         call.names,
         call.reading.takes,
-        recursive=many.recursive,
+        recursive=call.recursive,
         excluded=out_dir,
         left_out=left_out,
     )
-    if many.files_from is None:
+    if call.files_from is None:
         return
-    if many.files_from == STANDARD and sys.stdin.isatty():
+    if call.files_from == STANDARD and sys.stdin.isatty():
         raise click.UsageError(
             "--files-from is - but standard input is a terminal: use a pipe or a file"
         )
     try:
-        stream: Any = click.open_file(many.files_from, "rb")
+        stream: Any = click.open_file(call.files_from, "rb")
     except OSError as error:
         raise BatchError(
-            f"{many.files_from}: the list cannot be read: {error.strerror}: name a file with a "
+            f"{call.files_from}: the list cannot be read: {error.strerror}: name a file with a "
             "name a line"
         ) from None
     with stream:
-        yield from zip(read_list(stream), itertools.repeat(""))
+        yield from zip(inputs.read_list(stream), itertools.repeat(""))
 
 
 # ------------------------------------------------------------------ --dry-run and --plan
@@ -197,48 +172,51 @@ def show_one(call: "ApplyCall", source: str, target: str, tiling: "Tiling | None
     """Show what would be done with one picture; `tiling` is of one that is cut into blocks."""
     threads = call.options.jobs or available_cores()
     if tiling is None:
-        preview = preview_file(job_of(call), FileJob(source, target))
+        preview = jobs.preview_file(job_of(call), jobs.FileJob(source, target))
     else:
         threads = 1  # for each block
-        preview = FilePreview(
+        preview = jobs.FilePreview(
             source=source,
             target=target,
-            action=REPLACE if is_there(target) else WRITE,
+            action=jobs.REPLACE if is_there(target) else jobs.WRITE,
             memory=tiling.memory_bytes,
             plans=tiling.plans,
         )
     reason = "" if target == STANDARD else unwritable(first_output(target))
-    if reason and preview.action in (WRITE, REPLACE):
+    if reason and preview.action in (jobs.WRITE, jobs.REPLACE):
         reason = f"{target} {reason}"
-        preview = replace(preview, action=FAIL, reason=reason, memory=0, plans=())
+        preview = replace(preview, action=jobs.FAIL, reason=reason, memory=0, plans=())
     _show(call, [preview], 1, threads)
 
 
-def _show_many(call: "ApplyCall", job: BatchJob, jobs: JobList, out_dir: str) -> None:
+def _show_many(call: "ApplyCall", job: jobs.BatchJob, listing: JobList, out_dir: str) -> None:
     """Show what would be done with the files of a batch, or the plan of the first."""
-    workers, threads = worker_counts(len(jobs), job.options.jobs)
-    limit = call.many.memory if call.many.cluster is None else None
+    workers, threads = worker_counts(len(listing), job.options.jobs)
+    limit = call.memory if call.cluster is None else None
     job = job.with_limits(threads, limit)
-    previews = (preview_file(job, each) for each in jobs)
+    previews = (jobs.preview_file(job, each) for each in listing)
     if call.plan_only:
         plans = next((each.plans for each in previews if each.plans), None)
         if plans is None:
             raise click.ClickException(f"{out_dir}: expected a picture to plan for, got none")
-        show_planned(plans, threads, as_json=call.placing.as_json)
+        show_planned(plans, threads)
         return
-    recursive = call.many.recursive
-    found = files_left_out(call.names, job.reading.takes, recursive=recursive, excluded=out_dir)
+    recursive = call.recursive
+    found = inputs.left_out(
+        call.names, job.reading.takes, recursive=recursive, excluded=out_dir
+    )
     others = (
-        FilePreview(source=place, action=LEAVE_OUT, reason=reason) for place, reason in found
+        jobs.FilePreview(source=place, action=jobs.LEAVE_OUT, reason=reason)
+        for place, reason in found
     )
     _show(call, itertools.chain(previews, others), workers, threads)
 
 
 def _show(
-    call: "ApplyCall", previews: Iterable[FilePreview], workers: int, threads: int
+    call: "ApplyCall", previews: Iterable[jobs.FilePreview], workers: int, threads: int
 ) -> None:
     """Show previews; leave the command with the status that a run would have."""
-    kept: list[FilePreview] = []
+    kept: list[jobs.FilePreview] = []
     memories: list[int] = []
     counts: Counter[str] = Counter()
     plans: Sequence[Plan] = ()
@@ -246,38 +224,34 @@ def _show(
         counts[preview.action] += 1
         memories = heapq.nlargest(workers, (*memories, preview.memory))
         plans = plans or preview.plans
-        if call.placing.as_json:
+        if wants_json():
             show_json(preview.as_dict())
         else:
             kept.append(preview)
-    memory = min(sum(memories), call.many.memory or sum(memories))
-    if call.placing.as_json:
-        plan = [each.as_dict(threads) for each in plans]
-        named = {action.replace(" ", "_"): count for action, count in counts.items()}
-        show_json({"summary": {**named, "memory_bytes": memory, "plan": plan}})
-    elif not call.placing.quiet:
-        from convcli.cli.render.report import show_plans
-
-        show_previews(kept, memory, workers)
-        show_plans(plans, threads)
-    click.get_current_context().exit(int(counts[FAIL] > 0))
+    memory = min(sum(memories), call.memory or sum(memories))
+    plan = [each.as_dict(threads) for each in plans]
+    named = {action.replace(" ", "_"): count for action, count in counts.items()}
+    document = {"summary": {**named, "memory_bytes": memory, "plan": plan}}
+    quiet = call.placing.quiet
+    answer(document, show_previews, kept, memory, workers, plans, threads, quiet=quiet)
+    click.get_current_context().exit(int(counts[jobs.FAIL] > 0))
 
 
 # ------------------------------------------------------------------ the end
 
 
-def _warn(summary: Summary) -> None:
+def _end(call: "ApplyCall", summary: Summary, total: int, out_dir: str) -> None:
+    """Say how a batch ended; leave the command with its status."""
     warn(summary.notices)
     unread = Counter({s: n for s, n in summary.left_out.items() if needs_package(s)})
     if unread:
-        warn([f"left out: {counts_by_suffix(unread)}: {install('formats')} reads them"])
+        warn([f"left out: {inputs.counts_by_suffix(unread)}: {install('formats')} reads them"])
     warn(
         f"{files:,} file{'s' * (files > 1)}: {text}" for text, files in summary.warnings.items()
     )
-
-
-def _end(summary: Summary, total: int) -> None:
-    failed = summary.counts[Status.FAILED]
+    document = {"summary": {"files": total, **summary.as_dict()}}
+    answer(document, show_summary, summary, total, out_dir, quiet=call.placing.quiet)
+    failed = summary.counts[jobs.Status.FAILED]
     if failed and not summary.interrupted:
         first = summary.failures[0]
         raise click.ClickException(

@@ -64,6 +64,11 @@ class Option(click.Option):
         self.opts = opts
         return record
 
+    def get_help_extra(self, ctx: click.Context) -> Any:
+        """Return what stands in brackets behind the text: the default and the limits."""
+        limits = getattr(self.type, "limits", "")
+        return {**super().get_help_extra(ctx), **({"range": limits} if limits else {})}
+
     def get_error_hint(self, ctx: click.Context | None) -> str:
         """Return how errors call it: by the forms that the help page names."""
         return " / ".join(repr(form) for form in self._named_forms())
@@ -140,6 +145,7 @@ class Command(click.Command):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; each group of options comes to it as one value."""
+        ctx.meta[_JSON] = ctx.params.pop("as_json", False)
         if typed("layout") and not ctx.meta.get(BANK):
             raise click.UsageError(
                 "--layout is for filter banks, and no kernel is one: drop it"
@@ -192,6 +198,14 @@ def _write_in_a_line(formatter: click.HelpFormatter, forms: str, text: str) -> N
 
 # ------------------------------------------------------------------ the command that runs
 
+_JSON = "convcli.json"
+"""The key under which a run remembers whether its result is printed as JSON."""
+
+
+def wants_json() -> bool:
+    """Tell whether the running command has ``--json``."""
+    return bool(click.get_current_context().meta[_JSON])
+
 
 def typed(*names: str) -> list[str]:
     """Return which of the running command's parameters stand on its command line.
@@ -209,6 +223,12 @@ def flags() -> dict[str, str]:
     return {each.name or "": max(each.opts, key=len) for each in command.params}
 
 
+def refuse(names: str, reason: str) -> None:
+    """Refuse some options on the command line: the first of them is named before the reason."""
+    if given := typed(*names.split()):
+        raise click.UsageError(f"{flags()[given[0]]}{reason}")
+
+
 def check_use(chosen: str, takes: dict[str, set[str]]) -> None:
     """Refuse options on the command line that have no use beside the `chosen` one.
 
@@ -219,13 +239,9 @@ def check_use(chosen: str, takes: dict[str, set[str]]) -> None:
     known = {*takes}.union(*takes.values()) - {"", chosen}
     for name in typed(*sorted(known - takes[chosen])):
         if chosen:
-            raise click.UsageError(
-                f"{forms[name]}: {forms[chosen]} has no use for it: drop one of them"
-            )
+            refuse(name, f": {forms[chosen]} has no use for it: drop one of them")
         users = " or ".join(forms[user] for user in takes if name in takes[user])
-        raise click.UsageError(
-            f"{forms[name]} belongs to {users}: add that, or drop {forms[name]}"
-        )
+        refuse(name, f" belongs to {users}: add that, or drop {forms[name]}")
 
 
 @contextlib.contextmanager

@@ -1,22 +1,20 @@
 """`convcli conv1d`: convolution outside images."""
 
+import functools
 import sys
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from convcli.choices import Overlap
-from convcli.cli.command import subcommand
+from convcli.cli.command import subcommand, wants_json
 from convcli.cli.options import json_option, own_options
-from convcli.cli.output import show_json
-from convcli.cli.types import EnumType, whole
+from convcli.cli.output import answer
+from convcli.cli.types import one_of
 
 if TYPE_CHECKING:
     from convcli.lessons.sequences import Number
-
-Reading: TypeAlias = Literal["sequence", "digits", "dice", "polynomial"]
-"""What the two arguments are."""
 
 
 @subcommand(
@@ -29,33 +27,22 @@ Reading: TypeAlias = Literal["sequence", "digits", "dice", "polynomial"]
 @own_options(
     """
 Reading
---as reading =sequence    What A and B are: coefficients with the constant first, whole numbers,
-                          dice (6 is a fair one with 6 faces; or the probabilities of the faces
-                          1, 2, …).
---mode =full              Which part of the result: all, as long as the longer, or where both
-                          overlap.
---method =auto            How to compute it; both are exact.
---total                   With --as dice: colour only the ways to roll this total.
+--as reading [sequence|digits|dice|polynomial] =sequence
+              What A and B are: coefficients with the constant first, whole numbers, dice (6 is
+              a fair one with 6 faces; or the probabilities of the faces 1, 2, …).
+--mode =full  Which part of the result: all, as long as the longer, or where both overlap.
+--method [auto|direct|fft] =auto
+              How to compute it; both are exact.
+--total 2..   With --as dice: colour only the ways to roll this total.
 
 Output
---quiet                   Print the bare result.
+--quiet       Print the bare result.
 """,
-    reading=click.Choice(get_args(Reading)),
-    mode=EnumType(Overlap),
-    method=click.Choice(("auto", "direct", "fft")),
-    total=whole(2),
+    mode=one_of(Overlap),
 )
 @json_option
 def command(
-    *,
-    a: str,
-    b: str,
-    reading: Reading,
-    mode: Overlap,
-    method: str,
-    total: int | None,
-    quiet: bool,
-    as_json: bool,
+    *, a: str, b: str, reading: str, mode: Overlap, method: str, total: int | None, quiet: bool
 ) -> None:
     """Convolve the sequences A and B: multiply each pair, and sum along the diagonals.
 
@@ -90,16 +77,13 @@ def command(
     places = places_kept((len(left), len(right)), mode)
     result = convolve_exactly(left, right, fft=fft)[places.start : places.stop]
     with digits_unlimited():
-        if as_json:
-            show_json(_document(left, right, result, reading))
-        elif quiet:
+        if quiet and not wants_json():
             click.echo(_bare(result, reading))
-        else:
-            from convcli.cli.render.sequences import show_convolution
-
-            sums = dict(zip(places, result, strict=True))
-            by_fft = method == "fft"
-            show_convolution(left, right, sums, reading, total=total, by_fft=by_fft)
+            return
+        document = functools.partial(_document, left, right, result, reading)
+        sums, by_fft = dict(zip(places, result, strict=True)), method == "fft"
+        numbers = (left, right, sums, reading)
+        answer(document, "sequences:show_convolution", *numbers, total=total, by_fft=by_fft)
 
 
 def _text(argument: str) -> str:
@@ -121,7 +105,7 @@ def _text(argument: str) -> str:
         ) from None
 
 
-def _bare(result: "list[Number]", reading: Reading) -> str:
+def _bare(result: "list[Number]", reading: str) -> str:
     from convcli.lessons.sequences import carried, polynomial
 
     if reading == "digits":
@@ -132,7 +116,7 @@ def _bare(result: "list[Number]", reading: Reading) -> str:
 
 
 def _document(
-    left: Sequence[Any], right: Sequence[Any], result: "list[Number]", reading: Reading
+    left: Sequence[Any], right: Sequence[Any], result: "list[Number]", reading: str
 ) -> dict[str, Any]:
     from convcli.lessons.sequences import carried, cheaper_by_fft, operations
 

@@ -1,12 +1,15 @@
-"""How the program ends: signals, closed pipes, and text that is safe for a terminal."""
+"""How the program ends: signals, closed pipes, and text that fits a terminal."""
 
 import contextlib
 import os
+import re
 import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
 from types import FrameType
+
+import click
 
 INTERRUPTED = 130
 TERMINATED = 143
@@ -104,3 +107,45 @@ def shortened(line: str) -> str:
     if len(line) <= _LONGEST:
         return line
     return f"{line[: _LONGEST - _TAIL]} … {line[-_TAIL:]}"
+
+
+def say(*lines: str) -> None:
+    """Print running text: wrapped in a terminal, unchanged in a pipe."""
+    text = "\n".join(lines)
+    if sys.stdout.isatty():
+        import shutil
+
+        room = shutil.get_terminal_size().columns
+        text = "\n".join(part for line in text.split("\n") for part in wrapped(line, room))
+    click.echo(text)
+
+
+_BREAK = r"(?<=[^=+·-] )(?=\S)|(?<=,)(?=[a-z])|(?<=[a-z]-)(?=[a-z]{3})"
+"""Where a cell may be broken: at a space, but not within "+ 5"; between the settings of a
+layer, ``conv:64,k3``; behind a hyphen that joins words."""
+
+
+def wrapped(cell: str, width: int) -> list[str]:
+    """Return the lines of a cell, all with its indentation; words are never broken.
+
+    >>> wrapped("  conv:512,k3,s2,p1", 14)
+    ['  conv:512,k3,', '  s2,p1']
+    >>> wrapped("(3·3·64+1)·64 = 36,928", 20)
+    ['(3·3·64+1)·64', '= 36,928']
+    """
+    if cell_length(cell) <= width:
+        return [cell.rstrip()]
+    indent = cell[: len(cell) - len(cell.lstrip())]
+    lines = [indent]
+    for piece in re.split(_BREAK, cell.lstrip()):
+        if lines[-1] != indent and cell_length(lines[-1] + piece.rstrip()) > width:
+            lines.append(indent)
+        lines[-1] += piece
+    return [line.rstrip() for line in lines]
+
+
+def cell_length(text: str) -> int:
+    """Return how many columns of a terminal a text takes; its style takes none."""
+    from rich.cells import cell_len
+
+    return cell_len(click.unstyle(text))

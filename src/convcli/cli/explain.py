@@ -10,60 +10,44 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from convcli.cli.command import subcommand
-from convcli.cli.options import (
-    frame_options,
-    json_option,
-    own_options,
-    window_options,
-    with_options,
-)
-from convcli.cli.output import scratch_file, show_file, show_json
-from convcli.cli.types import OPERAND, POINT, whole
+from convcli.cli.command import subcommand, wants_json
+from convcli.cli.options import WINDOW, own_options, picture_options, with_options
+from convcli.cli.output import answer, scratch_file, show_file
+from convcli.cli.types import OPERAND, FrameReader, OperandValue, OptionsValue
 from convcli.geometry.window import Pair
 
 if TYPE_CHECKING:
     from convcli.images.picture import Frame
-    from convcli.images.policy import ReadPolicy
-    from convcli.kernels.kernel import Kernel
-    from convcli.kernels.operator import Operator
     from convcli.lessons.explain import Explanation
     from convcli.lessons.explain.explain import Explainer
-    from convcli.pipeline.options import Options
 
 
 @subcommand("explain", short_help="Take one output pixel apart.")
 @click.argument("kernel", type=OPERAND)
 @click.argument("image", type=click.Path(allow_dash=True))
 @click.argument("target", metavar="[OUTPUT]", required=False, type=click.Path())
-@own_options(
-    """
+@own_options("""
 Output
---at      The pixel of the output: X columns from the left, Y rows from the top.
+--at X,Y  The pixel of the output: X columns from the left, Y rows from the top.
 --step    Step from pixel to pixel with the arrow keys, in a terminal; Tab shows the next
           channel, Enter or q ends. It starts at --at, or in the middle.
-""",
-    at=POINT,
+""")
+@with_options(
+    *WINDOW, "transposed", "output_padding", "combine", "bias", "flip", "layout", "gray"
 )
-@window_options
-@with_options("transposed", "output_padding", "combine", "bias", "flip", "layout", "gray")
 @with_options("range", "alpha")
-@own_options(
-    """
+@own_options("""
 Pixels
---channel     Only this output channel, counted from 0 (for a bank 0 unless given).
+--channel 0..  Only this output channel, counted from 0 (for a bank 0 unless given).
 
 Output
---png FILE    Draw it as a picture.
---show        Show that picture in the terminal.
-""",
-    channel=whole(0),
-)
-@frame_options
-@json_option
+--png FILE     Draw it as a picture.
+--show         Show that picture in the terminal.
+""")
+@picture_options
 def command(
     *,
-    kernel: "Kernel | Operator",
+    kernel: OperandValue,
     image: str,
     target: str | None,
     at: Pair | None,
@@ -71,9 +55,8 @@ def command(
     channel: int | None,
     png: str | None,
     show: bool,
-    as_json: bool,
-    options: "Options",
-    reading: "ReadPolicy",
+    options: OptionsValue,
+    read: FrameReader,
 ) -> None:
     """Show how KERNEL makes one output pixel of IMAGE: patch, products, sum, value.
 
@@ -92,9 +75,8 @@ def command(
     from convcli.images.formats import is_matrix_name
     from convcli.lessons.explain.drawing import draw_explanations
     from convcli.lessons.explain.explain import Explainer, first_channels
-    from convcli.pipeline.files import read_first_frame
 
-    _check_place(at, step=step, has_other=as_json or show or bool(png or target))
+    _check_place(at, step=step, has_other=wants_json() or show or bool(png or target))
     numbers = target is not None and is_matrix_name(target)
     if png and target and not numbers:
         raise click.UsageError(f"OUTPUT is given twice ({target}, {png}): leave one out")
@@ -103,7 +85,7 @@ def command(
     if drawn is not None:
         check_canvas_target(drawn)
     channels = first_channels(kernel) if channel is None else [channel]
-    picture = read_first_frame(image, reading)
+    picture = read(image)
     explainer = Explainer(kernel, picture, options)
     place = at or (explainer.shape[0] // 2, explainer.shape[1] // 2)
     found = explainer.at(place, channels)
@@ -117,13 +99,7 @@ def command(
         write_canvas(draw_explanations(found), drawn)
         if show:
             show_file(drawn)
-    if as_json:
-        show_json(document)
-        return
-    from convcli.cli.render.grids import show_explanation
-
-    for one in found:
-        show_explanation(one, kernel.name)
+    answer(document, "grids:show_explanations", found, kernel.name)
 
 
 def _write_numbers(found: "list[Explanation]", document: dict[str, Any], target: str) -> None:

@@ -1,26 +1,14 @@
 """`convcli explore`: one page for a browser, in which a kernel slides over a picture."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from convcli.cli.command import subcommand
-from convcli.cli.options import (
-    frame_options,
-    json_option,
-    own_options,
-    window_options,
-    with_options,
-)
-from convcli.cli.output import STANDARD, refuse_terminals, say, show_json
-from convcli.cli.types import OPERAND
-
-if TYPE_CHECKING:
-    from convcli.images.policy import ReadPolicy
-    from convcli.kernels.kernel import Kernel
-    from convcli.kernels.operator import Operator
-    from convcli.pipeline.options import Options
+from convcli.cli.ending import say
+from convcli.cli.options import WINDOW, own_options, picture_options, with_options
+from convcli.cli.output import STANDARD, answer, refuse_terminals
+from convcli.cli.types import OPERAND, FrameReader, OperandValue, OptionsValue
 
 _PAGE = "explore.html"
 
@@ -31,24 +19,21 @@ _PAGE = "explore.html"
 @own_options(
     f"""
 Output
---output PAGE    The page, .html; {_PAGE} unless given, which must not exist yet.
---quiet          Print no report.
+--output PAGE  The page, .html; {_PAGE} unless given, which must not exist yet.
+--quiet        Print no report.
 """,
     output={"type": click.Path(allow_dash=True), "allow_from_autoenv": False},
 )
-@window_options
-@with_options("combine", "bias", "flip", "layout", "gray", "range")
-@frame_options
-@json_option
+@with_options(*WINDOW, "combine", "bias", "flip", "layout", "gray", "range")
+@picture_options
 def command(
     *,
-    kernel: "Kernel | Operator",
+    kernel: OperandValue,
     image: str,
     output: str | None,
     quiet: bool,
-    as_json: bool,
-    options: "Options",
-    reading: "ReadPolicy",
+    options: OptionsValue,
+    read: FrameReader,
 ) -> None:
     """Make one web page with IMAGE, KERNEL and the output, and all numbers between them.
 
@@ -63,7 +48,6 @@ def command(
     """
     from convcli.errors import OptionError
     from convcli.lessons.explore import explorer_of
-    from convcli.pipeline.files import read_first_frame
 
     refuse_terminals(image, output)
     if output is None and Path(_PAGE).exists():
@@ -71,13 +55,12 @@ def command(
     target = output or _PAGE
     if target != STANDARD and not target.lower().endswith((".html", ".htm")):
         raise OptionError(f"{target}: expected a page that ends in .html: name one")
-    frame = read_first_frame(image, reading)
+    frame = read(image)
     page = explorer_of(kernel, frame, options, image)
     if target == STANDARD:
         click.echo(page.html.encode(), nl=False)
         return
     page.save(target)
-    if as_json:
-        show_json({"target": target, "bytes": len(page.html.encode())})
-    elif not quiet:
-        say(f"{target}: {frame.shape[1]} × {frame.shape[0]} px; open it in a browser")
+    document = {"target": target, "bytes": len(page.html.encode())}
+    line = f"{target}: {frame.shape[1]} × {frame.shape[0]} px; open it in a browser"
+    answer(document, say, line, quiet=quiet)

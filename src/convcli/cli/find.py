@@ -1,17 +1,11 @@
 """`convcli find`: where a kernel answers most strongly."""
 
-from typing import TYPE_CHECKING
-
 import click
 
 from convcli.cli.command import subcommand
-from convcli.cli.options import frame_options, json_option, own_options, with_options
-from convcli.cli.output import show_frames, show_json
-from convcli.cli.types import KERNEL, whole
-
-if TYPE_CHECKING:
-    from convcli.images.policy import ReadPolicy
-    from convcli.kernels.kernel import Kernel
+from convcli.cli.options import own_options, picture_options, with_options
+from convcli.cli.output import answer, show_frames
+from convcli.cli.types import KERNEL, FrameReader, KernelValue
 
 
 @subcommand("find", short_help="Find where a pattern appears.")
@@ -21,29 +15,26 @@ if TYPE_CHECKING:
 @own_options(
     """
 Matches
---top N =5      How many places at most.
---normalized    Score from -1 to 1, whatever the brightness and contrast (normalised
-                cross-correlation).
+--top 1.. =5  How many places at most.
+--normalized  Score from -1 to 1, whatever the brightness and contrast (normalised
+              cross-correlation).
 
 Output
---mark FILE     Write the picture with the places framed and numbered.
---show          Show before and after in the terminal.
+--mark FILE   Write the picture with the places framed and numbered.
+--show        Show before and after in the terminal.
 """,
-    top=whole(1),
     mark=click.Path(dir_okay=False),
 )
-@frame_options
-@json_option
+@picture_options
 def command(
     *,
-    kernel: "Kernel",
+    kernel: KernelValue,
     source: str,
     top: int,
     normalized: bool,
     mark: str | None,
     show: bool,
-    as_json: bool,
-    reading: "ReadPolicy",
+    read: FrameReader,
 ) -> None:
     """Find the places of IMAGE where KERNEL answers most strongly.
 
@@ -58,10 +49,9 @@ def command(
     """
     from convcli.images.formats import format_for
     from convcli.lessons.find import find_matches
-    from convcli.pipeline.files import read_first_frame
 
     file_format = format_for(mark) if mark else ""
-    frame = read_first_frame(source, reading)
+    frame = read(source)
     matches = find_matches(frame, kernel, top=top, normalized=normalized)
     if mark or show:
         from convcli.images.figures import marked
@@ -73,11 +63,6 @@ def command(
             write_frame(drawn, mark, file_format)
         if show:
             show_frames(frame, drawn)
-    if as_json:
-        found = [match.as_dict() for match in matches]
-        document = {"source": source, "kernel": kernel.name, "normalized": normalized}
-        show_json({**document, "matches": found})
-        return
-    from convcli.cli.render.kernels import show_matches
-
-    show_matches(f"{kernel.name} in {source}", matches)
+    document = {"source": source, "kernel": kernel.name, "normalized": normalized}
+    document["matches"] = [match.as_dict() for match in matches]
+    answer(document, "kernels:show_matches", f"{kernel.name} in {source}", matches)

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -9,14 +10,12 @@ import click
 from convcli.choices import EXPORTED
 from convcli.cli.command import subcommand
 from convcli.cli.options import json_option, own_options, with_options
-from convcli.cli.output import scratch_file, show_file, show_json
-from convcli.cli.types import READABLE
+from convcli.cli.output import answer, scratch_file, show_file
+from convcli.cli.types import READABLE, OperandValue, ReadableValue
 from convcli.values import fields_of
 
 if TYPE_CHECKING:
-    from convcli.kernels.formats.read import Archive
     from convcli.kernels.kernel import Kernel
-    from convcli.kernels.operator import Operator
 
 
 @subcommand("kernels", short_help="List the kernels, or read one.")
@@ -25,12 +24,12 @@ if TYPE_CHECKING:
 @own_options(
     """
 Output
---png FILE          Draw the kernel and what can be read from it.
---export            Write the kernel for another program.
---output -o FILE    Where --export writes to. [default: standard output]
---long              List sizes, sums and uses, too.
---show              Show that drawing in the terminal.
---schema            Print the JSON Schema of kernels as JSON.
+--png FILE        Draw the kernel and what can be read from it.
+--export          Write the kernel for another program.
+--output -o FILE  Where --export writes to. [default: standard output]
+--long            List sizes, sums and uses, too.
+--show            Show that drawing in the terminal.
+--schema          Print the JSON Schema of kernels as JSON.
 """,
     png=click.Path(dir_okay=False),
     export=click.Choice(EXPORTED),
@@ -39,14 +38,13 @@ Output
 @json_option
 def command(
     *,
-    subject: "Kernel | Operator | Archive | None",
+    subject: "ReadableValue | None",
     png: str | None,
     export: str | None,
     output: str,
     long: bool,
     show: bool,
     schema: bool,
-    as_json: bool,
 ) -> None:
     """List all named kernels, or read one: grid, sum, rank, range, frequencies.
 
@@ -78,28 +76,13 @@ def command(
         draw_kernel(_operand(subject, "--show" if png is None else "--png"), drawn)
         if show:
             show_file(drawn)
-    elif as_json:
-        show_json(_document(subject))
+    elif subject is None:
+        answer(_catalogue, f"kernels:{'show_catalogue' if long else 'show_names'}")
     else:
-        _show(subject, long=long)
+        answer(*_document(subject), subject)
 
 
-def _show(subject: "Kernel | Operator | Archive | None", *, long: bool) -> None:
-    from convcli.cli.render import kernels as render
-    from convcli.kernels.formats.read import Archive
-    from convcli.kernels.operator import Operator
-
-    if subject is None:
-        (render.show_catalogue if long else render.show_names)()
-    elif isinstance(subject, Archive):
-        render.show_tensors(subject)
-    elif isinstance(subject, Operator):
-        render.show_operator(subject)
-    else:
-        render.show_kernel(subject)
-
-
-def _operand(subject: "Kernel | Operator | Archive | None", name: str) -> "Kernel | Operator":
+def _operand(subject: "ReadableValue | None", name: str) -> OperandValue:
     from convcli.kernels.formats.read import Archive
 
     if subject is None:
@@ -109,7 +92,7 @@ def _operand(subject: "Kernel | Operator | Archive | None", name: str) -> "Kerne
     return subject
 
 
-def _export(operand: "Kernel | Operator", form: str, output: str) -> None:
+def _export(operand: OperandValue, form: str, output: str) -> None:
     from convcli.kernels.formats.read import export
     from convcli.kernels.operator import Operator
     from convcli.storage.atomic import replacing
@@ -127,21 +110,21 @@ def _export(operand: "Kernel | Operator", form: str, output: str) -> None:
     click.echo(data, nl=False)
 
 
-def _document(subject: "Kernel | Operator | Archive | None") -> Any:
+def _document(subject: ReadableValue) -> tuple[Callable[[], Any], str]:
+    """Return what makes the document of a kernel, or of several, and what shows it."""
     from convcli.kernels.formats.read import Archive
     from convcli.kernels.operator import Operator
 
-    if subject is None:
-        return _catalogue()
     if isinstance(subject, Archive):
-        return subject.tensors
-    if isinstance(subject, Operator):
-        return {
-            **fields_of(subject, "name", "description"),
-            "combine": subject.combine.value,
-            "kernels": [_read(kernel) for kernel in subject.kernels],
-        }
-    return _read(subject)
+        return (lambda: subject.tensors), "kernels:show_tensors"
+    if not isinstance(subject, Operator):
+        return (lambda: _read(subject)), "kernels:show_kernel"
+    operator = {
+        **fields_of(subject, "name", "description"),
+        "combine": subject.combine.value,
+    }
+    kernels = subject.kernels
+    return (lambda: {**operator, "kernels": [*map(_read, kernels)]}), "kernels:show_operator"
 
 
 def _catalogue() -> list[dict[str, Any]]:

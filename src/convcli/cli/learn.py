@@ -3,20 +3,16 @@
 import contextlib
 import sys
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+from typing import Any
 
 import click
 
 from convcli.choices import LearningMethod, Sharing
-from convcli.cli.command import subcommand, typed
-from convcli.cli.options import frame_options, json_option, own_options
-from convcli.cli.output import refuse_terminals, show_json, warn
-from convcli.cli.types import FINITE, KERNEL, POINT, whole
+from convcli.cli.command import refuse, subcommand
+from convcli.cli.options import own_options, picture_options
+from convcli.cli.output import answer, refuse_terminals, warn
+from convcli.cli.types import FrameReader, one_of
 from convcli.geometry.window import Pair
-
-if TYPE_CHECKING:
-    from convcli.images.policy import ReadPolicy
-    from convcli.kernels.kernel import Kernel
 
 
 @subcommand("learn", short_help="Find the kernel that turns one picture into another.")
@@ -25,41 +21,34 @@ if TYPE_CHECKING:
 @own_options(
     """
 Kernel
---kernel-size =3    Rows and columns of the kernel.
---gray              Make both pictures grey first.
---per-channel       A kernel of its own for each colour channel, not one for all.
---mix               A filter bank: each output channel looks at all input channels.
+--kernel-size =3          Rows and columns of the kernel.
+--gray                    Make both pictures grey first.
+--per-channel             A kernel of its own for each colour channel, not one for all.
+--mix                     A filter bank: each output channel looks at all input channels.
 
 Output
---output -o FILE    Write the kernel as JSON, for apply.
---quiet             Print no report (warnings and errors stay).
+--output -o FILE          Write the kernel as JSON, for apply.
+--quiet                   Print no report (warnings and errors stay).
 
 Method
---method =lstsq     Solve the normal equations, or learn by gradient descent.
---steps =4000       Steps of the descent.
---seed =0           Seed of the crops that the descent looks at.
+--method =lstsq           Solve the normal equations, or learn by gradient descent.
+--steps 1..1000000 =4000  Steps of the descent.
+--seed 0.. =0             Seed of the crops that the descent looks at.
 
 Output
---history FILE      Write the loss of the descent as JSON.
+--history FILE            Write the loss of the descent as JSON.
 
 One step
---show-step         Show one step of gradient descent in numbers, on a small grey crop of 0 to
-                    1.
---start             Kernel before the step; box unless given.
---rate =0.01        Learning rate.
---at                The middle of the crop; the picture's middle.
---cells =5          Rows of the crop.
+--show-step               Show one step of gradient descent in numbers, on a small grey crop of
+                          0 to 1.
+--start KERNEL            Kernel before the step; box unless given.
+--rate NUMBER =0.01       Learning rate.
+--at X,Y                  The middle of the crop; the picture's middle.
+--cells 1..16 =5          Rows of the crop.
 """,
-    method=click.Choice([method.value for method in LearningMethod]),
-    steps=whole(1, 1_000_000),
-    seed=whole(0),
-    start=KERNEL,
-    rate=FINITE,
-    at=POINT,
-    cells=whole(1, 16),
+    method=one_of(LearningMethod),
 )
-@frame_options
-@json_option
+@picture_options
 def command(
     *,
     source: str,
@@ -69,18 +58,14 @@ def command(
     per_channel: bool,
     mix: bool,
     output: str | None,
-    method: str,
+    method: LearningMethod,
     steps: int,
     seed: int,
     history: str | None,
     show_step: bool,
-    start: "Kernel | None",
-    rate: float,
-    at: Pair | None,
-    cells: int,
     quiet: bool,
-    as_json: bool,
-    reading: "ReadPolicy",
+    read: FrameReader,
+    **step_settings: Any,
 ) -> None:
     """Find the kernel and the bias that turn INPUT into TARGET.
 
@@ -97,63 +82,50 @@ def command(
     from convcli.lessons.learning.descent import Schedule
     from convcli.lessons.learning.learn import kernel_document, learn_task
     from convcli.lessons.pictures import write_json
-    from convcli.pipeline.files import read_first_frame
 
     if per_channel + mix + gray > 1:
         raise click.UsageError("--gray, --per-channel and --mix exclude each other: give one")
-    _check_use(method, history, show_step=show_step)
+    _check_use(history, sgd=method is LearningMethod.SGD, show_step=show_step)
     _refuse_inputs((source, target), output, history)
     refuse_terminals(source, None)
     sharing = Sharing.MIX if mix else Sharing.CHANNEL if per_channel else Sharing.SHARED
-    before, after = (read_first_frame(path, reading) for path in (source, target))
+    before, after = map(read, (source, target))
     if show_step:
         from convcli.lessons.learning.step import step_on_crop
 
-        kernel = start or kernel_size
-        step = step_on_crop(before, after, kernel, rate=rate, at=at, cells=cells)
-        if as_json:
-            show_json({"source": source, "target": target, "step": step})
-        else:
-            from convcli.cli.render.learn import show_one_step
-
-            show_one_step(step)
+        kernel = step_settings.pop("start") or kernel_size
+        step = step_on_crop(before, after, kernel, **step_settings)
+        document = {"source": source, "target": target, "step": step}
+        answer(document, "learn:show_one_step", step)
         return
     if gray:
         before, after = before.gray(), after.gray()
     task = task_for(before.pixels, after.pixels, kernel_size, sharing)
-    with _progress(steps * len(task.groups) if method == "sgd" else 0) as tick:
-        learnt = learn_task(
-            task, LearningMethod(method), Schedule(steps=steps, seed=seed, tick=tick)
-        )
+    with _progress(steps * len(task.groups) if method is LearningMethod.SGD else 0) as tick:
+        learnt = learn_task(task, method, Schedule(steps=steps, seed=seed, tick=tick))
     if output is not None:
         write_json(kernel_document(learnt.kernel), output)
     points = [{"step": step, "loss": loss} for step, loss in learnt.history]
     if history is not None:
-        write_json({"method": method, "seed": seed, "history": points}, history)
+        write_json({"method": method.value, "seed": seed, "history": points}, history)
     warn(learnt.warnings)
-    if as_json:
-        document = {"source": source, "target": target, "method": method, "output": output}
-        descent = {"history": points} if points else {}
-        show_json(document | learnt.as_dict() | descent)
-    elif not quiet:
-        from convcli.cli.render.learn import show_learnt
-
-        written = [path for path in (output, history) if path is not None]
-        show_learnt(learnt, f"{source} → {target}", written)
+    document = {"source": source, "target": target, "method": method.value, "output": output}
+    document |= learnt.as_dict() | ({"history": points} if points else {})
+    written = [path for path in (output, history) if path is not None]
+    title = f"{source} → {target}"
+    answer(document, "learn:show_learnt", learnt, title, written, quiet=quiet)
 
 
-def _check_use(method: str, history: str | None, *, show_step: bool) -> None:
+def _check_use(history: str | None, *, sgd: bool, show_step: bool) -> None:
     """Refuse options of a step or a descent without it, and those without use beside it."""
-    if not show_step and (given := typed("start", "rate", "at", "cells")):
-        raise click.UsageError(f"--{given[0]} needs --show-step: give both or none")
-    if show_step and (given := typed("output", "mix", "per_channel", "method")):
-        flag = given[0].replace("_", "-")
-        raise click.UsageError(f"--{flag} has no use with --show-step: leave it out")
-    given = typed("steps", "seed")
-    if history is not None:  # from the environment too: its file would be written over
-        given.append("history")
-    if given and method != "sgd":
-        raise click.UsageError(f"--{given[0]} needs --method sgd: the other has no steps")
+    if show_step:
+        refuse("output mix per_channel method", " has no use with --show-step: leave it out")
+    else:
+        refuse("start rate at cells", " needs --show-step: give both or none")
+    if not sgd:
+        refuse("steps seed", " needs --method sgd: the other has no steps")
+    if history is not None and not sgd:  # from the environment too: it would be written over
+        raise click.UsageError("--history needs --method sgd: the other has no steps")
 
 
 def _refuse_inputs(inputs: tuple[str, str], *outputs: str | None) -> None:

@@ -5,18 +5,15 @@ from typing import TYPE_CHECKING
 import click
 
 from convcli.cli.command import subcommand
-from convcli.cli.options import json_option, own_options, window_options, with_options
-from convcli.cli.output import STANDARD, refuse_terminals, show_json
-from convcli.cli.types import KERNEL, whole
+from convcli.cli.options import WINDOW, json_option, own_options, with_options
+from convcli.cli.output import STANDARD, answer, refuse_terminals
+from convcli.cli.types import KERNEL, KernelValue, LinkValue, OptionsValue
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from convcli.engine.pooling import Pooling
     from convcli.images.policy import ReadPolicy
-    from convcli.kernels.kernel import Kernel
-    from convcli.pipeline.options import Options
-    from convcli.pipeline.steps import Link
 
 
 @subcommand("matrix", short_help="Show a convolution as a matrix.")
@@ -24,28 +21,26 @@ if TYPE_CHECKING:
 @own_options(
     """
 Input
---width     Columns of the input.
---height    Rows of the input; as --width unless given.
+--width   Columns of the input.
+--height  Rows of the input; as --width unless given.
 """,
-    width={"type": whole(1), "required": True},
+    width={"required": True},
 )
-@window_options
-@with_options("flip")
+@with_options(*WINDOW, "flip")
 @own_options("""
 Output
---transposed    The transposed matrix: from the outputs back to the inputs.
---png FILE      Draw it as a picture.
+--transposed  The transposed matrix: from the outputs back to the inputs.
+--png FILE    Draw it as a picture.
 """)
 @json_option
 def command(
     *,
-    kernel: "Kernel",
+    kernel: KernelValue,
     width: int,
     height: int | None,
     transposed: bool,
     png: str | None,
-    as_json: bool,
-    options: "Options",
+    options: OptionsValue,
 ) -> None:
     """Show the matrix by which KERNEL maps all pixels of a small picture to all outputs.
 
@@ -67,21 +62,15 @@ def command(
     found = found.transposed if transposed else found
     if png is not None:
         write_canvas(draw_matrix(found, kernel.name), png)
-    if as_json:
-        show_json({"kernel": kernel.name, "transposed": transposed, **found.as_dict()})
-        return
-    from convcli.cli.render.grids import show_matrix
-
-    show_matrix(found, kernel.name)
+    document = {"kernel": kernel.name, "transposed": transposed, **found.as_dict()}
+    answer(document, "grids:show_matrix", found, kernel.name)
 
 
 def show_applied(
-    links: "Sequence[Link | Pooling]",
+    links: "Sequence[LinkValue | Pooling]",
     source: str,
-    options: "Options",
+    options: OptionsValue,
     reading: "ReadPolicy",
-    *,
-    as_json: bool,
 ) -> None:
     """Filter a matrix, and print it, the kernels, and the raw result with all its digits."""
     from convcli.images.formats import CSV, JSON
@@ -98,10 +87,7 @@ def show_applied(
     titles = [f"kernel {kernel.name}".removesuffix(" inline kernel") for kernel in kernels]
     weights = [(kernel.flipped() if options.flip else kernel).weights for kernel in kernels]
     grids = list(zip(titles, weights, strict=True))
-    if as_json:
-        used = [{"name": name, "values": grid} for name, grid in grids]
-        show_json({"input": frame.array, "kernels": used, "result": result})
-        return
-    from convcli.cli.render.grids import show_grids
-
-    show_grids([("input", frame.array), *grids, ("result", result)])
+    used = [{"name": name, "values": grid} for name, grid in grids]
+    document = {"input": frame.array, "kernels": used, "result": result}
+    shown = [("input", frame.array), *grids, ("result", result)]
+    answer(document, "grids:show_grids", shown)

@@ -1,8 +1,9 @@
 """The options that several commands have, in one table, and how a command takes them."""
 
 import functools
+import re
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import click
 
@@ -10,16 +11,19 @@ from convcli import choices
 from convcli.cli.command import Option, OptionGroup
 from convcli.cli.types import (
     BORDER,
+    FINITE,
+    KERNEL,
     LINK,
     OUTPUT,
     PADDING,
     PAIR,
-    EnumType,
+    POINT,
     FieldPath,
     ReadType,
     keep_layout,
     keep_recipe,
     late,
+    one_of,
     setting,
     whole,
 )
@@ -38,17 +42,16 @@ Window: options
 --transposed                Add up a stamp of the kernel for each pixel, stride pixels apart:
                             the result grows. --padding is cut off; same makes it stride times
                             as large.
---output-padding =0         Rows and columns to add at the end of a transposed result.
+--output-padding 0.. =0     Rows and columns to add at the end of a transposed result.
 --strict                    Fail where the stride leaves a remainder.
 
 Kernel
 --then chain KERNEL *       Filter the result again, unrounded; may be repeated. Window options
-                            hold for each. Also relu, abs, avgpool:2 (or pool:2) and
-                            maxpool:2 (or max:2).
+                            hold for each. Also relu, abs, avgpool:2 (or pool:2) and maxpool:2
+                            (or max:2).
 --times =1                  Do the whole chain N times. Nothing is rounded in between.
---layout =oihw              Order of the axes of filter banks in .npy, .npz and
-                            .safetensors: oihw as torch (outputs, inputs, rows, columns), hwio
-                            as TensorFlow.
+--layout =oihw              Order of the axes of filter banks in .npy, .npz and .safetensors:
+                            oihw as torch (outputs, inputs, rows, columns), hwio as TensorFlow.
 
 Kernel: options
 --combine                   How the answers of kernels joined by + become one. [default:
@@ -68,7 +71,7 @@ Output maps
 --sheet                     Write all maps as one sheet of labelled tiles.
 
 Output maps: options
---map N                     Write this one of a filter bank's maps, counted from 0.
+--map 0..                   Write this one of a filter bank's maps, counted from 0.
 --relu                      Make negative values 0 before they are written.
 --colormap                  Colour each map as heat. --range auto then stretches; with diverging
                             it keeps 0 in the middle.
@@ -104,7 +107,7 @@ How much, and where: options
 --missing-min SHARE =0      Share of the weights that must be known; else a pixel stays missing.
 
 Input: reading
---frame N                   Only this frame or page, counted from 0; all of them otherwise.
+--frame 0..                 Only this frame or page, counted from 0; all of them otherwise.
 --max-pixels N              Refuse larger pictures, of all frames together. [default: 89478485]
 --allow-truncated           Read what there is of a file that ends too early.
 --allow-format allow_formats NAME
@@ -126,7 +129,8 @@ Large pictures: planes
 
 Output: placing
 --output -o OUTPUT *        OUTPUT, given as an option.
---on-exists                 What to do where an OUTPUT exists. error: run nothing; skip: leave
+--on-exists [error|skip|overwrite]
+                            What to do where an OUTPUT exists. error: run nothing; skip: leave
                             it, so a batch goes on where it was stopped. [default: overwrite;
                             with --out-dir error]
 --no-clobber -n             Replace nothing: as --on-exists error.
@@ -134,8 +138,8 @@ Output: placing
                             otherwise.
 
 Output: saving
---quality 1-100             Quality of JPEG (95 unless given), AVIF (90) and WebP (lossless).
---compress-level 0-9        Compression of PNG and TIFF: 0 is fast, 9 makes small files.
+--quality 1-100 1..100      Quality of JPEG (95 unless given), AVIF (90) and WebP (lossless).
+--compress-level 0-9 0..9   Compression of PNG and TIFF: 0 is fast, 9 makes small files.
                             [default: 4]
 --fit-depth                 Write fewer bits where the format cannot hold those of the input.
 --strip                     Leave out the colour profile, the resolution and EXIF.
@@ -145,10 +149,10 @@ Output: placing
 --compare FILE *            Draw before and after side by side, labelled, as a .png.
 --quiet -q *                Print no report (warnings and errors stay).
 
-Result: placing
+Result
 --json as_json *            Print the result as JSON instead.
 
-Many pictures: many
+Many pictures
 --out-dir DIR *             Filter all INPUTs into this folder, which is made where there is
                             none.
 --recursive *               Look into the folders of a folder too; the outputs are in the same
@@ -166,16 +170,17 @@ Many pictures: many
 --retry-failed              Of convcli retry alone.
 --cluster                   Filter on a Dask cluster: tcp://HOST:8786 of its scheduler, or
                             local:N to start one with N workers here (extra cluster).
---retries =3                How often a picture is tried again whose worker was lost
+--retries 0.. =3            How often a picture is tried again whose worker was lost
                             (--cluster).
---timeout SECONDS           Give no work to a worker that takes longer for a picture
+--timeout SECONDS 1..       Give no work to a worker that takes longer for a picture
                             (--cluster). [default: a minute and 20 times the slowest so far]
---progress =auto            What standard error shows: a bar (plain lines in a pipe), plain
+--progress [auto|bar|plain|none] =auto
+                            What standard error shows: a bar (plain lines in a pipe), plain
                             lines, or nothing. auto: a bar on a terminal, nothing in a pipe.
 
 Engine: options
 --method =auto              Kind of strategy; fails where it cannot serve.
---jobs                      Cores to use, by threads or, for many pictures, processes; all that
+--jobs 1..                  Cores to use, by threads or, for many pictures, processes; all that
                             may be used where it is left out.
 
 Engine
@@ -186,14 +191,15 @@ Engine
 
 Sizes
 --kernel-size -k --k *      Rows and columns of the kernel.
---width -w --w *            Width of the input, in pixels.
---height --h *              Height of the input, in pixels.
---in-channels --in *        Input channels.
---filters --out *           Filters: output channels.
+--width -w --w 1.. *        Width of the input, in pixels.
+--height --h 1.. *          Height of the input, in pixels.
+--in-channels --in 1.. *    Input channels.
+--filters --out 1.. *       Filters: output channels.
 """
 """Each part has its heading on the help page and, behind a colon, the value that a command
 gets its options in. Left of the text are the forms of an option, its name where no form is it,
-what stands for its value, its default behind a =, and a * if the short help page has it.
+what stands for its value, [words] to choose from or the range of a whole number (1..), its
+default behind a =, and a * if the short help page has it.
 """
 
 # ------------------------------------------------------------------ the values of groups
@@ -210,16 +216,22 @@ def _filtering(**values: Any) -> Any:
     return late("pipeline.options:Options")(**values)
 
 
-_MAKERS = {
-    "options": _filtering,
-    "reading": late("images.policy:ReadPolicy"),
-    "saving": late("images.write:Saving"),
-    "planes": late("choices:PlaneChoice"),
-    "placing": late("cli.placing:Placing"),
-    "many": late("cli.placing:BatchOptions"),
-}
+def _reader(**values: Any) -> Any:
+    """Return what reads one frame of a picture, as these options say."""
+    policy = _built(late("images.policy:ReadPolicy"), **values)
+    return functools.partial(late("pipeline.files:read_first_frame"), reading=policy)
+
+
 _GROUPS = {
-    name: OptionGroup(name, functools.partial(_built, make)) for name, make in _MAKERS.items()
+    name: OptionGroup(name, functools.partial(_built, make))
+    for name, make in {
+        "options": _filtering,
+        "reading": late("images.policy:ReadPolicy"),
+        "read": _reader,
+        "saving": late("images.write:Saving"),
+        "planes": late("choices:PlaneChoice"),
+        "placing": late("cli.placing:Placing"),
+    }.items()
 }
 FILTERING = _GROUPS["options"]
 """What a command has of the options of filtering."""
@@ -242,27 +254,21 @@ def _cluster_from(address: str) -> str:
     return address
 
 
+_BY_HAND = {"allow_from_autoenv": False}
 _SETTINGS: dict[str, Any] = {
     **dict.fromkeys(("stride", "dilation", "kernel_size"), PAIR),
-    **dict.fromkeys(("width", "height", "in_channels", "filters", "jobs", "timeout"), whole(1)),
-    **dict.fromkeys(("output_padding", "map", "frame", "retries"), whole(0)),
-    **{name: EnumType(kind) for name, kind in WORDS.items()},
+    **{name: one_of(kind) for name, kind in WORDS.items()},
     "padding": PADDING,
     "border": BORDER,
     "chain": {"type": LINK, "multiple": True},
     "times": whole(1, MOST_TIMES),
     "layout": {
-        "type": EnumType(choices.WeightLayout),
+        "type": one_of(choices.WeightLayout),
         "is_eager": True,
         "expose_value": False,
         "callback": keep_layout,
     },
-    "recipe": {
-        "type": click.Path(),
-        "is_eager": True,
-        "callback": keep_recipe,
-        "allow_from_autoenv": False,
-    },
+    "recipe": {"is_eager": True, "callback": keep_recipe, "type": click.Path(), **_BY_HAND},
     "save_recipe": click.Path(),
     "max_pixels": whole(1, 2**40),
     "allow_formats": {
@@ -272,74 +278,80 @@ _SETTINGS: dict[str, Any] = {
     },
     "axes": setting("axes", "LETTERS"),
     "select": {"type": setting("select", "AXIS=N|N:M,…"), "default": (), "show_default": False},
-    "output": {"type": OUTPUT, "allow_from_autoenv": False},
-    "on_exists": click.Choice(("error", "skip", "overwrite")),
+    "output": {"type": OUTPUT, **_BY_HAND},
     "kind": ReadType("NAME", late("images.formats:format_named"), _format_words),
-    "quality": whole(1, 100),
-    "compress_level": whole(0, 9),
     "compare": click.Path(dir_okay=False),
     "template": FieldPath("{stem}", "{suffix}", "{parent}", MAP, FRAME, is_template=True),
     "memory": ReadType("SIZE", memory_size_from),
-    "retry_failed": {"is_flag": True, "hidden": True},
+    "retry_failed": {"hidden": True},
     "cluster": ReadType("ADDRESS", _cluster_from),
-    "progress": click.Choice(("auto", "bar", "plain", "none")),
 }
-"""The types of options that are no flags, and their other settings; `convcli.settings` reads
-further ones of filtering."""
+"""The types of options, or further settings; `convcli.settings` reads others of filtering."""
+
+_TYPES = {"KERNEL": KERNEL, "NUMBER": FINITE, "X,Y": POINT}
+"""The types of options by what stands for their value."""
+
+_Declared: TypeAlias = tuple[list[str], dict[str, Any]]
+"""The forms of an option, the last is its name, and its settings."""
 
 
 def _declared(
-    table: str,
-    settings: dict[str, Any],
-    groups: dict[str, OptionGroup],
-    alike: dict[str, list[str]],
-) -> Iterator[tuple[list[str], dict[str, Any]]]:
-    """Yield the forms of each option of a table, the last is its name, and its settings."""
+    table: str, settings: dict[str, Any], alike: dict[str, _Declared]
+) -> Iterator[_Declared]:
+    """Yield each option of a table."""
     for part in table.strip().split("\n\n"):
         heading, _, lines = part.partition("\n")
         section, _, group = heading.partition(": ")
         for entry in lines.removeprefix("--").split("\n--"):
             head = entry.partition("\n")[0].partition("  ")[0]
-            words = f"--{head}".split()
-            forms = _forms(words, alike)
-            metavar = next((w for w in words if w[0] not in "-=*" and w not in forms), None)
-            default = next((word[1:] for word in words if word[0] == "="), None)
-            is_alike = forms is alike.get(words[0])
-            own = settings.get(forms[-1], _SETTINGS.get(forms[-1]) if is_alike else None)
-            if own is None and metavar and group == FILTERING.name:
-                own = setting(forms[-1], "")
+            forms, own = _words(f"--{head}".split(), alike)
+            given = settings.get(forms[-1], {})
+            own |= given if isinstance(given, dict) else {"type": given}
+            if "type" not in own and "metavar" not in own:
+                own["is_flag"] = True
+            elif "type" not in own:
+                filters = group == FILTERING.name
+                own["type"] = setting(forms[-1], "") if filters else _TYPES.get(own["metavar"])
+            text = " ".join(entry[len(head) :].split()).replace(" [d", "  [d")
             yield (
                 forms,
-                {
-                    "section": section,
-                    "part_of": groups.get(group),
-                    "everyday": "*" in words,
-                    "help": " ".join(entry[len(head) :].split()).replace(" [d", "  [d"),
-                    **({"metavar": metavar} if metavar else {}),
-                    **({"default": default} if default else {}),
-                    **({"is_flag": True} if own is None and metavar is None else {}),
-                    **(own if isinstance(own, dict) else {"type": own}),
-                },
+                {**own, "section": section, "part_of": _GROUPS.get(group), "help": text},
             )
 
 
-def _forms(words: list[str], alike: dict[str, list[str]]) -> list[str]:
-    """Return the forms of an option and its name; one form may stand for all of them."""
-    forms = [word for word in words if word[0] == "-"]
-    names = [word for word in words if word.isidentifier() and word.islower()]
+def _words(words: list[str], alike: dict[str, _Declared]) -> _Declared:
+    """Return what the words left of the text of an option say."""
+    forms, names = list[str](), list[str]()
+    own: dict[str, Any] = {"everyday": "*" in words}
+    for word in words:
+        if word[0] == "-":
+            forms.append(word)
+        elif word[0] == "=":
+            own["default"] = word[1:]
+        elif word[0] == "[":
+            own["type"] = click.Choice(word[1:-1].split("|"))
+        elif limits := _RANGE.fullmatch(word):
+            own["type"] = whole(int(limits[1]), int(limits[2]) if limits[2] else None)
+        elif word.isidentifier() and word.islower():
+            names.append(word)
+        elif word != "*":
+            own["metavar"] = word
     if len(forms) == 1 and not names and forms[0] in alike:
-        return alike[forms[0]]
-    return [*forms, *(names or [forms[0].lstrip("-").replace("-", "_")])]
+        forms, kind = alike[forms[0]]
+        return forms, kind | own
+    return [*forms, *(names or [forms[0].lstrip("-").replace("-", "_")])], own
 
 
-_OPTIONS = {forms[-1]: (forms, own) for forms, own in _declared(_TABLE, _SETTINGS, _GROUPS, {})}
+_RANGE = re.compile(r"(\d+)\.\.(\d*)")
+
+_OPTIONS = {forms[-1]: (forms, own) for forms, own in _declared(_TABLE, _SETTINGS, {})}
 _ALIKE = {
-    forms[0]: forms
+    forms[0]: (forms, {key: own[key] for key in ("type", *_BY_HAND) if key in own})
     for name, (forms, own) in _OPTIONS.items()
     if own["section"] in ("Window", "Sizes")
     or name in ("output", "show", "quiet", "as_json", "dry_run")
 }
-"""The forms of options that commands write alike, by the first form."""
+"""The forms and types of options that commands write alike, by the first form."""
 
 # ------------------------------------------------------------------ how a command takes them
 
@@ -357,20 +369,18 @@ def with_options(*names: str, **changes: Any) -> Callable[[_Command], _Command]:
     )
 
 
-def own_options(
-    table: str, *groups: OptionGroup, **settings: Any
-) -> Callable[[_Command], _Command]:
+def own_options(table: str, **settings: Any) -> Callable[[_Command], _Command]:
     """Add options that only this command has, written as in the table of shared ones.
 
-    `settings` are their types, or dictionaries of further settings, by their names. Options
-    that commands write alike need only the first of their forms, and no type.
+    `settings` are types that the table does not say, or dictionaries of further settings, by
+    the options' names. Options that commands write alike need only the first of their forms,
+    and no type.
     """
-    found = _declared(table, settings, {group.name: group for group in groups}, _ALIKE)
     return _all_of(
         click.option(
             *forms, cls=Option, **{**own, "everyday": own["everyday"] or own["part_of"] is None}
         )
-        for forms, own in found
+        for forms, own in _declared(table, settings, _ALIKE)
     )
 
 
@@ -388,14 +398,19 @@ def _all_of(
     return add
 
 
-window_options = with_options("stride", "padding", "border", "dilation")
+WINDOW = ("stride", "padding", "border", "dilation")
+"""The names of the options of a window."""
 
-frame_options = _all_of(
+json_option = with_options("as_json", section="Output")
+
+_READ = {"part_of": _GROUPS["read"]}
+picture_options = _all_of(
     (
-        with_options("frame", default="0", help="Which frame or page, counted from 0."),
-        with_options("max_pixels", "allow_truncated", "allow_formats"),
+        with_options(
+            "frame", default="0", help="Which frame or page, counted from 0.", **_READ
+        ),
+        with_options("max_pixels", "allow_truncated", "allow_formats", **_READ),
+        json_option,
     )
 )
-"""What is read by a command on one picture: one frame of it."""
-
-json_option = own_options("Output\n--json  Print the result as JSON instead.")
+"""What a command on one picture has: `read`, which returns a frame, and ``--json``."""

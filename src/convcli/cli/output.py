@@ -2,19 +2,19 @@
 
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from convcli.cli.command import wants_json
 from convcli.cli.ending import printable
-from convcli.cli.types import STDIN
+from convcli.cli.types import STDIN, late
 from convcli.values import plain_json
 
 if TYPE_CHECKING:
     from convcli.engine.planner import Plan
     from convcli.images.picture import Frame
-    from convcli.images.policy import ReadPolicy
 
 
 def show_json(document: Any, *, err: bool = False) -> None:
@@ -28,22 +28,23 @@ def show_json(document: Any, *, err: bool = False) -> None:
     click.echo(text, err=err)
 
 
-def say(text: str, *, newline: bool = True) -> None:
-    """Print lines of text, broken where they are wider than the terminal."""
-    if sys.stdout.isatty():
-        import shutil
+def answer(
+    document: Any,
+    show: str | Callable[..., None],
+    *values: Any,
+    quiet: bool = False,
+    **named: Any,
+) -> None:
+    """Print a document, or what a function returns, as JSON where ``--json`` asks for it.
 
-        width = shutil.get_terminal_size().columns
-        text = "\n".join(_broken(line, width) for line in text.split("\n"))
-    click.echo(text, nl=newline)
-
-
-def _broken(line: str, width: int) -> str:
-    """Break a line at blanks; each part has its indentation."""
-    indent = line[: len(line) - len(line.lstrip())]
-    if len(click.unstyle(line)) <= width:
-        return line
-    return click.wrap_text(line.strip(), width, indent, indent)
+    Otherwise, unless `quiet`, call `show` with the values: a function, or a
+    ``module:function`` of `convcli.cli.render`.
+    """
+    if wants_json():
+        err = named.get("to_stderr", False)
+        show_json(document() if callable(document) else document, err=err)
+    elif not quiet:
+        (late(f"cli.render.{show}") if isinstance(show, str) else show)(*values, **named)
 
 
 STANDARD = "-"
@@ -93,19 +94,11 @@ def note(text: str) -> None:
     click.echo(printable(text), err=True)
 
 
-def show_planned(
-    plans: "Sequence[Plan]", threads: int, *, as_json: bool, mixed: str = ""
-) -> None:
+def show_planned(plans: "Sequence[Plan]", threads: int, mixed: str = "") -> None:
     """Print plans for so many threads; `mixed` says how the original is mixed in."""
-    if as_json:
-        more = {"mixed": mixed} if mixed else {}
-        show_json([plan.as_dict(threads) | more for plan in plans])
-        return
-    from convcli.cli.render.report import show_plans
-
-    show_plans(plans, threads)
-    if mixed:
-        say(f"Then mixed with the original: {mixed}")
+    more = {"mixed": mixed} if mixed else {}
+    planned = [plan.as_dict(threads) | more for plan in plans]
+    answer(planned, "report:show_plans", plans, threads, mixed)
 
 
 # ------------------------------------------------------------------ pictures
@@ -117,24 +110,6 @@ def scratch_file(name: str) -> str:
 
     folder = tempfile.TemporaryDirectory(prefix="convcli-")
     return os.path.join(click.get_current_context().with_resource(folder), name)  # noqa: PTH118
-
-
-def see(
-    source: str, target: str, reading: "ReadPolicy", *, show: bool, compare: str | None
-) -> None:
-    """Show and draw a picture and what became of it, where that is asked for."""
-    if not (show or compare):
-        return
-    from convcli.pipeline.files import read_first_frame
-
-    before, after = read_first_frame(source, reading), read_first_frame(target)
-    if compare is not None:
-        from convcli.images.figures import side_by_side
-        from convcli.images.write import write_frame
-
-        write_frame(side_by_side((before, after), ("before", "after")), compare, "PNG")
-    if show:
-        show_frames(before, after)
 
 
 def show_file(path: str) -> None:

@@ -1,13 +1,13 @@
 """`convcli params`: the learnable numbers of a layer, counted."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from convcli.cli.command import sizes_checked, subcommand
 from convcli.cli.options import json_option, own_options
-from convcli.cli.output import show_json
-from convcli.cli.types import KERNEL, whole
+from convcli.cli.output import answer
+from convcli.cli.types import KERNEL, KernelValue
 from convcli.geometry.layers import (
     Layer,
     Volume,
@@ -18,32 +18,27 @@ from convcli.geometry.layers import (
 from convcli.geometry.window import Padding, Pair, window
 from convcli.values import fields_of
 
-if TYPE_CHECKING:
-    from convcli.kernels.kernel import Kernel
-
 
 @subcommand("params", short_help="Count the parameters of a convolution layer.")
 @own_options(
     """
 Layer
---in-channels     Input channels.
---filters         Filters: output channels.
---kernel-size     Rows and columns of the kernel.
---groups =1       Groups that the channels are split into.
---no-bias         The filters have no bias.
---kernel FILE     Count this kernel instead: a .json file or a name.
+--in-channels       Input channels.
+--filters           Filters: output channels.
+--kernel-size       Rows and columns of the kernel.
+--groups 1.. =1     Groups that the channels are split into.
+--no-bias           The filters have no bias.
+--kernel FILE       Count this kernel instead: a .json file or a name.
 
 Comparison
---width           Width of the input, in pixels.
---height          Height of the input; as the width where it is left out.
---stride =1       Step of the window, in pixels.
---padding =0      Pixels added on each side; same keeps the size at stride 1.
---dilation =1     Distance between two taps, in pixels.
---hidden =1000    Units of the fully connected layer to compare with.
+--width             Width of the input, in pixels.
+--height            Height of the input; as the width where it is left out.
+--stride =1         Step of the window, in pixels.
+--padding =0        Pixels added on each side; same keeps the size at stride 1.
+--dilation =1       Distance between two taps, in pixels.
+--hidden 1.. =1000  Units of the fully connected layer to compare with.
 """,
-    groups=whole(1),
     kernel=KERNEL,
-    hidden=whole(1),
 )
 @json_option
 def command(
@@ -53,14 +48,13 @@ def command(
     kernel_size: Pair | None,
     groups: int,
     no_bias: bool,
-    kernel: "Kernel | None",
+    kernel: "KernelValue | None",
     width: int | None,
     height: int | None,
     stride: Pair,
     padding: Padding,
     dilation: Pair,
     hidden: int,
-    as_json: bool,
 ) -> None:
     """Count the weights and biases of a convolution layer.
 
@@ -103,10 +97,8 @@ def command(
     layers = [("convolution", layer)]
     if volume and output:
         layers += _alternatives(volume, output, size, groups=groups, bias=bias, hidden=hidden)
-    if as_json:
-        show_json(_document(layers, arithmetic, output))
-        return
-    _show(layers, arithmetic, output)
+    document = _document(layers, arithmetic, output)
+    answer(document, "size:show_parameters", layers, arithmetic, output)
 
 
 def _alternatives(
@@ -146,35 +138,3 @@ def _document(
 
 def _counts(layer: Layer) -> dict[str, int]:
     return fields_of(layer, "weights", "biases", "total")
-
-
-def _show(rows: list[tuple[str, Layer]], arithmetic: str, output: Volume | None) -> None:
-    """Print the counts, and what other layers would need."""
-    from convcli.cli.render.tables import show_table
-
-    layer = rows[0][1]
-    counts = [
-        ("weights", f"{layer.weights:,}", arithmetic),
-        ("biases", f"{layer.biases:,}", "one per filter" if layer.biases else "none"),
-        ("total", f"{layer.total:,}", f"{layer.weights:,} + {layer.biases:,}"),
-    ]
-    if output:
-        positions = f"{output.width:,} × {output.height:,}"
-        counts += [
-            ("output values", f"{output.values:,}", f"{positions} × {output.channels:,}"),
-            ("multiply-adds", f"{layer.multiply_adds:,}", f"{positions} · {layer.weights:,}"),
-        ]
-    headings = ("what", "count", "arithmetic")
-    show_table("Parameters of the convolution", headings, counts, numbers=(1,))
-    if output:
-        others = [
-            (
-                name,
-                *(f"{count:,}" for count in _counts(each).values()),
-                f"{each.total / layer.total:,.1f} ×",
-            )
-            for name, each in rows
-        ]
-        titles = ("layer", "weights", "biases", "total", "ratio")
-        without = "What it would take without shared weights"
-        show_table(without, titles, others, numbers=(1, 2, 3, 4))

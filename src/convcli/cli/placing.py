@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from convcli.cli.command import flags, typed
+from convcli.cli.command import refuse, wants_json
 from convcli.cli.output import (
     STANDARD,
+    answer,
     note,
     refuse_terminals,
     scratch_file,
-    see,
-    show_json,
+    show_frames,
     warn,
 )
 from convcli.errors import ImageError
@@ -52,7 +52,6 @@ class Placing(Record, kw_only=True):
     show: bool = False
     compare: str | None = None
     quiet: bool = False
-    as_json: bool = False
 
     def __post_init__(self) -> None:
         if self.no_clobber and self.on_exists not in (None, "error"):
@@ -65,27 +64,7 @@ class Placing(Record, kw_only=True):
     @property
     def is_silent(self) -> bool:
         """Whether no progress is shown unless it is asked for."""
-        return self.quiet or (self.as_json and sys.stdout.isatty())
-
-
-class BatchOptions(Record, kw_only=True):
-    """The options for many pictures, as on the command line.
-
-    Without `out_dir`, the folder for the outputs, there is one picture.
-    """
-
-    out_dir: str | None = None
-    recursive: bool = False
-    files_from: str | None = None
-    template: str | None = None
-    fail_fast: bool = False
-    memory: int | None = None
-    cluster: str | None = None
-    retries: int
-    timeout: int | None = None
-    progress: str
-    manifest: str | None = None
-    retry_failed: bool = False
+        return self.quiet or (wants_json() and sys.stdout.isatty())
 
 
 # ------------------------------------------------------------------ options that do not fit
@@ -113,9 +92,8 @@ _MISFITS = (
 def refuse_misfits(kind: str) -> None:
     """Refuse options on the command line that a kind of run has no use for."""
     for kinds, names, reason in _MISFITS:
-        given = typed(*names.split()) if kind in kinds.split() else []
-        if given:
-            raise click.UsageError(f"{flags()[given[0]]} {reason}")
+        if kind in kinds.split():
+            refuse(names, f" {reason}")
 
 
 # ------------------------------------------------------------------ INPUT and OUTPUT
@@ -134,35 +112,31 @@ def located_names(
     OUTPUT may be left out where it is shown: `scratch` is the suffix of a file for it. `remedy`
     is what to do where there are more names. Without `writes` OUTPUT may be a terminal.
     """
-    names = _with_output(names, placing)
+    if placing.output is not None and len(names) == _TWO_NAMES:
+        raise click.UsageError(
+            f"OUTPUT is given twice, as {names[-1]} and by -o {placing.output}: give one"
+        )
+    names = names if placing.output is None else (*names, placing.output)
     if placing.show or placing.compare is not None:
-        _check_shown(names, placing)
-        names = _with_scratch(names, placing, scratch)
-    source, target = _two_names(names, remedy)
-    if (
-        remedy.startswith("add")
-        and is_pattern(source)
-        and not (is_url(source) or is_there(source))
-    ):
+        names = _shown_names(names, placing, scratch)
+    if len(names) < _TWO_NAMES:
+        raise click.UsageError(f"Missing argument '{('INPUT', 'OUTPUT')[len(names)]}'")
+    if len(names) > _TWO_NAMES:
+        raise click.UsageError(
+            f"expected one INPUT and one OUTPUT, got {len(names)} names ({names[0]} … "
+            f"{names[-1]}): {remedy}"
+        )
+    source, target = names
+    is_one = is_url(source) or not is_pattern(source) or is_there(source)
+    if remedy.startswith("add") and not is_one:
         raise click.UsageError(f"INPUT is a pattern ({source}): {remedy}")
     target = _located_target(source, target, placing.kind)
     refuse_terminals(source, target if writes else None)
     return source, target
 
 
-def _with_output(names: Sequence[str], placing: Placing) -> tuple[str, ...]:
-    """Return the names of a command line, with that of ``--output`` as the last."""
-    if placing.output is None:
-        return tuple(names)
-    if len(names) == _TWO_NAMES:
-        raise click.UsageError(
-            f"OUTPUT is given twice, as {names[-1]} and by -o {placing.output}: give one"
-        )
-    return (*names, placing.output)
-
-
-def _check_shown(names: Sequence[str], placing: Placing) -> None:
-    """Refuse many pictures and pipes, which cannot be shown, before anything is written."""
+def _shown_names(names: Sequence[str], placing: Placing, suffix: str) -> Sequence[str]:
+    """Refuse what cannot be shown; OUTPUT is a scratch file where it is left out."""
     flag = "--show" if placing.show else "--compare"
     if any("{" in name for name in names):
         raise click.UsageError(f"{flag} {_NOT_SHOWN}")
@@ -172,29 +146,11 @@ def _check_shown(names: Sequence[str], placing: Placing) -> None:
         from convcli.images.drawing import check_canvas_target
 
         check_canvas_target(placing.compare)
-
-
-def _with_scratch(names: tuple[str, ...], placing: Placing, suffix: str) -> tuple[str, ...]:
-    """Return the names; OUTPUT is a scratch file where it is left out."""
-    if len(names) != 1:
-        return names
-    if not placing.compare and not sys.stdout.isatty():
+    elif len(names) == 1 and not sys.stdout.isatty():
         raise click.UsageError(
             "--show needs a terminal, and OUTPUT is left out: name OUTPUT, or --compare FILE"
         )
-    return (*names, scratch_file(f"after{suffix}"))
-
-
-def _two_names(names: Sequence[str], remedy: str) -> tuple[str, str]:
-    """Return INPUT and OUTPUT; refuse more names, or fewer."""
-    if len(names) < _TWO_NAMES:
-        raise click.UsageError(f"Missing argument '{('INPUT', 'OUTPUT')[len(names)]}'")
-    if len(names) > _TWO_NAMES:
-        raise click.UsageError(
-            f"expected one INPUT and one OUTPUT, got {len(names)} names ({names[0]} … "
-            f"{names[-1]}): {remedy}"
-        )
-    return (names[0], names[1])
+    return (*names, scratch_file(f"after{suffix}")) if len(names) == 1 else names
 
 
 def _located_target(source: str, target: str, kind: str | None) -> str:
@@ -247,7 +203,6 @@ def carry_out(
     before = _digest(target) if replaced and _may_be_a_slip(source, target, placing) else None
     report = run()
     warn(report.warnings)
-    to_stderr = target == STANDARD
     if replaced and not placing.quiet:
         note(f"replaced {target}")
     if before is not None and before != _digest(target):
@@ -255,14 +210,30 @@ def carry_out(
             "was another picture beside INPUT, and is replaced: name OUTPUT with -o where that"
         )
         warn([f"{target} {text} is meant, or use --no-clobber"])
-    if placing.as_json:
-        names = {"source": source, "target": target, **({"replaced": True} if replaced else {})}
-        show_json(names | report.as_dict(), err=to_stderr)
-    elif not placing.quiet:
-        from convcli.cli.render.report import show_report
+    names = {"source": source, "target": target, **({"replaced": True} if replaced else {})}
+    answer(
+        lambda: names | report.as_dict(),
+        *("report:show_report", report, source, target),
+        quiet=placing.quiet,
+        to_stderr=target == STANDARD,
+    )
+    if placing.show or placing.compare:
+        _show_both(source, target, reading, placing)
 
-        show_report(report, source, target, to_stderr=to_stderr)
-    see(source, target, reading, show=placing.show, compare=placing.compare)
+
+def _show_both(source: str, target: str, reading: "ReadPolicy", placing: Placing) -> None:
+    """Draw, or show in the terminal, a picture and what became of it."""
+    from convcli.pipeline.files import read_first_frame
+
+    before, after = read_first_frame(source, reading), read_first_frame(target)
+    if placing.compare is not None:
+        from convcli.images.figures import side_by_side
+        from convcli.images.write import write_frame
+
+        page = side_by_side((before, after), ("before", "after"))
+        write_frame(page, placing.compare, "PNG")
+    if placing.show:
+        show_frames(before, after)
 
 
 def is_replaced(source: str, target: str, placing: Placing) -> bool:
@@ -278,10 +249,9 @@ def is_replaced(source: str, target: str, placing: Placing) -> bool:
             f"{target}: the output exists: name another, or use --on-exists skip or overwrite"
         )
     if rule == "skip":
-        if placing.as_json:
-            show_json({"source": source, "target": target, "status": "skipped"})
-        elif not placing.quiet:
-            note(f"skipped {source}: {target} exists")
+        document = {"source": source, "target": target, "status": "skipped"}
+        line = f"skipped {source}: {target} exists"
+        answer(document, note, line, quiet=placing.quiet)
         click.get_current_context().exit(0)
     return True
 

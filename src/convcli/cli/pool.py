@@ -1,46 +1,42 @@
 """`convcli pool`: the other way to make a picture smaller."""
 
 import functools
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from convcli.cli.command import subcommand
-from convcli.cli.options import FILTERING, own_options, with_options
+from convcli.cli.options import json_option, own_options, with_options
 from convcli.cli.output import shows_matrices
 from convcli.cli.placing import Placing, carry_out, located_names
-from convcli.cli.types import OUTPUT
+from convcli.cli.types import OUTPUT, OptionsValue
 from convcli.geometry.window import Pair, window
 
 if TYPE_CHECKING:
     from convcli.choices import Border, Edges
     from convcli.images.policy import ReadPolicy
     from convcli.images.write import Saving
-    from convcli.pipeline.options import Options
 
 
 @subcommand("pool", short_help="Pool a picture: maximum or average.")
 @click.argument("pooling", metavar="max|average", type=click.Choice(("max", "average")))
 @click.argument("names", metavar="INPUT OUTPUT", nargs=-1, type=OUTPUT)
-@own_options(
-    """
+@own_options("""
 Window
---kernel-size =2      Rows and columns of the window.
---stride              Step of the window; as the window unless given.
+--kernel-size =2    Rows and columns of the window.
+--stride            Step of the window; as the window unless given.
 
 Window: options
---padding =valid *    Pixels added on each side; same keeps the size at stride 1.
+--padding =valid *  Pixels added on each side; same keeps the size at stride 1.
 
 Window
---border              How the picture goes on in the padding. [default: max: padding never wins;
-                      average: zero, which counts]
-""",
-    FILTERING,
-)
+--border            How the picture goes on in the padding. [default: max: padding never wins;
+                    average: zero, which counts]
+""")
 @with_options(
     "dilation", "strict", "gray", "depth", "alpha", "background", "linear", "Input", "Output"
 )
-@with_options("as_json", section="Output")
+@json_option
 def command(
     *,
     pooling: str,
@@ -48,7 +44,7 @@ def command(
     kernel_size: Pair,
     stride: Pair | None,
     border: "Border | Edges | None",
-    options: "Options",
+    options: OptionsValue,
     reading: "ReadPolicy",
     saving: "Saving",
     placing: Placing,
@@ -74,15 +70,10 @@ def command(
     if shows_matrices(names, placing.output):
         from convcli.cli.matrix import show_applied
 
-        show_applied([planned], names[0], options, reading, as_json=placing.as_json)
+        show_applied([planned], names[0], options, reading)
         return
     source, target = located_names(names, placing)
-    work = FileFilter(
-        kernels=(planned,),
-        options=options,
-        reading=reading,
-        saving=saving,
-        file_format=placing.kind,
-    )
+    files: Any = {"reading": reading, "saving": saving, "file_format": placing.kind}
+    work = FileFilter(kernels=(planned,), options=options, **files)
     run = functools.partial(work.filter_file, source, target)
     carry_out(run, source, target, placing, reading)

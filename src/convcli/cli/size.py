@@ -1,14 +1,14 @@
 """`convcli size`: the magic formula, filled in."""
 
 import sys
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from convcli.cli.command import check_use, subcommand
+from convcli.cli.command import check_use, subcommand, wants_json
+from convcli.cli.ending import say
 from convcli.cli.options import json_option, own_options
-from convcli.cli.output import say, show_json
-from convcli.cli.types import whole
+from convcli.cli.output import answer, show_json
 from convcli.geometry.window import Axis, Padding, Pair, window
 from convcli.values import Record, asdict, fields_of
 
@@ -32,38 +32,33 @@ _TAKEN = {
     epilog="""Exit status: 1 where the windows do not tile the input, with --compare too, unless
 --floor is given.""",
 )
-@own_options(
-    """
+@own_options("""
 Input
---width                      Width W of the input, in pixels.
---height                     Height H of the input; without it only the width is worked out.
+--width            Width W of the input, in pixels.
+--height           Height H of the input; without it only the width is worked out.
 
 Window
---kernel-size                Kernel size K.
---stride =1                  Stride S.
---padding =0                 Padding P on each side.
---dilation =1                Dilation D.
---floor                      Accept a truncated size.
+--kernel-size      Kernel size K.
+--stride =1        Stride S.
+--padding =0       Padding P on each side.
+--dilation =1      Dilation D.
+--floor            Accept a truncated size.
 
 Output
---common                     Show a table of common settings.
---quiet                      Print the bare size: a number, or WxH.
+--common           Show a table of common settings.
+--quiet            Print the bare size: a number, or WxH.
 
 Other rules
---compare                    Compare the formula with the rules of torch, TensorFlow and ONNX.
---transposed                 Work out the size of a transposed convolution.
---output-padding extra =0    Pixels that --transposed adds at the end.
+--compare          Compare the formula with the rules of torch, TensorFlow and ONNX.
+--transposed       Work out the size of a transposed convolution.
+--output-padding extra 0.. =0
+                   Pixels that --transposed adds at the end.
 
 Quiz
---quiz                       Ask questions; answers come from the terminal or from standard
-                             input.
---seed                       The same questions for the same seed.
---count =5                   How many questions.
-""",
-    extra=whole(0),
-    seed=whole(0),
-    count=whole(1, 100),
-)
+--quiz             Ask questions; answers come from the terminal or from standard input.
+--seed 0..         The same questions for the same seed.
+--count 1..100 =5  How many questions.
+""")
 @json_option
 def command(
     *,
@@ -78,7 +73,6 @@ def command(
     seed: int | None,
     count: int,
     quiet: bool,
-    as_json: bool,
     **questions: bool,
 ) -> int:
     """Work out the size that a convolution gives: (W - K + 2P)/S + 1.
@@ -97,31 +91,33 @@ def command(
     """
     question = _question(questions)
     if question == "common":
-        return _show_common(width or height or 32, as_json=as_json)
+        _show_common(width or height or 32)
+        return 0
     if question == "quiz":
-        return _run_quiz(seed, count, as_json=as_json)
+        _run_quiz(seed, count)
+        return 0
     if width is None or kernel_size is None:
         missing = "--width" if width is None else "--kernel-size"
         raise click.UsageError(f"Missing option '{missing}': give --w and --k, or --common")
     slide = window(kernel_size, stride, padding, dilation)
     sides = [Side("W", width, slide.columns)]
     if height is not None:
-        sides.append(Side("H", height, slide.rows))
+        sides.append(Side("H", height, slide.rows, "height", "row"))
+    answered = floor or question == "transposed" or all(side.clean for side in sides)
     if question == "transposed":
-        return _show_transposed(sides, extra, quiet=quiet, as_json=as_json)
-    answered = floor or all(side.clean for side in sides)
-    if question == "compare":
-        _show_rules(sides, same=padding == "same", as_json=as_json)
-    elif as_json:
-        show_json(_document(sides))
-    elif not quiet:
-        from convcli.cli.render.size import show_sides
-
-        show_sides(sides, floor=floor)
+        _show_transposed(sides, extra, quiet=quiet)
+    elif question == "compare":
+        _show_rules(sides, same=padding == "same")
+    elif wants_json() or not quiet:
+        answer(lambda: _document(sides), "size:show_sides", sides, floor=floor)
     elif answered:
         click.echo("x".join(str(side.output) for side in sides))
     else:
-        _refuse(sides)
+        side = next(side for side in sides if not side.clean)
+        raise click.ClickException(
+            f"expected a whole number, got {side.axis.exact_output_size(side.size)}: "
+            f"change K, S, P or {side.letter}, or accept {side.output} with --floor"
+        )
     return 0 if answered else 1
 
 
@@ -138,21 +134,16 @@ def _question(questions: dict[str, bool]) -> str:
 
 
 class Side(Record):
-    """One axis of the question: its letter (W or H), its length, the window over it."""
+    """One axis of the question: its letter (W or H), its length, and the window over it.
+
+    `name` is what it is called, and `noun` what its pixels are.
+    """
 
     letter: str
     size: int
     axis: Axis
-
-    @property
-    def name(self) -> str:
-        """What it is called."""
-        return "width" if self.letter == "W" else "height"
-
-    @property
-    def noun(self) -> str:
-        """What its pixels are."""
-        return "column" if self.letter == "W" else "row"
+    name: str = "width"
+    noun: str = "column"
 
     @property
     def clean(self) -> bool:
@@ -163,15 +154,6 @@ class Side(Record):
     def output(self) -> int:
         """The size of the output, rounded down."""
         return self.axis.output_size(self.size)
-
-
-def _refuse(sides: list[Side]) -> NoReturn:
-    """Say which side has no whole size, and what to do."""
-    side = next(side for side in sides if not side.clean)
-    raise click.ClickException(
-        f"expected a whole number, got {side.axis.exact_output_size(side.size)}: "
-        f"change K, S, P or {side.letter}, or accept {side.output} with --floor"
-    )
 
 
 def _document(sides: list[Side]) -> dict[str, Any]:
@@ -206,32 +188,24 @@ def _axis_document(side: Side) -> dict[str, Any]:
 # ------------------------------------------------------------------ other rules
 
 
-def _show_rules(sides: list[Side], *, same: bool, as_json: bool) -> None:
+def _show_rules(sides: list[Side], *, same: bool) -> None:
     from convcli.geometry.layers import size_rules
 
     rules = [size_rules(side.axis, side.size, side.noun, same=same) for side in sides]
-    if as_json:
-        show_json(dict(zip([side.letter for side in sides], rules, strict=True)))
-        return
-    from convcli.cli.render.size import show_rules
-
-    show_rules(sides, rules, same=same)
+    document = dict(zip([side.letter for side in sides], rules, strict=True))
+    answer(document, "size:show_rules", sides, rules, same=same)
 
 
-def _show_transposed(sides: list[Side], extra: int, *, quiet: bool, as_json: bool) -> int:
+def _show_transposed(sides: list[Side], extra: int, *, quiet: bool) -> None:
     from convcli.geometry.layers import transposed_size
 
     sizes = [transposed_size(side.axis, side.size, extra) for side in sides]
-    if as_json:
-        output = {side.name: size for side, size in zip(sides, sizes, strict=True)}
-        show_json({"transposed": True, "output_padding": extra, "output": output})
-    elif quiet:
-        click.echo("x".join(str(size) for size in sizes))
-    else:
-        from convcli.cli.render.size import show_transposed
-
-        show_transposed(sides, sizes, extra)
-    return 0
+    if quiet and not wants_json():
+        click.echo("x".join(map(str, sizes)))
+        return
+    output = {side.name: size for side, size in zip(sides, sizes, strict=True)}
+    document = {"transposed": True, "output_padding": extra, "output": output}
+    answer(document, "size:show_transposed", sides, sizes, extra)
 
 
 _COMMON = (
@@ -243,7 +217,7 @@ _COMMON = (
 """Setting, window, and what it does to the size."""
 
 
-def _show_common(size: int, *, as_json: bool) -> int:
+def _show_common(size: int) -> None:
     rows = [
         {
             "setting": name,
@@ -257,13 +231,7 @@ def _show_common(size: int, *, as_json: bool) -> int:
         }
         for name, axis, effect in _COMMON
     ]
-    if as_json:
-        show_json(rows)
-        return 0
-    from convcli.cli.render.size import show_common
-
-    show_common(size, rows)
-    return 0
+    answer(rows, "size:show_common", size, rows)
 
 
 # ------------------------------------------------------------------ the quiz
@@ -271,11 +239,11 @@ def _show_common(size: int, *, as_json: bool) -> int:
 _SEEDS = 10_000
 
 
-def _run_quiz(seed: int | None, count: int, *, as_json: bool) -> int:
+def _run_quiz(seed: int | None, count: int) -> None:
     """Ask questions on the terminal, or take the answers from standard input, a line each.
 
-    An answer that is no number is asked for again. With `as_json` all answers are read
-    first, and one object is printed. Returns the exit status.
+    An answer that is no number is asked for again. With ``--json`` all answers are read
+    first, and one object is printed.
     """
     import secrets
 
@@ -283,9 +251,9 @@ def _run_quiz(seed: int | None, count: int, *, as_json: bool) -> int:
 
     chosen = secrets.randbelow(_SEEDS) if seed is None else seed
     asked = questions(chosen, count)
-    if as_json:
+    if wants_json():
         _show_answers(asked, chosen)
-        return 0
+        return
     say(f"Quiz with seed {chosen}, {count} question{'s' * (count > 1)}; q ends it.")
     right = 0
     for number, question in enumerate(asked, start=1):
@@ -300,7 +268,6 @@ def _run_quiz(seed: int | None, count: int, *, as_json: bool) -> int:
         shown = click.style(word, fg="green" if is_right else "red", bold=True)
         say(f"{shown} {question.explanation}")
     say(f"\n{right} of {count} right.")
-    return 0
 
 
 def _answer() -> str | None:

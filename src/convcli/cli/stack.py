@@ -1,18 +1,20 @@
 """`convcli stack`: a network layer by layer."""
 
-from typing import TYPE_CHECKING
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from convcli.cli.command import Command, OptionGroup, check_use, sizes_checked, subcommand
+from convcli.cli.command import Command, check_use, sizes_checked, subcommand
+from convcli.cli.ending import say
 from convcli.cli.options import json_option, own_options
-from convcli.cli.output import say, show_json
+from convcli.cli.output import answer
 from convcli.cli.types import whole
 from convcli.geometry.layers import Volume
 from convcli.lessons.stacks import Stack, stack_of
 from convcli.lessons.stacks.spec import PRESETS, layers_of, volume_from
 from convcli.text import short
-from convcli.values import Record, asdict
+from convcli.values import fields_of
 
 if TYPE_CHECKING:
     from convcli.images.picture import Frame
@@ -35,20 +37,6 @@ class StackCommand(Command):
         return super().parse_args(ctx, [*args[:start], *joined, *args[end:]])
 
 
-class Asked(Record, kw_only=True):
-    """What is asked of a network beside its counts, as on the command line."""
-
-    photo: str | None
-    weights: str | None
-    out_dir: str | None
-    layer: int | None
-    top: int | None
-    unit: str | None
-    png: str | None
-    erf: str | None
-    seeds: int
-
-
 @subcommand(
     "stack",
     cls=StackCommand,
@@ -65,44 +53,37 @@ In a file: {"in": "224x224x3", "layers": ["conv:64,k3,p1", "relu", "pool:2"]}"""
 @own_options(
     """
 Input
---in source HxWxC            Size of the input: rows x columns x channels. Or give --width and
-                             --in-channels.
---width                      Width of the input, in pixels.
---height                     Height of the input; as the width where it is left out.
---in-channels in_channels    Input channels.
---preset                     A well-known network instead of layers.
+--in source HxWxC       Size of the input: rows x columns x channels. Or give --width and
+                        --in-channels.
+--width                 Width of the input, in pixels.
+--height                Height of the input; as the width where it is left out.
+--in-channels in_channels 1..
+                        Input channels.
+--preset                A well-known network instead of layers.
 
 Output
---compare LAYERS             A second stack, side by side: all LAYERs that follow, a preset, or
-                             a .json file.
+--compare LAYERS        A second stack, side by side: all LAYERs that follow, a preset, or a
+                        .json file.
 
-Run: asked
---run photo PHOTO *          Run the network on this picture, cut to the input's size; needs
-                             --weights.
---weights FILE *             A .safetensors file with tensors called as torchvision calls them,
-                             or as conv1, fc1; layers of a .json may name others.
---out-dir FOLDER *           Write a sheet of maps for each layer, and index.html with all of
-                             them.
---layer *                    Only the maps of this layer, by number; the layer that --erf starts
-                             from.
---top *                      Only the maps with the most energy.
+Run
+--run photo PHOTO *     Run the network on this picture, cut to the input's size; needs
+                        --weights.
+--weights FILE *        A .safetensors file with tensors called as torchvision calls them, or as
+                        conv1, fc1; layers of a .json may name others.
+--out-dir FOLDER *      Write a sheet of maps for each layer, and index.html with all of them.
+--layer 1.. *           Only the maps of this layer, by number; the layer that --erf starts
+                        from.
+--top 1.. *             Only the maps with the most energy.
 
-Receptive field: asked
---unit LAYER:MAP@X,Y *       Say what this unit can see of --run's picture; the layer counts
-                             from 1, the map, the column X and the row Y from 0. The map * is
-                             any.
---png FILE *                 Draw the receptive field of --unit on the picture.
---erf FILE *                 Draw the effective receptive field as PNG: where the input moves
-                             --unit, or the middle of the last map. Weights are random without
-                             --weights.
---seeds =8 *                 Inputs, and random weights, that --erf averages over.
+Receptive field
+--unit LAYER:MAP@X,Y *  Say what this unit can see of --run's picture; the layer counts from 1,
+                        the map, the column X and the row Y from 0. The map * is any.
+--png FILE *            Draw the receptive field of --unit on the picture.
+--erf FILE *            Draw the effective receptive field as PNG: where the input moves --unit,
+                        or the middle of the last map. Weights are random without --weights.
+--seeds 1..1000 =8 *    Inputs, and random weights, that --erf averages over.
 """,
-    OptionGroup("asked", Asked),
-    in_channels=whole(1),
     preset=click.Choice(tuple(PRESETS)),
-    layer=whole(1),
-    top=whole(1),
-    seeds=whole(1, 1000),
 )
 @json_option
 def command(
@@ -114,8 +95,7 @@ def command(
     in_channels: int | None,
     preset: str | None,
     compare: str | None,
-    asked: Asked,
-    as_json: bool,
+    **given: Any,
 ) -> None:
     """Show each LAYER's output, parameters, multiply-adds, receptive field and memory.
 
@@ -135,21 +115,15 @@ def command(
     words = (preset,) if preset else layers
     first = _stack(words, size)
     second = None if compare is None else _stack((compare,), size, first.source)
-    question = _question(asked, first)
+    asked = SimpleNamespace(**given)
+    question = _question(asked, len(first.rows))
     if question:
-        show = _run if question == "photo" else _show_seen
-        show(words, first, asked, as_json=as_json)
-        return
-    if as_json:
-        both = {"first": first.as_dict(), "second": second.as_dict()} if second else None
-        show_json(both or first.as_dict())
-        return
-    from convcli.cli.render.stack import show_comparison, show_stack
-
-    if second:
-        show_comparison(first, second)
+        (_run if question == "photo" else _show_seen)(words, first, asked)
+    elif second:
+        both = {"first": first.as_dict(), "second": second.as_dict()}
+        answer(both, "stack:show_comparison", first, second)
     else:
-        show_stack(first)
+        answer(first.as_dict(), "stack:show_stack", first)
 
 
 _TAKEN = {
@@ -161,14 +135,13 @@ _TAKEN = {
 """What can be asked of a network, the first that is given, and the options that go with it."""
 
 
-def _question(asked: Asked, counted: Stack) -> str:
+def _question(asked: SimpleNamespace, layers: int) -> str:
     """Return what is asked of a network; refuse what does not go with it, or is missing."""
-    given, layer = asdict(asked), asked.layer
-    question = next((name for name in _TAKEN if name and given[name] is not None), "")
+    question = next((name for name in _TAKEN if name and getattr(asked, name) is not None), "")
     check_use(question, _TAKEN)
-    if layer is not None and layer > len(counted.rows):
-        raise click.UsageError(f"--layer: expected at most {len(counted.rows)}, got {layer}")
-    if asked.unit is not None and layer is not None:
+    if asked.layer is not None and asked.layer > layers:
+        raise click.UsageError(f"--layer: expected at most {layers}, got {asked.layer}")
+    if asked.unit is not None and asked.layer is not None:
         raise click.UsageError("--layer: --unit names a layer, too: drop one of them")
     if question == "unit" and asked.photo is None:
         raise click.UsageError("Missing option '--run': --unit is seen on a picture, or --erf")
@@ -177,13 +150,12 @@ def _question(asked: Asked, counted: Stack) -> str:
     return question
 
 
-def _run(words: tuple[str, ...], counted: Stack, asked: Asked, *, as_json: bool) -> None:
+def _run(words: tuple[str, ...], counted: Stack, asked: SimpleNamespace) -> None:
     """Run a stack on a picture, and show what each layer answers."""
     from convcli.lessons.stacks.run import run_stack
 
-    photo, weights = asked.photo or "", asked.weights or ""
-    frame, values = _input_of(words, counted, photo)
-    layers = run_stack(words, values, weights)
+    frame, values = _input_of(words, counted, asked.photo)
+    layers = run_stack(words, values, asked.weights)
     if asked.out_dir is not None:
         from convcli.images.figures import fitted
         from convcli.images.picture import Frame
@@ -192,16 +164,13 @@ def _run(words: tuple[str, ...], counted: Stack, asked: Asked, *, as_json: bool)
         taken = Frame(fitted(frame, counted.source.height, counted.source.width))
         layers = with_maps(layers, asked.out_dir, taken, asked.layer, asked.top)
     told, classes = [], list[tuple[int, float]]()
-    for answer in layers:
-        told.append(answer.as_dict())
-        classes = answer.top_classes()
-    if as_json:
-        best = [{"class": number, "part": part} for number, part in classes]
-        show_json({"source": photo, "weights": weights, "layers": told, "classes": best})
-        return
-    from convcli.cli.render.stack import show_run
-
-    show_run(told, classes)
+    for each in layers:
+        told.append(each.as_dict())
+        classes = each.top_classes()
+    best = [{"class": number, "part": part} for number, part in classes]
+    files_used = {"source": asked.photo, "weights": asked.weights}
+    document = {**files_used, "layers": told, "classes": best}
+    answer(document, "stack:show_run", told, classes)
 
 
 def _input_of(words: tuple[str, ...], counted: Stack, photo: str) -> "tuple[Frame, Maps]":
@@ -214,7 +183,7 @@ def _input_of(words: tuple[str, ...], counted: Stack, photo: str) -> "tuple[Fram
     return frame, network_input(frame, counted, imagenet=trained)
 
 
-def _show_seen(words: tuple[str, ...], counted: Stack, asked: Asked, *, as_json: bool) -> None:
+def _show_seen(words: tuple[str, ...], counted: Stack, asked: SimpleNamespace) -> None:
     """Say what a unit can see or, for ``--erf``, what moves it; and draw it."""
     from convcli.images.drawing import check_canvas_target
     from convcli.images.write import write_frame
@@ -222,42 +191,34 @@ def _show_seen(words: tuple[str, ...], counted: Stack, asked: Asked, *, as_json:
     from convcli.lessons.stacks import fields
     from convcli.lessons.stacks.run import run_stack
 
-    photo, weights, drawing = asked.photo, asked.weights, asked.erf or asked.png
-    if drawing:
+    photo, weights = asked.photo, asked.weights
+    if drawing := asked.erf or asked.png:
         check_canvas_target(drawing)
     frame, image = (None, None) if photo is None else _input_of(words, counted, photo)
     with sizes_checked():
         unit = fields.unit_from(asked.unit, counted) if asked.unit else None
     found: fields.Field | fields.EffectiveField
-    answer = None
+    value = None
     if asked.erf is not None:
-        size = counted.source
-        found = fields.effective_field(
-            words,
-            (size.height, size.width, size.channels),
-            unit=asked.unit or asked.layer,
-            weights=weights,
-            image=image,
-            seeds=asked.seeds,
-        )
+        size = fields_of(counted.source, "height", "width", "channels").values()
+        more: Any = {"weights": weights, "image": image, "seeds": asked.seeds}
+        start = asked.unit or asked.layer
+        found = fields.effective_field(words, tuple(size), unit=start, **more)
         picture = pictures.draw_effective(found)
     elif unit and frame is not None:
         found = fields.field_of(counted, unit)
         picture = pictures.draw_field(found, frame)
         if weights is not None and unit.map is not None:
             layers = run_stack(words, image, weights)
-            values = next(layer.values for layer in layers if layer.number == unit.layer)
-            answer = float(values[unit.y, unit.x, unit.map])
+            values = next(each.values for each in layers if each.number == unit.layer)
+            value = float(values[unit.y, unit.x, unit.map])
     if drawing:
         write_frame(picture, drawing, "PNG")
-    if as_json:
-        files_used = {"drawing": drawing, "source": photo, "weights": weights}
-        show_json({**files_used, "answer": answer, **found.as_dict()})
-        return
-    say(found.facts())
-    if answer is not None:
-        say(f"It answers {short(answer)}.")
-    say(f"Drawn in {drawing}." if drawing else "--png FILE draws it on the picture.")
+    files_used = {"drawing": drawing, "source": photo, "weights": weights}
+    answered = [] if value is None else [f"It answers {short(value)}."]
+    drawn = f"Drawn in {drawing}." if drawing else "--png FILE draws it on the picture."
+    document = {**files_used, "answer": value, **found.as_dict()}
+    answer(document, say, found.facts(), *answered, drawn)
 
 
 def _size(

@@ -3,22 +3,32 @@
 import enum
 import importlib
 import os
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import click
 
 from convcli.choices import Border, WeightLayout
 from convcli.errors import BatchError, ImageError, OptionError
-from convcli.settings import PADDING_WORDS, PARSERS, pair_from, point_from, whole_number_from
+from convcli.settings import (
+    PADDING_WORDS,
+    PARSERS,
+    choice_from,
+    pair_from,
+    point_from,
+    whole_number_from,
+)
 from convcli.storage.urls import FRAME, MAP
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
+    from convcli.images.picture import Frame
     from convcli.kernels.formats.read import Archive
     from convcli.kernels.kernel import Kernel
     from convcli.kernels.operator import Operator
+    from convcli.pipeline.options import Options
     from convcli.pipeline.recipe import Recipe
     from convcli.pipeline.steps import Link
 
@@ -36,20 +46,37 @@ def late(place: str) -> Callable[..., Any]:
     return call
 
 
-class ReadType(click.ParamType[_Value, Any]):
+class OfferingType(click.ParamType[_Value, Any]):
+    """A type that offers a shell what may be written: words, and what each is for."""
+
+    def offers(self, begun: str) -> Iterable[tuple[str, str]]:
+        """Return the words that begin so."""
+        return ()
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> "list[CompletionItem[Any]]":
+        """Complete what is offered."""
+        from click.shell_completion import CompletionItem
+
+        return [CompletionItem(word, help=use or None) for word, use in self.offers(incomplete)]
+
+
+class ReadType(OfferingType[_Value]):
     """A type whose values a function of the library reads; its errors become wrong usage.
 
     `form` stands for the value on the help page; where it is empty, the words. `words` returns
-    what a shell may complete.
+    what a shell may complete, and `limits` stand behind the text of the help page.
     """
 
     def __init__(
         self,
         form: str,
         read: Callable[[Any], _Value],
-        words: Callable[[], Sequence[str]] = tuple,
+        words: Callable[[], Iterable[str]] = tuple,
+        limits: str = "",
     ) -> None:
-        self.name = form
+        self.name, self.limits = form, limits
         self._read, self._words = read, words
 
     def convert(
@@ -65,17 +92,12 @@ class ReadType(click.ParamType[_Value, Any]):
         """Return what stands for the value on the help page."""
         return self.name or "|".join(self._words())
 
-    def shell_complete(
-        self, ctx: click.Context, param: click.Parameter, incomplete: str
-    ) -> "list[CompletionItem[Any]]":
-        """Complete the words."""
-        from click.shell_completion import CompletionItem
-
-        words = (word for word in self._words() if word.startswith(incomplete.lower()))
-        return [CompletionItem(word) for word in words]
+    def offers(self, begun: str) -> Iterable[tuple[str, str]]:
+        """Return the words that begin so."""
+        return ((word, "") for word in self._words() if word.startswith(begun.lower()))
 
 
-def setting(name: str, form: str, words: Callable[[], Sequence[str]] = tuple) -> ReadType[Any]:
+def setting(name: str, form: str, words: Callable[[], Iterable[str]] = tuple) -> ReadType[Any]:
     """Return the type of an option of filtering: `convcli.settings` reads its values."""
     return ReadType(form, PARSERS[name], words)
 
@@ -87,38 +109,16 @@ FINITE = setting("bias", "NUMBER")
 POINT = ReadType("X,Y", point_from)
 
 
-class WholeType(click.IntRange):
-    """A whole number of a range."""
-
-    def _describe_range(self) -> str:
-        """Return the range in words, for the help page."""
-        return f"at least {self.min}" if self.max is None else f"{self.min} to {self.max}"
-
-    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
-        """Return what stands for the value on the help page."""
-        return "N"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> int:
-        """Return the number."""
-        try:
-            return whole_number_from(value, self.min or 0, self.max)
-        except OptionError as error:
-            self.fail(str(error), param, ctx)
-
-
-def whole(least: int, most: int | None = None) -> WholeType:
+def whole(least: int, most: int | None = None) -> ReadType[int]:
     """Return the type of a whole number from `least` to `most`."""
-    return WholeType(least, most)
+    limits = f"at least {least}" if most is None else f"{least} to {most}"
+    return ReadType("N", partial(whole_number_from, least=least, most=most), limits=limits)
 
 
-class EnumType(click.Choice[_Member]):
-    """A member of an enum, by its value; a new member needs no edit here."""
-
-    def normalize_choice(self, choice: object, ctx: click.Context | None) -> str:
-        """Return the word of a member."""
-        return str(choice.value if isinstance(choice, enum.Enum) else choice)
+def one_of(kind: type[_Member]) -> ReadType[_Member]:
+    """Return the type of a member of an enum, by its value."""
+    words = [member.value for member in kind]
+    return ReadType(f"[{'|'.join(words)}]", partial(choice_from, kind), lambda: words)
 
 
 # ------------------------------------------------------------------ files and addresses
@@ -145,8 +145,10 @@ class FieldPath(click.Path):
             if not self._is_template:
                 return super().shell_complete(ctx, param, incomplete)
             before, begun = incomplete, ""
-        elif os.environ.get("_CONVCLI_COMPLETE") in _OWN_BRACES and not _in_quotes():
-            return []
+        elif os.environ.get("_CONVCLI_COMPLETE") in _OWN_BRACES:
+            typed = os.environ.get("COMP_WORDS", "")
+            if not any(typed.count(quote) % 2 for quote in "'\""):
+                return []
         found = [each for each in self._fields if each.startswith("{" + begun)]
         return [CompletionItem(before + each) for each in found]
 
@@ -155,17 +157,12 @@ _OWN_BRACES = ("zsh_complete", "fish_complete")
 """Shells that would complete a brace that is not in quotes by themselves, to something else."""
 
 
-def _in_quotes() -> bool:
-    typed = os.environ.get("COMP_WORDS", "")
-    return any(typed.count(quote) % 2 for quote in "'\"")
-
-
 OUTPUT = FieldPath(MAP, FRAME, "{frame:03}")
 
 # ------------------------------------------------------------------ kernels
 
 
-class SpecType(click.ParamType[_Value, Any]):
+class SpecType(OfferingType[_Value]):
     """What a person writes for a kernel; it completes names, and files where none fits.
 
     `read` returns what a text stands for, with the value of ``--layout``.
@@ -189,25 +186,38 @@ class SpecType(click.ParamType[_Value, Any]):
         meta[BANK] = meta.get(BANK) or is_bank
         return found
 
+    def offers(self, begun: str) -> Iterable[tuple[str, str]]:
+        """Return names, or what may follow ``gaussian:``, ``sobel-x@`` or ``FILE::``."""
+        from convcli.kernels.catalogue.entry import CATALOGUE, OPERATORS
+
+        path, colons, _ = begun.partition("::")
+        start, at, _ = begun.rpartition("@")
+        name, colon, values = begun.partition(":")
+        if colons:
+            found = [(f"{path}::{tensor}", shape) for tensor, shape in _tensors(path)]
+        elif at:
+            found = [(f"{start}@{each}", "") for each in _MODIFIERS if start]
+        elif colon and (entry := CATALOGUE.get(name.lower())):
+            before, comma, _ = values.rpartition(",")
+            found = [
+                (f"{name}:{before}{comma}{each.name}={default}", each.about)
+                for each in entry.parameters
+                for default in ["" if each.default is None else f"{each.default:g}"]
+                if f"{each.name}=" not in before
+            ]
+        else:
+            found = [(each.name, each.description) for each in CATALOGUE.values()]
+            found += [(each.name, each.description) for each in OPERATORS.values()]
+        return [(text, use) for text, use in found if text.startswith(begun)]
+
     def shell_complete(
         self, ctx: click.Context, param: click.Parameter, incomplete: str
     ) -> "list[CompletionItem[Any]]":
-        """Complete names, what may follow them, and files where no name fits."""
+        """Complete what is offered, and files where nothing is."""
         from click.shell_completion import CompletionItem
 
-        from convcli.kernels.catalogue.entry import CATALOGUE, OPERATORS
-
-        if more := _continued(incomplete):
-            return [CompletionItem(text, help=use) for text, use in more]
-
-        uses = {entry.name: entry.description for entry in CATALOGUE.values()}
-        uses |= {entry.name: entry.description for entry in OPERATORS.values()}
-        names: list[CompletionItem[Any]] = [
-            CompletionItem(name, help=use)
-            for name, use in uses.items()
-            if name.startswith(incomplete)
-        ]
-        return names or [CompletionItem(incomplete, type="file")]
+        found = super().shell_complete(ctx, param, incomplete)
+        return found or [CompletionItem(incomplete, type="file")]
 
     def split_envvar_value(self, rv: str) -> Sequence[str]:
         """Split the kernels of an environment variable; inline JSON is one of them."""
@@ -215,37 +225,6 @@ class SpecType(click.ParamType[_Value, Any]):
 
 
 _MODIFIERS = ("45", "90", "180", "270", "flip", "transpose", "normalize", "negate", "scale=")
-
-
-def _continued(text: str) -> list[tuple[str, str]]:
-    """Return what may follow ``gaussian:``, ``sobel-x@`` or ``FILE::``, and why."""
-    from convcli.kernels.catalogue.entry import CATALOGUE
-
-    path, colons, tensor = text.partition("::")
-    if colons:
-        return [
-            (f"{path}::{name}", shape)
-            for name, shape in _tensors(path)
-            if name.startswith(tensor)
-        ]
-    start, at, word = text.rpartition("@")
-    if at:
-        found = [(f"{start}@{each}", "") for each in _MODIFIERS if each.startswith(word)]
-        return found if start else []
-    name, colon, values = text.partition(":")
-    entry = CATALOGUE.get(name.lower())
-    if not colon or entry is None:
-        return []
-    before, comma, last = values.rpartition(",")
-    return [
-        (f"{name}:{before}{comma}{each.name}={_shown(each.default)}", each.about)
-        for each in entry.parameters
-        if each.name.startswith(last) and f"{each.name}=" not in before
-    ]
-
-
-def _shown(default: float | None) -> str:
-    return "" if default is None else f"{default:g}"
 
 
 def _tensors(path: str) -> list[tuple[str, str]]:
@@ -270,7 +249,7 @@ def _link_from(text: str, *, layout: WeightLayout) -> "Link":
     return plain_from(text) or _operand_from(text, layout=layout)
 
 
-def _named(text: str, *, layout: WeightLayout) -> "Kernel | Operator | Archive":
+def _named(text: str, *, layout: WeightLayout) -> "ReadableValue":
     from convcli.kernels.formats.read import archive_at
 
     archive = archive_at(text)
@@ -288,6 +267,14 @@ LINK = SpecType(_link_from)
 
 READABLE = SpecType(_named)
 """What can be read and shown: an operand, or a file of several arrays."""
+
+KernelValue: TypeAlias = "Kernel"
+OperandValue: TypeAlias = "Kernel | Operator"
+LinkValue: TypeAlias = "Link"
+ReadableValue: TypeAlias = "Kernel | Operator | Archive"
+OptionsValue: TypeAlias = "Options"
+FrameReader: TypeAlias = "Callable[[str], Frame]"
+"""What commands get, for their annotations: the classes are imported where they are used."""
 
 STDIN = "convcli.stdin"
 """The key under which a run remembers that a kernel was read from standard input."""

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from convcli.errors import ImageError
 from convcli.images.drawing import Canvas, write_canvas
-from convcli.images.figures import figure, in_rows
+from convcli.images.figures import in_rows, page_of
 from convcli.images.formats import format_for, is_matrix_name
 from convcli.images.picture import Frame
 from convcli.images.write import write_frame
@@ -136,7 +136,7 @@ def _sheet(frames: Sequence[Canvas]) -> Any:
     """Put drawings in rows, to be read like a page: about as wide as high."""
     shape = frames[0].height / frames[0].width
     across = max(round(math.sqrt(len(frames) * shape)), 1)
-    return figure([in_rows(frames, across)])
+    return page_of([in_rows(frames, across)]).frame()
 
 
 _RATE = 25

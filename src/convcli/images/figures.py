@@ -21,7 +21,7 @@ from convcli.images.drawing import (
     spelled,
     text_width,
 )
-from convcli.images.picture import Frame
+from convcli.images.picture import Frame, eight_bits
 
 _MARK: Colour = (255, 64, 0)
 _TILE = 320
@@ -81,12 +81,8 @@ def _around(box: tuple[int, int, int, int], distance: int) -> tuple[int, int, in
 
 
 def _rgb(frame: Frame) -> Image.Image:
-    """Return a picture as an 8-bit RGB image; alpha is left out."""
-    pixels = frame.pixels
-    if pixels.dtype == np.uint16:
-        pixels = (pixels >> 8).astype(np.uint8)
-    elif pixels.dtype != np.uint8:
-        pixels = np.clip(np.rint(np.nan_to_num(pixels)), 0, 255).astype(np.uint8)
+    """Return a picture as an 8-bit RGB image; alpha is left out, and floats are stretched."""
+    pixels = eight_bits(frame.pixels, frame.depth)
     grey_or_rgb = pixels[..., 0] if frame.channels == 1 else pixels
     return Image.fromarray(grey_or_rgb).convert("RGB")
 
@@ -191,7 +187,7 @@ def side_by_side(frames: Sequence[Frame], labels: Sequence[str]) -> Frame:
     """Return pictures beside one another on one page, each with its label below."""
     pixels = [np.asarray(_rgb(frame)) for frame in frames]
     pairs = zip(pixels, labels, strict=True)
-    return figure([beside([picture_block(each, 1, label) for each, label in pairs])])
+    return page_of([beside([picture_block(each, 1, label) for each, label in pairs])]).frame()
 
 
 def fitted(frame: Frame, height: int, width: int) -> NDArray[np.uint8]:
@@ -221,8 +217,3 @@ def png_bytes(frame: Frame) -> bytes:
 def page_of(blocks: Sequence[Canvas]) -> Canvas:
     """Put blocks below one another, with a margin on all sides."""
     return _pasted([below(blocks)], [(_MARGIN, _MARGIN)], _MARGIN)
-
-
-def figure(blocks: Sequence[Canvas]) -> Frame:
-    """Return a page of blocks as a picture."""
-    return page_of(blocks).frame()

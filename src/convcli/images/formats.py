@@ -31,27 +31,19 @@ _ALL = frozenset(Depth)
 
 
 class Format(Record, kw_only=True):
-    """What a format can hold when it is written; `name` is Pillow's, or ``NPY``.
-
-    `suffixes` are of file names, in lower case. `gray` and `colour` are the depths of grey
-    pictures and of pictures in colour. `alpha` and `frames` say whether it holds transparency
-    and several pictures, `keeps` which parts of `Metadata`. `quality` is the default of
-    ``--quality``: None where it has no such setting, 0 for lossless unless a quality is given.
-    `levels`: whether ``--compress-level`` applies. `settings` are Pillow's others, `about` is
-    for people.
-    """
+    """What a format can hold when it is written; `name` is Pillow's, or ``NPY``."""
 
     name: str
-    suffixes: tuple[str, ...]
-    gray: frozenset[Depth] = _EIGHT
-    colour: frozenset[Depth] = _EIGHT
-    alpha: bool = False
-    keeps: tuple[str, ...] = ()
-    frames: bool = False
-    quality: int | None = None
-    levels: bool = False
-    settings: Mapping[str, Any] = MappingProxyType({})
-    about: str = ""
+    suffixes: tuple[str, ...]  # of file names, in lower case
+    gray: frozenset[Depth] = _EIGHT  # the depths of grey pictures
+    colour: frozenset[Depth] = _EIGHT  # the depths of pictures in colour
+    alpha: bool = False  # whether it holds transparency
+    keeps: tuple[str, ...] = ()  # which parts of `Metadata`
+    frames: bool = False  # whether it holds several pictures
+    quality: int | None = None  # without --quality; 0 is lossless, None where it has no quality
+    levels: bool = False  # whether --compress-level applies
+    settings: Mapping[str, Any] = MappingProxyType({})  # Pillow's others
+    about: str = ""  # for people
 
 
 _USUAL = ("icc", "dpi", "exif", "xmp")
@@ -114,11 +106,7 @@ def holds_matrix(name: str, prefix: bytes) -> bool:
 
 
 def format_for(target: "str | Path", option: str = "--format") -> str:
-    """Return the name of the format that a file name's suffix stands for.
-
-    A suffix that is missing, or of no format that can be written, is an `ImageError`; it names
-    the option that says the format.
-    """
+    """Return the format that a suffix stands for; else an `ImageError` that names `option`."""
     suffix = os.path.splitext(target)[1].lower()
     if suffix in _SUFFIXES:
         return _SUFFIXES[suffix]
@@ -147,7 +135,7 @@ def obstacle(frame: Frame, format_name: str) -> str:
     """Say why a format cannot hold a picture, and the remedy; empty where it can."""
     entry, depth = FORMATS[format_name], frame.depth
     depths = entry.gray if frame.channels == 1 else entry.colour
-    what = {"8": "8 bits", "16": "16 bits", "float": "floats"}[depth.value]
+    what = "floats" if depth is Depth.FLOAT else f"{depth.value} bits"
     if format_name == CSV and frame.channels > 1:
         return f"CSV holds one channel, not {frame.channels}: use --gray, or write .json"
     if depth not in depths and depth in entry.gray:

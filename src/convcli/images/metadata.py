@@ -12,6 +12,7 @@ from convcli.errors import ImageError
 from convcli.images.formats import FORMATS
 from convcli.images.picture import Metadata
 from convcli.images.policy import decoder_errors
+from convcli.text import counted
 from convcli.values import replace
 
 _KEPT = [
@@ -126,6 +127,9 @@ def lost_metadata(
     """Return the warning that names what a format does not keep; empty where it keeps all."""
     kept = save_settings(metadata, format_name, channels, size)
     lost = titles_of(metadata, kept)
+    space = (metadata.icc or b"")[16:20].decode("ascii", "replace").strip()
+    if space and "icc" in FORMATS[format_name].keeps and "icc_profile" not in kept:
+        lost[0] += f" (for {space}, not for {counted(channels, 'channel')})"
     return f"dropped, for the {format_name} does not hold it: {', '.join(lost)}" if lost else ""
 
 
@@ -143,8 +147,7 @@ def save_settings(
 ) -> dict[str, Any]:
     """Return Pillow's settings for the metadata that a format can hold.
 
-    A profile for another number of channels is left out. The size, rows and columns, goes
-    into the EXIF. The names are those of `Metadata`, but for ``icc_profile``.
+    A profile for another number of channels is left out; the size goes into the EXIF.
     """
     found = {name: getattr(metadata, name) for name in FORMATS[format_name].keeps}
     settings = {name: value for name, value in found.items() if value}

@@ -182,8 +182,8 @@ class Frame(Record):
     def notebook_png(self) -> bytes:
         """Return a PNG for a notebook: of 8 bits, with sides of at most 1024 pixels."""
         pixels = self.pixels if self.channels in (1, 3) else self.pixels[..., :1]
-        alpha = None if self.alpha is None else _eight_bits(self.alpha, self.depth)
-        image = Frame(_eight_bits(pixels, self.depth), alpha).to_pil()
+        alpha = None if self.alpha is None else eight_bits(self.alpha, self.depth)
+        image = Frame(eight_bits(pixels, self.depth), alpha).to_pil()
         image.thumbnail((_MOST_SHOWN, _MOST_SHOWN))
         buffer = io.BytesIO()
         image.save(buffer, "PNG")
@@ -201,7 +201,8 @@ def picture_of_samples(samples: Pixels, format_name: str | None) -> Frame:
     return Frame(samples, None, format_name)
 
 
-def _eight_bits(values: Pixels, depth: Depth) -> Pixels:
+def eight_bits(values: Pixels, depth: Depth) -> Pixels:
+    """Return pixels of a depth as 8 bits to look at: floats are stretched from 0 to 255."""
     if depth is not Depth.FLOAT:
         return values if depth is Depth.EIGHT else (values // 257).astype(np.uint8)
     finite = np.where(np.isfinite(values), values, 0).astype(np.float64)
@@ -226,18 +227,12 @@ class Metadata(Record):
 
 
 class Timing(Record):
-    """How an animation plays.
+    """How an animation plays."""
 
-    Each frame is shown for its duration, in milliseconds; its disposal is what happens before
-    the next is drawn, as its format counts. `loop` is how often it is played, 0 for ever; None
-    for once, where the file does not say. With `still` the first frame is no part of the
-    animation: programs that show no animations show it.
-    """
-
-    durations: tuple[float, ...]
-    disposals: tuple[int, ...]
-    loop: int | None = None
-    still: bool = False
+    durations: tuple[float, ...]  # of each frame, in milliseconds
+    disposals: tuple[int, ...]  # what happens before the next is drawn, as its format counts
+    loop: int | None = None  # how often it is played, 0 for ever; None where nothing says it
+    still: bool = False  # whether the first frame is only for programs that show no animations
 
 
 class Picture(Record):

@@ -73,18 +73,12 @@ _lock = threading.RLock()
 
 
 class ReadPolicy(Record, kw_only=True):
-    """What is accepted from a file.
+    """What is accepted from a file."""
 
-    `max_pixels` are the most pixels, of all frames that are read. With `allow_truncated` the
-    part that exists is read of a file that ends too early. `allow_formats` are formats beside
-    `READ_FORMATS`, by Pillow's names (``EPS``). `frame` is the only frame to read, counted from
-    0; all of them otherwise.
-    """
-
-    max_pixels: int = MAX_PIXELS
-    allow_truncated: bool = False
-    allow_formats: frozenset[str] = frozenset()
-    frame: int | None = None
+    max_pixels: int = MAX_PIXELS  # of all frames that are read
+    allow_truncated: bool = False  # whether the part is read that exists of a cut file
+    allow_formats: frozenset[str] = frozenset()  # beside `READ_FORMATS`, by Pillow's names
+    frame: int | None = None  # the only one to read, counted from 0; None for all
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -136,8 +130,7 @@ def load_package(prefix: bytes, label: str) -> None:
 def decoder_errors() -> Iterator[None]:
     """Turn what a decoder of another project raises into an OSError: the file is at fault.
 
-    Put only calls into that decoder inside the block. Our own code stays outside, so that
-    a bug in it is not reported as a damaged file.
+    Our own code stays outside of the block: a bug in it is no damaged file.
     """
     try:
         yield
@@ -153,10 +146,9 @@ def one_line(error: Exception) -> str:
 def open_image(file: BinaryIO, reading: ReadPolicy) -> ImageFile.ImageFile:
     """Open a picture of an accepted format; its pixels are not decoded yet.
 
-    The formats that Pillow begins with are tried first: the modules of all others take as
-    long to import as NumPy does. A damaged file raises OSError, one of another format
-    UnidentifiedImageError.
+    A damaged file raises OSError, one of another format UnidentifiedImageError.
     """
+    # The modules of formats that Pillow does not begin with take as long to import as NumPy.
     start = file.tell()
     with decoder_errors():
         png = _open_png(file, reading)

@@ -5,30 +5,19 @@ import functools
 import io
 import math
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 from PIL import Image, ImageFile, UnidentifiedImageError
 
 from convcli.errors import ImageError
+from convcli.images import policy
 from convcli.images.codecs.pillow import MODES, deep_rawmode, frame_of
 from convcli.images.formats import holds_matrix
 from convcli.images.metadata import metadata_of
 from convcli.images.picture import Frame, Header, Picture, Timing
-from convcli.images.policy import (
-    BOMBS,
-    TIFF_HEADERS,
-    ReadPolicy,
-    check_pixels,
-    decoder_errors,
-    file_errors,
-    libtiff_silenced,
-    load_package,
-    open_image,
-    pillow_set_to,
-    unknown_file,
-)
+from convcli.images.policy import ReadPolicy, check_pixels, decoder_errors
 from convcli.storage.urls import fetched, local_path
 from convcli.text import is_matrix
 from convcli.values import replace
@@ -76,26 +65,23 @@ def read_frame(
 def read_picture(
     source: "str | Path | BinaryIO", name: str | None = None, reading: ReadPolicy = _DEFAULTS
 ) -> Picture:
-    """Read all frames of a file; EXIF orientation is applied to the pixels.
+    """Read all frames of a file, upright; an `ImageError` says why that is not possible.
 
-    The source is a path, a URL that fsspec knows, or an open stream, which is read to its end
-    first where it cannot seek; messages call that `name`. Pixels are as `MODES` says: uint8,
-    uint16 for 16 bits, or floats. If there is no such file, it holds no picture, a damaged or a
-    truncated one, more pixels than the limit, or a format that is off, an `ImageError` is
-    raised.
+    The source is a path, a URL that fsspec knows, or an open stream, which messages call
+    `name`. Pixels are as `MODES` says: uint8, uint16 for 16 bits, or floats.
     """
     label = name or str(source)
     if not label:
         raise ImageError("'': expected the name of a picture, got none: name a file")
     if isinstance(source, str) and is_matrix(source):
         source = io.BytesIO(source.encode())
-    with file_errors(label, reading), _seekable(source, label, reading) as file:
+    with policy.file_errors(label, reading), _seekable(source, label, reading) as file:
         prefix = file.read(_PREFIX)
         file.seek(0)
         # libtiff is the only decoder that writes to standard error by itself.
         is_tiff = prefix[:2] in (b"II", b"MM")
-        quiet = libtiff_silenced() if is_tiff else contextlib.nullcontext()
-        with pillow_set_to(reading), quiet:
+        quiet = policy.libtiff_silenced() if is_tiff else contextlib.nullcontext()
+        with policy.pillow_set_to(reading), quiet:
             if prefix.startswith(_ARRAY) or holds_matrix(label, prefix):
                 from convcli.images.codecs.numbers import read_array, read_matrix
 
@@ -104,7 +90,7 @@ def read_picture(
             return _decode(file, prefix, label, reading)
 
 
-def read_pil(source: object, policy: ReadPolicy) -> Picture | None:
+def read_pil(source: object, reading: ReadPolicy) -> Picture | None:
     """Read an image of Pillow's like the file that Pillow would save; None if it is none."""
     if not isinstance(source, Image.Image):
         return None
@@ -113,7 +99,7 @@ def read_pil(source: object, policy: ReadPolicy) -> Picture | None:
     known = {"icc_profile": profile} if profile else {}
     image.save(buffer, "TIFF", exif=image.getexif(), **known)
     buffer.seek(0)
-    return read_picture(buffer, "PIL image", policy)
+    return read_picture(buffer, "PIL image", reading)
 
 
 @contextlib.contextmanager
@@ -144,7 +130,7 @@ def _read_whole(read: Callable[[int], bytes], label: str, reading: ReadPolicy) -
 
 
 def _decode(file: BinaryIO, prefix: bytes, label: str, reading: ReadPolicy) -> Picture:
-    if prefix[:4] in TIFF_HEADERS:
+    if prefix[:4] in policy.TIFF_HEADERS:
         return _tiff(file, prefix, label, reading)
     if prefix[:2] in _STREAMED:
         from convcli.images.codecs.numbers import netpbm_spans
@@ -152,11 +138,11 @@ def _decode(file: BinaryIO, prefix: bytes, label: str, reading: ReadPolicy) -> P
         spans = netpbm_spans(file)
         if len(spans) > 1:
             return _stream(file, spans, label, reading)
-    load_package(prefix, label)
+    policy.load_package(prefix, label)
     try:
-        opened = open_image(file, reading)
+        opened = policy.open_image(file, reading)
     except UnidentifiedImageError:
-        raise unknown_file(prefix, label, reading) from None
+        raise policy.unknown_file(prefix, label, reading) from None
     with opened:
         if not reading.allow_truncated:
             _check_end(file, opened.format)
@@ -172,7 +158,7 @@ def _stream(
     for index in frames_to_read(len(spans), label, reading):
         file.seek(spans[index][0])
         part = io.BytesIO(file.read(spans[index][1]))
-        with open_image(part, reading) as opened:
+        with policy.open_image(part, reading) as opened:
             pixels += opened.width * opened.height
             check_pixels(pixels, reading, label)
             pictures.append(_document(part, opened, label, replace(reading, frame=None)))
@@ -188,35 +174,31 @@ def _tiff(file: BinaryIO, prefix: bytes, label: str, reading: ReadPolicy) -> Pic
 
     every = list(tiff_pages(file))
     if not every:
-        raise unknown_file(prefix, label, reading)
+        raise policy.unknown_file(prefix, label, reading)
     pages = full_pages(every)
     chosen = [pages[index] for index in frames_to_read(len(pages), label, reading)]
     sizes = [math.prod(page.size) * -(-page.samples // _A_COUNT) for page in chosen]
     check_pixels(sum(sizes), reading, label)
-    frames: list[Frame] = []
-    notes: list[str] = []
     with contextlib.ExitStack() as stack:
         opened: ImageFile.ImageFile | None = None
         with contextlib.suppress(OSError):
             file.seek(0)
-            opened = stack.enter_context(open_image(file, reading))
+            opened = stack.enter_context(policy.open_image(file, reading))
         metadata, damage = tiff_metadata(file, pages, reading.frame)
         if len(every) > len(pages) or chosen[0].has_copies:
             note = "smaller copies and masks of the picture are left out: --tiled makes copies"
             damage = (*damage, note)
-        for page in chosen:
-            page.check_places()
-            frame, more = _tiff_frame(file, page, opened, label)
-            frames.append(frame)
-            notes += more
+        read = [_tiff_frame(file, page, opened, label) for page in chosen]
     mode = opened.mode if opened is not None else chosen[0].mode
-    return Picture(tuple(frames), metadata, None, mode, tuple(dict.fromkeys([*damage, *notes])))
+    frames, notes = zip(*read, strict=True)
+    return Picture(frames, metadata, None, mode, tuple(dict.fromkeys(sum(notes, damage))))
 
 
 def _tiff_frame(
     file: BinaryIO, page: "TiffPage", opened: ImageFile.ImageFile | None, label: str
 ) -> tuple[Frame, tuple[str, ...]]:
     """Decode a page; `opened` is the file in Pillow, if that knows the first page."""
+    page.check_places()
     if page.is_ours or opened is None:
         from convcli.images.codecs.tiff_segments import decoded_page
 
@@ -253,37 +235,29 @@ def _document(
     indices = frames_to_read(count, label, reading)
     least = _LEAST if len(indices) > 1 else 0
     check_pixels(max(opened.width * opened.height, least) * len(indices), reading, label)
-    mode = opened.mode
-    frames: list[Frame] = []
-    notes: list[str] = []
-    plays: list[tuple[float, int]] = []
+    mode, read = opened.mode, list[tuple[Frame, float, int]]()
     for index in indices:
         if count > 1:
             with decoder_errors():
                 opened.seek(index)
         frame, left = frame_of(file, opened, format_name, label)
-        if not frames:
-            metadata, damage = metadata_of(opened)
-        frames.append(frame)
+        if not read:
+            metadata, notes = metadata_of(opened)
         notes += left
-        plays.append(_play(opened))
-    timing = _timing(plays, opened) if format_name in _ANIMATED and len(frames) > 1 else None
-    notes = [*dict.fromkeys((*damage, *notes))]
-    return Picture(tuple(frames), metadata, timing, mode, tuple(notes))
+        read.append((frame, *_play(opened)))
+    frames, durations, disposals = zip(*read, strict=True)
+    timing = None
+    if format_name in _ANIMATED and len(frames) > 1:
+        loop, still = opened.info.get("loop"), bool(opened.info.get("default_image"))
+        loop = loop if isinstance(loop, int) else None
+        timing = Timing(durations, disposals, loop, still)
+    return Picture(frames, metadata, timing, mode, tuple(dict.fromkeys(notes)))
 
 
 def _play(opened: ImageFile.ImageFile) -> tuple[float, int]:
     """Return how long the current frame is shown, and its disposal."""
     disposal = getattr(opened, "disposal_method", opened.info.get("disposal") or 0)
     return float(opened.info.get("duration") or 0), int(disposal)
-
-
-def _timing(plays: Sequence[tuple[float, int]], opened: ImageFile.ImageFile) -> Timing:
-    """Return the timing of all frames from the duration and the disposal of each."""
-    durations, disposals = zip(*plays, strict=True)
-    loop = opened.info.get("loop")
-    still = bool(opened.info.get("default_image"))
-    return Timing(durations, disposals, loop if isinstance(loop, int) else None, still)
 
 
 def frames_to_read(count: int, label: str, reading: ReadPolicy) -> range:
@@ -304,11 +278,11 @@ def frames_to_read(count: int, label: str, reading: ReadPolicy) -> range:
 def header_of(source: "str | Path", reading: ReadPolicy) -> Header | None:
     """Return the size of the pictures in a file; None where that cannot be read."""
     try:
-        with _beginning(source) as file, pillow_set_to(reading):
+        with _beginning(source) as file, policy.pillow_set_to(reading):
             prefix = file.read(_PREFIX)
             file.seek(0)
             return _header(file, prefix, str(source), reading)
-    except (OSError, ImageError, *BOMBS):
+    except (OSError, ImageError, *policy.BOMBS):
         return None  # reading the whole file will say what is wrong
 
 
@@ -320,21 +294,14 @@ def _beginning(source: "str | Path") -> BinaryIO:
     return open(path, "rb")  # noqa: PTH123 - pathlib takes 3 ms to import
 
 
-def _array_header(file: BinaryIO, label: str) -> Header | None:
-    from convcli.images.codecs.numbers import DIMENSIONS, array_header
-
-    shape, _, dtype = array_header(file, label)
-    if len(shape) not in DIMENSIONS:
-        return None
-    rows, columns, channels = (*shape, 1)[:3]
-    return Header((rows, columns, channels), alpha=False, dtype=dtype, frames=1)
-
-
 def _header(file: BinaryIO, prefix: bytes, label: str, reading: ReadPolicy) -> Header | None:
     frames = 0 if reading.frame is None else 1
     if prefix.startswith(_ARRAY):
-        return _array_header(file, label)
-    if prefix[:4] in TIFF_HEADERS:
+        from convcli.images.codecs.numbers import array_header
+
+        shape, dtype = array_header(file, label)
+        return Header(shape, alpha=False, dtype=dtype)
+    if prefix[:4] in policy.TIFF_HEADERS:
         from convcli.images.codecs.tiff_pages import full_pages, tiff_pages
 
         pages = full_pages(list(tiff_pages(file)))
@@ -345,9 +312,9 @@ def _header(file: BinaryIO, prefix: bytes, label: str, reading: ReadPolicy) -> H
         from convcli.images.codecs.numbers import netpbm_spans
 
         frames = frames or len(netpbm_spans(file))
-    load_package(prefix, label)
+    policy.load_package(prefix, label)
     file.seek(0)
-    with open_image(file, reading) as opened:
+    with policy.open_image(file, reading) as opened:
         return _image_header(opened, frames or _frame_count(opened))
 
 

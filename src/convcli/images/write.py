@@ -22,21 +22,14 @@ _RANGES = {"quality": (1, 100), "compress_level": (0, 9)}
 
 
 class Saving(Record, kw_only=True):
-    """How pictures are written. A number that is out of its range is an `ImageError`.
+    """How pictures are written. A number that is out of its range is an `ImageError`."""
 
-    `quality` is 1 to 100, for formats that have it; their default otherwise. `compress_level`
-    is zlib's, 0 to 9, for PNG and TIFF. With `strip` no profile, resolution and EXIF are
-    written. With `fit_depth` fewer bits are, where the format cannot hold those of the result,
-    and no depth was asked for. `jobs` threads compress a PNG; by default as many as the process
-    may use cores. `recipe` is how the picture is made: it is kept in its metadata.
-    """
-
-    quality: int | None = None
-    compress_level: int | None = None
-    strip: bool = False
-    fit_depth: bool = False
-    jobs: int | None = None
-    recipe: str | None = None
+    quality: int | None = None  # 1 to 100; None for the default of the format
+    compress_level: int | None = None  # zlib's, 0 to 9, for PNG and TIFF
+    strip: bool = False  # write no profile, resolution and EXIF
+    fit_depth: bool = False  # write fewer bits where the format has not so many
+    jobs: int | None = None  # threads that compress a PNG; None for all cores
+    recipe: str | None = None  # how the picture is made, which its metadata keep
 
     def __post_init__(self) -> None:
         for name, (least, most) in _RANGES.items():
@@ -75,10 +68,7 @@ def write_picture(
     format_name: str,
     saving: Saving = _DEFAULTS,
 ) -> None:
-    """Write all frames of a document: complete, or not at all.
-
-    `target` is a path or a URL, which is replaced in one step, or an open stream.
-    """
+    """Write all frames to a path, a URL or an open stream: complete, or not at all."""
     label = target if isinstance(target, str | os.PathLike) else "standard output"
     check_format(picture, str(label), format_name, saving)
     metadata = saving.kept(picture.metadata)
@@ -164,7 +154,7 @@ def _encoded(
         from convcli.images.codecs.numbers import netpbm_parts
 
         return [part for frame in frames for part in netpbm_parts(frame)]
-    frames = _alike([_for_format(frame, FORMATS[format_name]) for frame in frames], format_name)
+    frames = _alike(frames, FORMATS[format_name])
     if timing is None and len(frames) > 1:
         # Pages become an animation of a second each.
         timing = Timing((1000.0,) * len(frames), (0,) * len(frames), loop=0)
@@ -200,29 +190,18 @@ def _settings(
     return settings
 
 
-def _for_format(frame: Frame, entry: Format) -> Frame:
-    """Drop the alpha, or turn grey into RGB, where the format needs it."""
-    if not entry.alpha and frame.alpha is not None:
-        frame = replace(frame, alpha=None)
-    if entry.name in _COLOUR_ONLY and frame.channels == 1:
-        return replace(frame, pixels=np.repeat(frame.pixels, 3, axis=2))
-    return frame
-
-
-def _alike(frames: Sequence[Frame], format_name: str) -> list[Frame]:
-    """Return frames with equal channels; raise ImageError if their sizes differ."""
+def _alike(frames: Sequence[Frame], entry: Format) -> list[Frame]:
+    """Return frames with equal channels, and with alpha where a format holds what one has."""
     if len({frame.shape for frame in frames}) > 1:
-        raise ImageError(f"{format_name} holds frames of one size, these differ: write .tif")
+        raise ImageError(f"{entry.name} holds frames of one size, these differ: write .tif")
     channels = max(frame.channels for frame in frames)
-    opaque = all(frame.alpha is None for frame in frames)
-    return [
-        Frame(
-            frame.pixels
-            if frame.channels == channels
-            else np.repeat(frame.pixels, channels, axis=2),
-            frame.alpha
-            if opaque or frame.alpha is not None
-            else np.full(frame.shape, frame.white, frame.pixels.dtype),
-        )
-        for frame in frames
-    ]
+    if entry.name in _COLOUR_ONLY:
+        channels = max(channels, 3)
+    opaque = not entry.alpha or all(frame.alpha is None for frame in frames)
+    alike = []
+    for frame in frames:
+        alpha = None if opaque else frame.alpha
+        if alpha is None and not opaque:
+            alpha = np.full(frame.shape, frame.white, frame.pixels.dtype)
+        alike.append(Frame(np.broadcast_to(frame.pixels, (*frame.shape, channels)), alpha))
+    return alike

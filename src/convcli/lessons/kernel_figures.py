@@ -11,8 +11,8 @@ from convcli.images.figures import (
     below,
     beside,
     cell_block,
-    figure,
     in_rows,
+    page_of,
     picture_block,
     text_block,
     title_block,
@@ -47,7 +47,8 @@ def kernel_figure(kernel: Kernel) -> Frame:
 
 
 def _figure(name: str, drawn: Canvas, facts: list[tuple[str, str]]) -> Frame:
-    return figure([title_block(name), drawn, text_block(facts, max(_WIDTH, drawn.width))])
+    facts_block = text_block(facts, max(_WIDTH, drawn.width))
+    return page_of([title_block(name), drawn, facts_block]).frame()
 
 
 def operator_figure(operator: Operator) -> Frame:

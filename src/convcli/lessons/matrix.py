@@ -113,7 +113,7 @@ def _seen(axis: Axis, length: int, outputs: int, options: Options) -> NDArray[np
     if not isinstance(border, Border) or border is Border.ODD:
         raise GeometryError(
             f"matrix: expected a border that copies pixels, got {border.value}: use "
-            "zero, replicate, reflect, symmetric and wrap"
+            "zero, replicate, reflect, symmetric or wrap"
         )
     sources = source_indices(border, length, axis.before, axis.after)
     starts = np.arange(outputs)[:, np.newaxis] * axis.stride

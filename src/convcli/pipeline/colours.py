@@ -126,8 +126,9 @@ def with_gradient(
 ) -> Iterator[Values]:
     """Yield answers of kernels, and add each to the gradient (2, rows, columns) before that."""
     for column, answer in zip(weights.T, answers, strict=True):
-        for axis, weight in enumerate(column):
-            gradient[axis] += answer[..., 0] * answer.dtype.type(weight)
+        with np.errstate(invalid="ignore"):  # infinity has no direction
+            for axis, weight in enumerate(column):
+                gradient[axis] += answer[..., 0] * answer.dtype.type(weight)
         yield answer
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from convcli.choices import Depth, Range
+from convcli.choices import Depth
 from convcli.engine.pooling import Pooling
 from convcli.errors import ImageError
 from convcli.images.formats import FORMATS, JSON, NPY, RAW, format_for, has_suffix, obstacle
@@ -204,7 +204,7 @@ class Output(Record):
         first = filtered[0].report.output_shape
         dropped = lost_metadata(described.metadata, self.file_format, first[2], first[:2])
         lost = [dropped] if dropped and not saving.strip else []
-        notes = [*described.notes, *lost, *_losses(filtered, self.file_format, options)]
+        notes = [*described.notes, *lost, *_losses(filtered, self.file_format)]
         return combined_report([one.report for one in filtered], described.mode, notes)
 
     def _placed(
@@ -264,17 +264,13 @@ def _promised(depth: Depth, channels: int) -> Frame:
     return Frame(np.zeros((1, 1, channels), depth.dtype))
 
 
-def _losses(filtered: Sequence[Filtered], file_format: str, options: Options) -> list[str]:
-    """Say what the output does not hold, though the input had it or the options ask for it."""
+def _losses(filtered: Sequence[Filtered], file_format: str) -> list[str]:
+    """Say what the output does not hold, though the input had it."""
     losses = []
     if file_format in RAW and any(result.report.alpha for result in filtered):
         losses.append(
             f"the .{file_format.lower()} holds the colours only: the transparency is left out"
         )
-    if options.range is not Range.AUTO and filtered[0].report.range is None:
-        losses.append(f"--range {options.range.value} is not used: the output holds raw floats")
-    if options.colormap is not None and filtered[0].report.range is None:
-        losses.append("--colormap is not used: the output holds raw floats")
     if file_format not in RAW and any(_loses_digits(result.values) for result in filtered):
         losses.append(
             f"the {file_format} holds floats of 32 bits: values are rounded to 7 digits; "

@@ -25,7 +25,14 @@ from convcli.pipeline.alpha import (
 )
 from convcli.pipeline.chain import all_remainders, plan_chain
 from convcli.pipeline.options import Options
-from convcli.pipeline.range import Mix, as_depth, finite_extent, mapped, rescaled
+from convcli.pipeline.range import (
+    STRETCHING,
+    Mix,
+    as_depth,
+    finite_extent,
+    mapped,
+    rescaled,
+)
 from convcli.pipeline.report import Report, Swatch
 from convcli.pipeline.steps import (
     Link,
@@ -106,7 +113,7 @@ class Pipeline(Record, kw_only=True):
     @property
     def needs_extent(self) -> bool:
         """Whether a pixel depends on the smallest and the largest value of all."""
-        return self.mapping in (Range.STRETCH, Range.BALANCE)
+        return self.mapping in STRETCHING
 
     @functools.cached_property
     def inner(self) -> Inner | None:
@@ -199,10 +206,22 @@ class Pipeline(Record, kw_only=True):
             depth=self.depth.value,
             legend=legend,
             mixed=self.options.mixing,
-            warnings=self.warnings,
+            warnings=self.warnings + self._faint(stats),
             seconds=seconds,
             rim=rim,
         )
+
+    def _faint(self, stats: ValueStats) -> tuple[str, ...]:
+        """Say that floats, which keep their numbers, fill little of the range of pixels."""
+        largest, white = max(abs(stats.low), abs(stats.high)), self.depth.white
+        is_scaled = self.source_depth is not Depth.FLOAT or self.needs_extent
+        if self.mapping is None or is_scaled or not 0 < largest < white / 16:
+            return ()
+        told = (
+            f"floats keep their numbers: the raw values reach {largest:.4g} of {white:,}, so "
+            "all look alike: use --range stretch, or scale the kernel (@scale=255)"
+        )
+        return (told,)
 
 
 def plan_pipeline(
@@ -227,11 +246,11 @@ def plan_pipeline(
         info=info,
         steps=steps,
         alpha=plan_alpha(steps, sample, options),
-        mapping=None if depth is Depth.FLOAT else _mapping(steps, options),
+        mapping=None if depth is Depth.FLOAT else _mapping(steps, sample.depth, options),
         source_depth=sample.depth,
         depth=depth,
         options=options,
-        warnings=all_remainders(steps, strict=options.strict),
+        warnings=all_remainders(steps, strict=options.strict) + _unused(options, depth),
     )
     if options.is_blended:
         from convcli.pipeline.blend import check_blend
@@ -240,6 +259,17 @@ def plan_pipeline(
     if options.direction:
         _ = pipeline.gradient
     return pipeline
+
+
+def _unused(options: Options, depth: Depth) -> tuple[str, ...]:
+    """Say which options change nothing in a result of a depth."""
+    if depth is Depth.FLOAT:
+        names = [f"--range {options.range.value}"] * (options.range is not Range.AUTO)
+        names += ["--colormap"] * (options.colormap is not None)
+        return tuple(f"{name} is not used: the output holds raw floats" for name in names)
+    if options.depth in (None, depth):
+        return ()
+    return (f"--depth {options.depth.value} is not used: colours of a legend have 8 bits",)
 
 
 def _plan_steps(
@@ -269,6 +299,11 @@ def _scaled_border(border: Any, *, sample: Frame, channels: int, linear: bool) -
         return border
     fill = fill_of(border, channels, sample.white)
     is_whole = sample.depth is not Depth.FLOAT
+    if not is_whole and len(border.fill) > 1 and any(fill):
+        raise OptionError(
+            f"border {border.value}: expected a number for a picture of floats, which has no "
+            "white, got a colour: write constant:NUMBER"
+        )
     if is_whole and any(not 0 <= v <= sample.white or (v % 1 and not linear) for v in fill):
         raise OptionError(
             f"border {border.value}: expected a whole number from 0 to {sample.white}, as the "
@@ -297,9 +332,11 @@ def working_pixels(source: Frame, options: Options) -> Values:
     return to_linear(source.pixels, source.white) if options.linear else source.pixels
 
 
-def _mapping(steps: Sequence[PlannedStep], options: Options) -> Range:
+def _mapping(steps: Sequence[PlannedStep], source: Depth, options: Options) -> Range:
     if options.range is not Range.AUTO:
         return options.range
+    if options.direction and source is Depth.FLOAT:
+        return Range.STRETCH  # floats have no white that a strength could be measured by
     if options.colormap is not None:
         signed = options.colormap is Colormap.DIVERGING
         return Range.BALANCE if signed else Range.STRETCH

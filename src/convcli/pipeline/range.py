@@ -14,6 +14,9 @@ Values = NDArray[Any]
 Mix: TypeAlias = Callable[[Values], Values]
 """Changes values on the scale of pixels before they are rounded."""
 
+STRETCHING = (Range.STRETCH, Range.BALANCE)
+"""The ranges that map the smallest and the largest number to black and to white."""
+
 _FLOAT32 = np.dtype(np.float32)
 
 
@@ -41,7 +44,7 @@ def mapped(  # noqa: PLR0917 - the pipeline alone gives all of them
     not change. Pixels are rounded from floats of the dtype `working`. `known` is the extent of
     all raw values of the picture, where these are a part of them.
     """
-    stats = extent(raw)
+    stats = extent(raw, finite=mapping in STRETCHING)
     if mapping is None:
         return (raw if mix is None else mix(raw)), stats
     # A computed infinity is clipped like any other value that does not fit.
@@ -62,11 +65,12 @@ def as_depth(values: Values, depth: Depth, working: np.dtype[Any] = _FLOAT32) ->
     return pixels
 
 
-def extent(raw: Values) -> ValueStats:
-    """Return the smallest and the largest number; NaN is not counted."""
-    has_nan = raw.dtype.kind == "f" and np.isnan(raw).any()
-    known = raw[~np.isnan(raw)] if has_nan else raw
-    return ValueStats(float(known.min()), float(known.max())) if known.size else ValueStats()
+def extent(raw: Values, *, finite: bool = False) -> ValueStats:
+    """Return the smallest and the largest number: NaN is not counted, nor, if so, infinity."""
+    if raw.dtype.kind == "f":
+        is_left_out = ~np.isfinite(raw) if finite else np.isnan(raw)
+        raw = raw[~is_left_out] if is_left_out.any() else raw
+    return ValueStats(float(raw.min()), float(raw.max())) if raw.size else ValueStats()
 
 
 def finite_extent(stats: ValueStats) -> ValueStats:

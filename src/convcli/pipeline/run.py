@@ -77,8 +77,8 @@ def extent_of_block(pipeline: Pipeline, read: ReadPart, region: Region) -> Value
     fields = _Fields(pipeline, read)
     if pipeline.options.direction:
         raw = chained(fields.colours, pipeline.steps)(*region)
-        return extent(rescaled(raw, pipeline.source_depth, pipeline.depth))
-    return extent(pipeline.to_display(fields.raw(region)[0]))
+        return extent(rescaled(raw, pipeline.source_depth, pipeline.depth), finite=True)
+    return extent(pipeline.to_display(fields.raw(region)[0]), finite=True)
 
 
 class _Fields:
@@ -110,6 +110,8 @@ class _Fields:
         answers = last.answers(chained(self.colours, before), rows, columns)
         raw = last.joined(with_gradient(answers, pipeline.gradient, gradient))
         scaled = rescaled(raw, pipeline.source_depth, pipeline.depth)
+        if pipeline.needs_extent:  # no gradient is black, however large the least one is
+            known = replace(known or extent(scaled, finite=True), low=0.0)
         strength, stats = mapped(scaled, pipeline.mapping, pipeline.depth, known=known)
         return hue_picture(gradient[0], gradient[1], strength[..., 0]), stats
 

@@ -407,7 +407,7 @@ def matching(pattern: str) -> list[str]:
         import glob
 
         paths = glob.iglob(pattern, recursive=True)
-        return sorted(name for name in paths if not os.path.isdir(name))
+        return sorted(p for p in paths if os.path.isfile(p) or not os.path.exists(p))
     with opened_store(pattern, "listed", ABSENT) as (store, path):
         facts = store.glob(path, detail=True)
     return sorted(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from support.commands import command, environment, process
+from support.commands import begun, environment, process
 from support.dask_cluster import Cluster
 from support.held import Held
 from support.s3_server import Bucket
@@ -19,12 +19,7 @@ SIZE = (500, 600, 3)
 
 def asked(cluster: Cluster, bucket: Bucket, source: str, target: str) -> tuple[int, bytes]:
     words = ("apply", "gaussian:2", source, target, "--tiled", "--memory", "2M", "-q")
-    ended = subprocess.run(
-        command(*words, "--cluster", cluster.address),
-        capture_output=True,
-        check=False,
-        env=environment(**bucket.settings),
-    )
+    ended = process(*words, "--cluster", cluster.address, **bucket.settings)
     assert ended.stdout == b""
     return ended.returncode, ended.stderr
 
@@ -64,12 +59,9 @@ def test_an_interrupt_waits_for_what_workers_write(
     """The first block is computed when the interrupt comes, and written after that."""
     source = write_zarr(tmp_path / "in.zarr", picture((900, 900)), (128, 128))
     held = Held(tmp_path / "in.zarr" / "c" / "0" / "0")
-    words = ("apply", "box:3", source, bucket.url("out.zarr"), "--memory", "1M")
-    with subprocess.Popen(
-        command(*words, "--cluster", cluster.address),
-        stderr=subprocess.PIPE,
-        env=environment(**bucket.settings),
-    ) as running:
+    words = ("apply", "box:3", source, bucket.url("out.zarr"), "--memory", "1M", "--cluster")
+    env = environment(**bucket.settings)
+    with begun(*words, cluster.address, stderr=subprocess.PIPE, env=env) as running:
         held.await_reader()
         running.send_signal(signal.SIGINT)
         held.release()

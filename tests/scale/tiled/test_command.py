@@ -13,7 +13,17 @@ import pytest
 
 import convcli
 from convcli.pipeline.options import Options
-from support.commands import PHOTOS, command, done, environment, load, pixels, refusal, run
+from support.commands import (
+    PHOTOS,
+    begun,
+    command,
+    done,
+    environment,
+    load,
+    pixels,
+    refusal,
+    run,
+)
 from support.held import Held, wait_for
 from support.scenes import picture, read, tifffile, whole, write_tiff, write_zarr
 
@@ -156,13 +166,16 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(target: str, tmp_path: Path)
 @pytest.mark.slow
 @pytest.mark.parametrize("target", ["out.tif", "out.zarr"])
 def test_an_interrupt_leaves_what_was_there(target: str, tmp_path: Path) -> None:
-    source = write_zarr(tmp_path / "in.zarr", picture((2_500, 2_500)), (128, 128))
+    source = write_zarr(tmp_path / "in.zarr", picture((900, 900)), (128, 128))
     done("apply", "box:3", source, tmp_path / target, "--padding", "valid")
     before = read(str(tmp_path / target))
-    words = command("apply", "gaussian:9", source, tmp_path / target, "--memory", "1M")
-    with subprocess.Popen(words, stderr=subprocess.PIPE, env=environment()) as process:
-        wait_for(lambda: any(tmp_path.glob(".convcli-*")) or process.poll() is not None)
+    held = Held(tmp_path / "in.zarr" / "c" / "6" / "6")
+    words = ("apply", "gaussian:9", source, tmp_path / target, "--memory", "1M")
+    with begun(*words, stderr=subprocess.PIPE) as process:
+        held.await_reader()
+        wait_for(lambda: any(tmp_path.glob(".convcli-*")))
         process.send_signal(signal.SIGINT)
+        held.release()
         _, said = process.communicate()
     assert (process.returncode, said.strip()) == (130, b"")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in.zarr", target]
@@ -174,8 +187,8 @@ def test_a_second_interrupt_leaves_nothing_either(tmp_path: Path) -> None:
     """A block that is at work is still written, and removed after that."""
     source = write_zarr(tmp_path / "in.zarr", picture((900, 900)), (128, 128))
     held = Held(tmp_path / "in.zarr" / "c" / "6" / "6")
-    words = command("apply", "box:3", source, tmp_path / "out.zarr", "--memory", "1M")
-    with subprocess.Popen(words, stderr=subprocess.PIPE, env=environment()) as process:
+    words = ("apply", "box:3", source, tmp_path / "out.zarr", "--memory", "1M")
+    with begun(*words, stderr=subprocess.PIPE) as process:
         held.await_reader()
         for _ in range(20):
             process.send_signal(signal.SIGINT)

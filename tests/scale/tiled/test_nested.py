@@ -1,7 +1,6 @@
 """No array is made inside another; of the folders that an array is in none is listed."""
 
 import json
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,7 @@ import pytest
 from convcli.errors import ConvcliError
 from convcli.pipeline.options import Options
 from convcli.scale.tiled.run import filter_large
-from support.commands import command, environment, script
+from support.commands import process, script
 from support.s3_server import Bucket
 from support.scenes import operands, picture, write_tiff, write_zarr, zarr
 from support.web_servers import refusing
@@ -108,12 +107,8 @@ def test_a_group_whose_facts_may_not_be_read(bucket: Bucket, tmp_path: Path) -> 
     source = write_tiff(tmp_path / "in.tif", picture((120, 130)))
     with refusing(bucket.endpoint, r"(GET|HEAD) /[^/]+/g\.zarr/(zarr\.json|\.zarray)") as at:
         settings = {**bucket.settings, "AWS_ENDPOINT_URL": at}
-        ended = subprocess.run(
-            command("apply", "box:3", source, bucket.url("g.zarr/0"), "--tiled", "--quiet"),
-            capture_output=True,
-            check=False,
-            env=environment(**settings),
-        )
+        words = ("apply", "box:3", source, bucket.url("g.zarr/0"), "--tiled", "--quiet")
+        ended = process(*words, **settings)
     assert (ended.returncode, ended.stderr) == (0, b"")
     assert "g.zarr/0/zarr.json" in bucket.keys()  # noqa: SIM118 - no dict
 

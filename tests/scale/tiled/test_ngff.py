@@ -8,7 +8,6 @@ import itertools
 import json
 import math
 import shutil
-import subprocess
 import tracemalloc
 import zipfile
 from pathlib import Path
@@ -24,7 +23,7 @@ from convcli.errors import ConvcliError, OptionError
 from convcli.pipeline.options import Options
 from convcli.scale.tiled.run import filter_large, plan_large
 from convcli.settings import select_from
-from support.commands import command, done, environment, refusal
+from support.commands import done, process, refusal
 from support.dask_cluster import Cluster
 from support.s3_server import Bucket
 from support.scenes import Values, operands, picture, read, tifffile, write_zarr, zarr
@@ -421,12 +420,7 @@ def test_on_a_cluster(
     filtered(folder / name, folder / "local.zarr")
     words = ("apply", "box:3", folder / name, "--cluster", cluster.address, "-q")
     target = folder / "out.zarr" if place == "disk" else bucket.url("out.zarr")
-    ended = subprocess.run(
-        command(*words, "-o", target),
-        capture_output=True,
-        check=False,
-        env=environment(**bucket.settings),
-    )
+    ended = process(*words, "-o", target, **bucket.settings)
     assert (ended.returncode, ended.stderr) == (0, b"")
     for path in names(folder / "local.zarr"):
         expected = (folder / "local.zarr" / path).read_bytes()

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import tifffile
 
-from support.commands import Words, command, done, environment, process, refusal, run
+from support.commands import Words, begun, done, environment, process, refusal, run
 from support.dask_cluster import Cluster
 from support.held import Held, contents, wait_for
 from support.s3_server import Bucket
@@ -33,8 +33,8 @@ def killed(source: Path, target: Path, *words: Words, sign: int = signal.SIGKILL
     """Stop a run while it writes the last row of blocks; return the blocks in its journal."""
     chunk = source / "c" / "5" / "2"
     held = Held(chunk)
-    line = command("apply", "gaussian:2", source, target, *WORDS, *words)
-    with subprocess.Popen(line, stdout=subprocess.DEVNULL, env=environment()) as running:
+    line = ("apply", "gaussian:2", source, target, *WORDS, *words)
+    with begun(*line, stdout=subprocess.DEVNULL) as running:
         held.await_reader()
         while not lines_left(target.parent):  # It only looks at the picture.
             held.release()
@@ -212,8 +212,8 @@ def test_in_a_store(replaces: bool, bucket: Bucket, source: Path, tmp_path: Path
     before = {key: bucket.get(key) for key in bucket.keys()}  # noqa: SIM118 - no dict
     held = Held(source / "c" / "5" / "2")
     env = environment(**bucket.settings)
-    words = command(*line, target, *WORDS, "--resume")
-    with subprocess.Popen(words, stdout=subprocess.DEVNULL, env=env) as running:
+    words = (*line, target, *WORDS, "--resume")
+    with begun(*words, stdout=subprocess.DEVNULL, env=env) as running:
         held.await_reader()
         running.send_signal(signal.SIGINT)
         held.release()
@@ -246,8 +246,8 @@ def test_what_is_left_in_a_store_goes_when_another_run_begins(
 ) -> None:
     target = bucket.url("out.zarr")
     held = Held(source / "c" / "5" / "2")
-    words = command("apply", "gaussian:2", source, target, *WORDS, "--resume")
-    with subprocess.Popen(words, env=environment(**bucket.settings)) as running:
+    words = ("apply", "gaussian:2", source, target, *WORDS, "--resume")
+    with begun(*words, env=environment(**bucket.settings)) as running:
         held.await_reader()
         running.send_signal(signal.SIGINT)
         held.release()

@@ -14,7 +14,7 @@ from convcli.errors import ConvcliError
 from convcli.pipeline.options import Options
 from convcli.scale.tiled.run import filter_large, plan_large
 from convcli.scale.tiled.tiff import open_tiff
-from support.commands import command, environment
+from support.commands import begun, environment, process
 from support.held import Held
 from support.s3_server import Bucket
 from support.scenes import operands, picture, whole, write_tiff, write_zarr, zarr
@@ -274,10 +274,9 @@ def test_without_credentials(source: str, target: str, bucket: Bucket, tmp_path:
 
 
 def asked(
-    words: list[str], settings: dict[str, str], folder: Path
+    words: list[str], settings: dict[str, Any], folder: Path
 ) -> "subprocess.CompletedProcess[bytes]":
-    line, env = command("apply", "box:3", *words, "--tiled"), environment(**settings)
-    return subprocess.run(line, capture_output=True, check=False, cwd=folder, env=env)
+    return process("apply", "box:3", *words, "--tiled", folder=folder, **settings)
 
 
 def refused(bucket: Bucket, pattern: str, source: str, target: str) -> str:
@@ -346,11 +345,9 @@ def test_an_interrupt_leaves_what_was_there(
     source = write_zarr(tmp_path / "in.zarr", picture((900, 900)), (128, 128))
     held = Held(tmp_path / "in.zarr" / "c" / "6" / "6")
     # By one thread: what stands before the chunk that is held is written when it is read.
-    words = command(
-        "apply", "box:3", source, bucket.url("out.zarr"), "--memory", "1M", "--jobs", "1"
-    )
+    words = ("apply", "box:3", source, bucket.url("out.zarr"), "--memory", "1M", "--jobs", "1")
     env = environment(**bucket.settings)
-    with subprocess.Popen(words, stderr=subprocess.PIPE, env=env) as running:
+    with begun(*words, stderr=subprocess.PIPE, env=env) as running:
         held.await_reader()
         assert len(bucket.keys()) > len(before)
         running.send_signal(signal.SIGINT)

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from convcli.batch.job import FilePreview
-    from convcli.cli.render.tables import Cell
+    from convcli.cli.render.tables import Row
+    from convcli.engine.planner import Plan
 
 _LINE_SECONDS, _BAR_SECONDS = 1.0, 0.1
 """The shortest time between two plain lines, and between two drawings of the bar."""
@@ -115,30 +116,31 @@ def _bar(unit: str) -> Iterator[Show]:
         yield show
 
 
-def show_previews(previews: "Sequence[FilePreview]", memory: int, workers: int) -> None:
-    """Print what would be done with each file, and the memory of those in work together."""
+def show_previews(
+    previews: "Sequence[FilePreview]",
+    memory: int,
+    workers: int,
+    plans: "Sequence[Plan]",
+    threads: int,
+) -> None:
+    """Print what would be done with each file, how, and the memory of those in work."""
+    from convcli.cli.render.report import show_plans
     from convcli.cli.render.tables import show_table
 
     rows = [
         (
-            printable(each.source),
-            each.action,
-            printable(each.target) or "-",
-            _mebibytes(each.memory),
-            printable(each.reason),
+            *(printable(each.source), each.action, printable(each.target) or "-"),
+            *(_mebibytes(each.memory), printable(each.reason)),
         )
         for each in previews
     ]
     counts = Counter(each.action for each in previews)
     total = ", ".join(f"{action} {count:,}" for action, count in counts.items())
-    show_table(
-        f"Nothing is written: {total}",
-        ("input", "action", "output", "memory", "reason"),
-        rows,
-        numbers=(3,),
-    )
+    heads = "input | action | output | >memory | reason"
+    show_table(f"Nothing is written: {total}", heads, rows)
     at_once = counted(workers, "file")
-    show_table("Memory", ("at once", "about"), [(at_once, _mebibytes(memory))])
+    show_table("Memory", "at once | about", [(at_once, _mebibytes(memory))])
+    show_plans(plans, threads)
 
 
 def _mebibytes(count: int) -> str:
@@ -152,22 +154,22 @@ def show_summary(summary: Summary, total: int, out_dir: str) -> None:
     files = f"{total:,} file{'s' * (total != 1)}"
     left, left_out = total - summary.ended, summary.left_out
     kinds = printable(counts_by_suffix(left_out))
-    rows: list[tuple[Cell, ...]] = [
+    rows: list[Row] = [
         *(_count(status, summary.counts[status]) for status in Status),
-        *([("not started", f"{left:,}", "files")] if left else []),
-        *([("left out", f"{left_out.total():,}", f"files: {kinds}")] if left_out else []),
+        *([("not started", left, "files")] if left else []),
+        *([("left out", left_out.total(), f"files: {kinds}")] if left_out else []),
         ("pixels", f"{summary.megapixels:,.2f}", "megapixels"),
         ("time", f"{summary.seconds:,.2f}", "seconds"),
         *_of_cluster(summary),
         ("rate", f"{summary.rate:,.2f}", "megapixels a second"),
     ]
     title = printable(f"{files} → {out_dir}")
-    show_table(title, ("what", "count", "unit"), rows, numbers=(1,))
+    show_table(title, "what | >count | unit", rows)
     if summary.failures:
         _show_failures(summary)
 
 
-def _count(status: Status, count: int) -> "tuple[Cell, ...]":
+def _count(status: Status, count: int) -> "Row":
     """Return how many files ended so: done in green, skipped in yellow, failed in red."""
     from rich.text import Text
 
@@ -177,7 +179,7 @@ def _count(status: Status, count: int) -> "tuple[Cell, ...]":
     return (status.value, Text(f"{count:,}", style=style if count else ""), "files")
 
 
-def _of_cluster(summary: Summary) -> "list[tuple[Cell, ...]]":
+def _of_cluster(summary: Summary) -> "list[Row]":
     """Return the rows of a cluster: what was sent again, and the seconds of each phase."""
     counts = summary.counts_of_cluster
     if not counts:
@@ -187,8 +189,8 @@ def _of_cluster(summary: Summary) -> "list[tuple[Cell, ...]]":
             (f"  {name}", f"{seconds:,.2f}", "seconds")
             for name, seconds in summary.phases.items()
         ),
-        ("sent again", f"{counts['retries']:,}", "files"),
-        ("left aside", f"{counts['left_aside']:,}", "workers"),
+        ("sent again", counts["retries"], "files"),
+        ("left aside", counts["left_aside"], "workers"),
     ]
 
 
@@ -197,7 +199,7 @@ def _show_failures(summary: Summary) -> None:
 
     shown = summary.failures[:_SHOWN] if sys.stdout.isatty() else summary.failures
     rows = [(printable(each.job.source), printable(each.reason)) for each in shown]
-    show_table("Failed", ("file", "reason"), rows)
+    show_table("Failed", "file | reason", rows)
     rest = summary.counts[Status.FAILED] - len(shown)
     if rest:
         show(f"and {rest:,} more, which --json lists")

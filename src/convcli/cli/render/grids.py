@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from convcli.cli.render.cells import show_around
-from convcli.cli.render.kernels import with_cells
+from convcli.cli.render.kernels import coloured
 from convcli.cli.render.tables import show, show_table, width_of_output
 from convcli.images.picture import Frame
 from convcli.lessons.borders import Strip
@@ -21,7 +21,13 @@ from convcli.lessons.pictures import grey_colors, middle
 from convcli.text import short, tight, times
 
 
-def show_explanation(answer: Explanation, name: str) -> None:
+def show_explanations(answers: Sequence[Explanation], name: str) -> None:
+    """Print how output pixels are made, one after the other."""
+    for answer in answers:
+        _show_explanation(answer, name)
+
+
+def _show_explanation(answer: Explanation, name: str) -> None:
     """Print the grids of one output channel, and the arithmetic below them."""
     show(Text(f"{name}: {title_of(answer)}", style="bold"))
     several = answer.combine is not None
@@ -34,13 +40,13 @@ def show_explanation(answer: Explanation, name: str) -> None:
                 show(plane.name)
             show(*_grids(answer, plane))
     for title, facts in facts_about(answer):
-        show_table(title or "The arithmetic", ("quantity", "arithmetic"), facts)
+        show_table(title or "The arithmetic", "quantity | arithmetic", facts)
 
 
 def show_step(answer: Explanation, name: str) -> None:
     """Print one pixel for a screen: the keys, and its explanation."""
     show(Text("arrows move, Tab: next channel, Enter or q ends", style="dim"))
-    show_explanation(answer, name)
+    show_explanations([answer], name)
 
 
 def show_window(answer: Explanation, picture: Frame, lines: int) -> None:
@@ -73,13 +79,14 @@ def _grids(answer: Explanation, plane: Plane) -> list[RenderableType]:
 def _beside(grids: list[tuple[Table, int]], rows: int) -> list[RenderableType]:
     """Return the grids with signs between them; one below the other in a narrow terminal."""
     signs = ("×", "=", "")
-    if sum(width for _, width in grids) + len(signs) * 3 > width_of_output():
-        pairs = zip((grid for grid, _ in grids), signs, strict=True)
-        return [part for pair in pairs for part in pair if part]
-    lines = "\n" * (rows // 2 + 1)
+    is_narrow = sum(width for _, width in grids) + len(signs) * 3 > width_of_output()
+    lines = "" if is_narrow else "\n" * (rows // 2 + 1)
     pairs = zip((grid for grid, _ in grids), (lines + sign for sign in signs), strict=True)
+    parts: list[RenderableType] = [part for pair in pairs for part in pair if part]
+    if is_narrow:
+        return parts
     table = Table.grid(padding=(0, 1))
-    table.add_row(*(part for pair in pairs for part in pair))
+    table.add_row(*parts)
     return [table]
 
 
@@ -94,19 +101,11 @@ def _grid(
     for row, column in [] if padded is None else np.argwhere(padded).tolist():
         texts[row][column] = f"({texts[row][column]})"
     width = _widest(texts) + 2
-    return _titled(title, colors, texts, width), max(width * values.shape[1], len(title))
+    return coloured(colors, texts, width, title), max(width * values.shape[1], len(title))
 
 
 def _widest(texts: Sequence[Sequence[str]]) -> int:
     return max(len(text) for line in texts for text in line)
-
-
-def _titled(
-    title: str, colors: NDArray[np.uint8], texts: Sequence[Sequence[str]], width: int
-) -> Table:
-    table = Table(title=title, box=None, show_header=False, padding=0, title_style="bold")
-    table.min_width = len(title)
-    return with_cells(table, colors, texts, width)
 
 
 # ------------------------------------------------------------------ border modes
@@ -114,12 +113,11 @@ def _titled(
 
 def show_strips(strips: Sequence[Strip], count: int, white: int) -> None:
     """Print the corner of each border mode as grey cells, as many side by side as fit."""
-    grids = []
-    cell = len(str(white)) + 2
+    grids, cell = [], len(str(white)) + 2
     for strip in strips:
         near = strip.near(count)[..., 0]
         texts = [[short(value) for value in line] for line in near.tolist()]
-        grids.append(_titled(strip.border.value, grey_colors(near / white), texts, cell))
+        grids.append(coloured(grey_colors(near / white), texts, cell, strip.border.value))
     width = max(count * cell, len("symmetric")) + 3
     across = max(min(width_of_output() // width, len(grids)), 1)
     for start in range(0, len(grids), across):
@@ -150,7 +148,7 @@ def _show_plane(title: str, plane: NDArray[np.float64]) -> None:
         texts = [[write(value) for value in line] for line in plane]
         width = _widest(texts) + 2
         if width * plane.shape[1] <= width_of_output():
-            show(_titled(title + suffix, cell_colors(plane), texts, width), "")
+            show(coloured(cell_colors(plane), texts, width, title + suffix), "")
             return
     rows = (Text(",".join(map(exact, line))) for line in plane)
     show(Text(title, style="bold"), *rows, "")
@@ -165,12 +163,10 @@ def show_matrix(matrix: ConvolutionMatrix, name: str) -> None:
         show(f"It is too wide for {width_of_output()} columns: --png draws it.")
     else:
         for texts, taps in zip(lines, matrix.taps.tolist(), strict=True):
-            show(Text.assemble(*map(_entry, texts, taps, [width] * len(taps))))
+            styles = ["dim" if tap < 0 else _TIED[tap % len(_TIED)] for tap in taps]
+            cells = [f"{text:>{width}}" for text in texts]
+            show(Text.assemble(*zip(cells, styles, strict=True)))
     show(counts_of(matrix))
 
 
-def _entry(text: str, tap: int, width: int) -> tuple[str, str]:
-    if tap < 0:
-        return (f"{text:>{width}}", "dim")
-    red, green, blue = TIED[tap % len(TIED)]
-    return (f"{text:>{width}}", f"white on #{red:02x}{green:02x}{blue:02x}")
+_TIED = ["white on #{:02x}{:02x}{:02x}".format(*color) for color in TIED]

@@ -8,8 +8,9 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from convcli.cli.ending import say
 from convcli.cli.render.cells import cell_lines
-from convcli.cli.render.tables import is_plain, show, show_lines, show_table, width_of_output
+from convcli.cli.render.tables import is_plain, show, show_table, width_of_output
 from convcli.kernels.catalogue import THEMES
 from convcli.kernels.catalogue.entry import CATALOGUE, OPERATORS, Entry
 from convcli.kernels.formats.read import Archive
@@ -28,6 +29,7 @@ from convcli.text import short, tidy, times
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from convcli.lessons.equivariance import Difference
     from convcli.lessons.find import Match
 
 _SHOWN = 9
@@ -42,24 +44,23 @@ _LIGHT = 140
 
 def show_catalogue() -> None:
     """Print all named kernels, theme by theme, and all operators."""
-    headings = ("name", "size", "sum", "what the sum says", "use")
     for theme in THEMES:
         rows = [_row(entry) for entry in CATALOGUE.values() if entry.theme == theme]
-        show_table(theme, headings, rows, numbers=(2,))
+        show_table(theme, "name | size | >sum | what the sum says | use", rows)
     operators = [
         (entry.name, f"{entry.combine.value} of {len(entry.kernels)}", entry.description)
         for entry in OPERATORS.values()
     ]
-    show_table("Operators", ("name", "combines", "use"), operators)
+    show_table("Operators", "name | combines | use", operators)
 
 
 def show_names() -> None:
     """Print the names of all kernels and operators, a line a theme."""
     for theme in THEMES:
         names = [entry.form for entry in CATALOGUE.values() if entry.theme == theme]
-        show_lines(f"{theme}: {', '.join(names)}")
-    show_lines(f"Operators: {', '.join(OPERATORS)}", "")
-    show_lines("--long says what each is for; a NAME shows its weights: kernels sobel-x")
+        say(f"{theme}: {', '.join(names)}")
+    say(f"Operators: {', '.join(OPERATORS)}", "")
+    say("--long says what each is for; a NAME shows its weights: kernels sobel-x")
 
 
 def _row(entry: Entry) -> tuple[str, ...]:
@@ -70,7 +71,7 @@ def _row(entry: Entry) -> tuple[str, ...]:
 
 def show_kernel(kernel: Kernel) -> None:
     """Print one kernel: its grid in colour, what can be read from it, its frequencies."""
-    show_table(kernel.name, ("property", "value"), kernel_facts(kernel))
+    show_table(kernel.name, "property | value", kernel_facts(kernel))
     show(cell_grid(kernel), *_what_is_shown(kernel))
     if not kernel.is_bank:
         note = Text("Frequency response: 0 in the middle, ½ cycle a pixel at the rim.")
@@ -79,7 +80,7 @@ def show_kernel(kernel: Kernel) -> None:
 
 def show_operator(operator: Operator) -> None:
     """Print the kernels of an operator, and how their results become one."""
-    show_table(operator.name, ("property", "value"), operator_facts(operator))
+    show_table(operator.name, "property | value", operator_facts(operator))
     for start in range(0, len(operator.kernels), _BESIDE):
         table = Table.grid(padding=(0, 3))
         some = operator.kernels[start : start + _BESIDE]
@@ -91,24 +92,51 @@ def show_operator(operator: Operator) -> None:
 def show_tensors(archive: Archive) -> None:
     """Print what a file of arrays holds."""
     rows = [(t.name, times(t.shape), t.dtype, t.bias or "none") for t in archive.tensors]
-    show_table(archive.path, ("tensor", "shape", "type", "bias"), rows)
+    show_table(archive.path, "tensor | shape | type | bias", rows)
 
 
 def show_matches(title: str, matches: "Sequence[Match]") -> None:
     """Print the places where a kernel answers most strongly."""
-    headings = ("", "x", "y", "upper left", "size (px)", "score")
-    rows = []
-    for number, match in enumerate(matches, start=1):
-        x, y = (f"{value:g}" for value in match.centre)
-        corner, size = f"{match.left}, {match.top}", f"{match.width} × {match.height}"
-        rows.append((f"{number}", x, y, corner, size, f"{match.score:.4g}"))
-    show_table(title, headings, rows, numbers=(0, 1, 2, 5))
+    rows = [
+        (
+            number,
+            *(f"{value:g}" for value in match.centre),
+            f"{match.left}, {match.top}",
+            f"{match.width} × {match.height}",
+            f"{match.score:.4g}",
+        )
+        for number, match in enumerate(matches, start=1)
+    ]
+    show_table(title, "> | >x | >y | upper left | size (px) | >score", rows)
+
+
+def show_orders(name: str, found: "Sequence[Difference]", verdict: str) -> None:
+    """Print how far shifting then filtering is from filtering then shifting."""
+    title = f"{name}: shift then filter, against filter then shift"
+    heads = "shift x,y | of the output | >largest difference | >at the border | "
+    rows = [
+        (
+            f"{one.shift[1]},{one.shift[0]}",
+            "{1},{0}".format(*one.output_shift) if one.output_shift else "no whole number",
+            *(
+                "none" if value is None else f"{value:.4g}"
+                for value in (one.inside, one.border)
+            ),
+            "nothing inside" if one.inside is None else _VERDICTS[one.commutes],
+        )
+        for one in found
+    ]
+    show_table(title, heads, rows)
+    show(verdict)
+
+
+_VERDICTS = ("differs", "commutes")
 
 
 def cell_grid(kernel: Kernel) -> Table:
     """Return the middle of the first slice as coloured cells."""
     cells, colors = _shown(kernel)
-    return with_cells(Table.grid(padding=0), colors, cells, _cell_width(cells))
+    return coloured(colors, cells, _cell_width(cells))
 
 
 def _cell_width(cells: "Sequence[Sequence[str]]") -> int:
@@ -119,13 +147,10 @@ def _cell_width(cells: "Sequence[Sequence[str]]") -> int:
 
 
 def _what_is_shown(kernel: Kernel) -> list[Text]:
-    notes: list[Text] = []
-    if kernel.is_bank:
-        notes.append(Text(f"The first of {kernel.filters * kernel.channels} slices."))
     shown = _shown(kernel)[1].shape[:2]
-    if shown != kernel.size:
-        notes.append(Text(f"The middle {times(shown)} of {times(kernel.size)}."))
-    return notes
+    slices = Text(f"The first of {kernel.filters * kernel.channels} slices.")
+    part = Text(f"The middle {times(shown)} of {times(kernel.size)}.")
+    return [slices] * kernel.is_bank + [part] * (shown != kernel.size)
 
 
 def _shown(kernel: Kernel) -> "tuple[list[list[str]], NDArray[np.uint8]]":
@@ -142,21 +167,21 @@ def _shown(kernel: Kernel) -> "tuple[list[list[str]], NDArray[np.uint8]]":
     return cells(), cell_colors(grid)[rows, columns]
 
 
-def with_cells(
-    table: Table, colors: NDArray[np.uint8], texts: "Sequence[Sequence[str]]", width: int
+def coloured(
+    colors: NDArray[np.uint8], texts: "Sequence[Sequence[str]]", width: int, title: str = ""
 ) -> Table:
-    """Return a table with a row of coloured cells for each row of texts."""
-    for paints, line in zip(colors, texts, strict=True):
-        cells = zip(paints, line, strict=True)
-        table.add_row(*(_color_cell(paint, text, width) for paint, text in cells))
+    """Return texts as cells of a width with these backgrounds (red, green, blue)."""
+    table = Table(title=title or None, box=None, show_header=False, padding=0)
+    table.title_style, table.min_width = "bold", len(title)
+    inks = np.where(colors.mean(axis=2) > _LIGHT, "black", "white").tolist()
+    for paints, names, line in zip(colors.tolist(), inks, texts, strict=True):
+        styles = [
+            "{} on #{:02x}{:02x}{:02x}".format(ink, *color)
+            for ink, color in zip(names, paints, strict=True)
+        ]
+        cells = zip(line, styles, strict=True)
+        table.add_row(*(Text(f"{text:>{width - 1}} ", style=style) for text, style in cells))
     return table
-
-
-def _color_cell(color: NDArray[np.uint8], text: str, width: int) -> Text:
-    """Return a cell with that background (red, green, blue), `width` characters wide."""
-    red, green, blue = color.tolist()
-    ink = "black" if (red + green + blue) / 3 > _LIGHT else "white"
-    return Text(f"{text:>{width - 1}} ", style=f"{ink} on #{red:02x}{green:02x}{blue:02x}")
 
 
 def _response(kernel: Kernel) -> list[RenderableType]:

@@ -5,22 +5,13 @@ from collections.abc import Iterator, Sequence
 
 from rich.text import Text
 
+from convcli.cli.ending import say
 from convcli.cli.render.kernels import cell_grid
-from convcli.cli.render.tables import (
-    GOOD,
-    ODD,
-    Cell,
-    show,
-    show_lines,
-    show_table,
-    width_of_output,
-)
+from convcli.cli.render.tables import GOOD, ODD, Row, show, show_table, width_of_output
 from convcli.kernels.kernel import Kernel
 from convcli.lessons.learning.learn import Learnt
 from convcli.lessons.learning.step import LearningStep
 from convcli.text import short, times
-
-_Row = tuple[str, Cell, str]
 
 _NONE_NEAR = ("none", "no catalogue kernel is near")
 _NOISE = 1e-9
@@ -37,7 +28,7 @@ _NAMES = 8
 def show_learnt(learnt: Learnt, title: str, written: Sequence[str]) -> None:
     """Print the kernel, its error, the nearest kernel of the catalogue, and the loss."""
     rows = [*_fit(learnt), *(("written", path, "") for path in written)]
-    show_table(title, ("quantity", "value", "meaning"), rows)
+    show_table(title, "quantity | value | meaning", rows)
     if not learnt.kernel.is_bank:
         show(cell_grid(_without_noise(learnt.kernel)))
     if learnt.history:
@@ -59,16 +50,16 @@ def show_one_step(step: LearningStep) -> None:
         f"new w = w - {short(step.rate)} · its gradient": step.new_kernel,
     }
     for title, grid in grids.items():
-        show_lines(title, *(" ".join(f"{v:8.4f}" for v in line) for line in grid), "")
-    show_lines(
+        say(title, *(" ".join(f"{v:8.4f}" for v in line) for line in grid), "")
+    say(
         f"gradient of b = Σ e = {step.bias_gradient:.4g};  new b {step.new_bias:.4g}",
         f"loss {step.loss:.4g} → {step.new_loss:.4g}",
     )
     if step.new_loss > step.loss:
-        show_lines("The loss has grown: the rate is too large.")
+        say("The loss has grown: the rate is too large.")
 
 
-def _fit(learnt: Learnt) -> Iterator[_Row]:
+def _fit(learnt: Learnt) -> Iterator[Row]:
     """Say how well the kernel turns one picture into the other, and what is uncertain."""
     unexplained = f"{_size(100 * learnt.unexplained)} %"
     style = GOOD if unexplained == "0 %" else ODD

@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from convcli.cli.render.tables import BAD, GOOD, Cell, show, show_table
+from convcli.cli.ending import say
+from convcli.cli.render.tables import BAD, GOOD, Row, show, show_table
 from convcli.text import counted, percent, short, side_lengths, times
 
 if TYPE_CHECKING:
@@ -20,25 +21,29 @@ _PLAIN = ("", "L", "LA", "RGB", "RGBA")
 _RIM = "black beyond the edge: --border replicate; always: CONVCLI_APPLY_BORDER=replicate"
 """What is said where the zeros beyond the edge are seen."""
 
-_Row = tuple[str, Cell, str]
-
 
 def show_report(report: "Report", source: str, target: str, *, to_stderr: bool) -> None:
     """Print what filtering did."""
-    rows: list[_Row] = [
-        ("input", *_size(report.input_shape, _origin(report))),
+    frames = f", {report.frames} frames" if report.frames > 1 else ""
+    mode = f", from {report.mode}" if report.mode not in _PLAIN else ""
+    alpha = f" + alpha ({report.alpha_policy})" if report.alpha else ""
+    depth = {"8": "", "16": ", 16 bits", "float": ", floats"}[report.depth]
+    mapped = f"become pixels by range {report.range}" if report.range else "as they are"
+    style = BAD if report.clipped else GOOD
+    clipped = (Text(percent(report.clipped), style=style), "of the values")
+    rows: list[Row] = [
+        ("input", *_size(report.input_shape, frames + mode)),
         *(row for step in report.steps for row in _step(step, report)),
         *([("mixed", "with original", report.mixed)] if report.mixed else []),
-        ("output", *_size(report.output_shape, _kept(report))),
+        ("output", *_size(report.output_shape, alpha + depth)),
         *([("levels", "made anew", report.smaller)] if report.smaller else []),
-        ("raw values", f"{short(report.low)} to {short(report.high)}", _mapping(report)),
-        ("clipped", *_clipped(report)),
+        ("raw values", f"{short(report.low)} to {short(report.high)}", mapped),
+        ("clipped", *(clipped if report.range else ("none", "floats hold all values"))),
         ("time", f"{1000 * report.seconds:.1f} ms", "of computation alone"),
+        *([("rim", "shows", _RIM)] if report.rim else []),
     ]
-    if report.rim:
-        rows.append(("rim", "shows", _RIM))
-    headings = ("quantity", "value", "how")
-    show_table(f"{source} → {target}", headings, rows, to_stderr=to_stderr)
+    title = f"{source} → {target}"
+    show_table(title, "quantity | value | how", rows, to_stderr=to_stderr)
     if report.legend:
         colors = ["#{:02x}{:02x}{:02x}".format(*swatch.color) for swatch in report.legend]
         named = zip(report.legend, colors, strict=True)
@@ -50,68 +55,38 @@ def _size(shape: tuple[int, int, int], note: str) -> tuple[str, str]:
     return (f"{shape[1]} × {shape[0]} px", counted(shape[2], "channel") + note)
 
 
-def _origin(report: "Report") -> str:
-    """Say what is not plain about the input: more frames, a mode that was converted."""
-    frames = f", {report.frames} frames" if report.frames > 1 else ""
-    return frames + (f", from {report.mode}" if report.mode not in _PLAIN else "")
-
-
-def _kept(report: "Report") -> str:
-    alpha = f" + alpha ({report.alpha_policy})" if report.alpha else ""
-    return alpha + {"8": "", "16": ", 16 bits", "float": ", floats"}[report.depth]
-
-
-def _step(step: "Step", report: "Report") -> list[_Row]:
+def _step(step: "Step", report: "Report") -> list[Row]:
+    """Return the kernel of a step, and how its window slides and lies at the edge."""
     combined = f", {step.combined}" if step.combined else ""
     method = f"method {step.method} ({step.strategy})"
-    return [
-        ("kernel", step.kernel, f"{times(step.weights)}{combined}, {method}"),
-        ("window", f"stride {side_lengths(step.window.stride)}", f"{_edges(step, report)}"),
-    ]
-
-
-def _edges(step: "Step", report: "Report") -> str:
-    """Say how the window lies at the edge: padding, dilation, border."""
     slide = step.window
     (top, bottom), (left, right) = slide.padding
     sides = {top, bottom, left, right}
     padding = f"{top}" if len(sides) == 1 else f"{top}+{bottom} rows, {left}+{right} columns"
     dilation = f", dilation {side_lengths(slide.dilation)}" if slide.dilation != (1, 1) else ""
-    return f"padding {padding}{dilation}, border {report.border}"
-
-
-def _mapping(report: "Report") -> str:
-    return "as they are" if report.range is None else f"become pixels by range {report.range}"
-
-
-def _clipped(report: "Report") -> tuple[Cell, str]:
-    """Return the share of clipped values: green where none is, else red."""
-    if report.range is None:
-        return ("none", "floats hold all values")
-    return (
-        Text(percent(report.clipped), style=BAD if report.clipped else GOOD),
-        "of the values",
-    )
+    edges = f"padding {padding}{dilation}, border {report.border}"
+    return [
+        ("kernel", step.kernel, f"{times(step.weights)}{combined}, {method}"),
+        ("window", f"stride {side_lengths(slide.stride)}", edges),
+    ]
 
 
 # ------------------------------------------------------------------ plans
 
 
-def show_plans(plans: "Sequence[Plan]", threads: int) -> None:
-    """Print plans: what was considered, what was chosen and why."""
+def show_plans(plans: "Sequence[Plan]", threads: int, mixed: str = "") -> None:
+    """Print plans: what was considered, what was chosen and why, how the original comes in."""
     for plan in (each.on(threads) for each in plans):
         strategy, memory = plan.strategy, plan.memory_bytes(threads) / 2**20
         rows = [
             ("strategy", strategy.name, f"method {strategy.method.value}, {plan.why}"),
-            ("tiles", f"{plan.tile_count:,}", f"{strategy.columns} × {strategy.rows} outputs"),
+            ("tiles", plan.tile_count, f"{strategy.columns} × {strategy.rows} outputs"),
             ("computes in", plan.working.name, ""),
             ("memory", f"{memory:.1f} MiB", f"on {counted(plan.threads(threads), 'thread')}"),
         ]
-        show_table(
-            f"Plan for {plan.problem.kernel.name}", ("decision", "value", "how and why"), rows
-        )
-        headings = ("considered", "method", "ns a value", "cannot serve because of")
-        considered: list[tuple[Cell, ...]] = [
+        title = f"Plan for {plan.problem.kernel.name}"
+        show_table(title, "decision | value | how and why", rows)
+        considered: list[Row] = [
             (
                 Text(each.name, style=GOOD if each.name == strategy.name else ""),
                 each.method.value,
@@ -120,7 +95,10 @@ def show_plans(plans: "Sequence[Plan]", threads: int) -> None:
             )
             for each in plan.considered
         ]
-        show_table("Estimates for one thread", headings, considered, numbers=(2,))
+        heads = "considered | method | >ns a value | cannot serve because of"
+        show_table("Estimates for one thread", heads, considered)
+    if mixed:
+        say(f"Then mixed with the original: {mixed}")
 
 
 def show_tiling(tiling: "Tiling", title: str) -> None:
@@ -129,13 +107,13 @@ def show_tiling(tiling: "Tiling", title: str) -> None:
     at_once = counted(min(tiling.jobs, blocks.count), "block")
     passes = "one pass" if tiling.passes == 1 else f"{tiling.passes} passes"
     rows = [
-        ("blocks", f"{blocks.count:,}", f"{_pixels(blocks.shape[-2:])} each, in {passes}"),
+        ("blocks", blocks.count, f"{_pixels(blocks.shape[-2:])} each, in {passes}"),
         ("halo", _pixels(blocks.halo), "more of the input for each block, at most"),
         ("tiles read", _pixels(tiling.source_chunk), "in the input's file"),
         ("tiles written", _pixels(tiling.chunk), "in the output's file"),
         ("memory", f"{memory:,.0f} MiB", f"for {at_once} at once"),
     ]
-    show_table(title, ("decision", "value", "how"), rows)
+    show_table(title, "decision | value | how", rows)
     show_plans(tiling.plans, 1)
 
 

@@ -7,7 +7,8 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from convcli.cli.render.tables import GOOD, show, show_lines, show_table, width_of_output
+from convcli.cli.ending import say
+from convcli.cli.render.tables import GOOD, show, show_table, width_of_output
 from convcli.lessons.sequences import (
     Number,
     carried,
@@ -61,17 +62,15 @@ def show_convolution(
     if reading == "digits":
         _show_carries(result)
     elif reading == "polynomial":
-        show_lines(f"({polynomial(left)}) · ({polynomial(right)}) = {polynomial(result)}")
+        say(f"({polynomial(left)}) · ({polynomial(right)}) = {polynomial(result)}")
     elif reading == "dice":
         _show_dice(result)
         if total is not None:
-            show_lines(f"total {total}: probability {result[total - 2]}", "")
+            say(f"total {total}: probability {result[total - 2]}", "")
     else:
-        show_lines(f"result: {_shortened([str(value) for value in result])}")
+        say(f"result: {_shortened([str(value) for value in result])}")
         if len(left) == len(right) == 1:
-            show_lines(
-                "Both are read as sequences of one number: --as dice or digits changes it."
-            )
+            say("Both are read as sequences of one number: --as dice or digits changes it.")
     if by_fft and len(left) + len(right) - 1 <= _TRANSFORMED:
         _show_transforms(left, right)
     _show_costs(len(left), len(right))
@@ -128,25 +127,23 @@ def _show_diagonals(
     ]
     all_of_them = len(left) + len(right) - 1
     part = f": {len(sums):,} of {all_of_them:,}" if len(sums) < all_of_them else ""
-    show_table(f"Diagonals, summed{part}", (first, "products", "sum"), rows)
+    show_table(f"Diagonals, summed{part}", f"{first} | products | sum", rows)
     _show_left_out(len(sums), "diagonals")
 
 
 def _written_out(left: Sequence[Any], right: Sequence[Any], n: int) -> str:
     first, last = max(n - len(right) + 1, 0), min(n, len(left) - 1)
     shown = range(first, min(last + 1, first + _CELLS))
-    terms = [f"{_cut(left[i])}·{_factor(right[n - i])}" for i in shown]
+    factors = [_cut(right[n - i]) for i in shown]
+    factors = [f"({text})" if text[0] == "-" else text for text in factors]
+    terms = [f"{_cut(left[i])}·{text}" for i, text in zip(shown, factors, strict=True)]
     more = last + 1 - first - len(shown)
     return " + ".join([*terms, f"… ({more:,} more)"] if more else terms)
 
 
-def _factor(value: Any) -> str:
-    return f"({_cut(value)})" if value < 0 else _cut(value)
-
-
 def _show_left_out(count: int, noun: str) -> None:
     if count > _LINES:
-        show_lines(
+        say(
             f"These are the first {_LINES} of {count:,} {noun}; {count - _LINES:,} are left "
             "out here (--json has them all).",
             "",
@@ -157,18 +154,16 @@ def _show_carries(sums: Sequence[Number]) -> None:
     """Print how sums become digits, and the product."""
     digits, carries = carried(sums)
     lines = zip_longest(sums[: len(digits)], digits, carries, fillvalue=0)
-    rows = []
-    for place, (value, digit, carry) in enumerate(islice(lines, _LINES)):
-        total = value + carry
-        rows.append(
-            (f"10^{place}", f"{value} + {carry} = {total}", f"{digit}", f"{total // 10}")
-        )
-    show_table("Carries", ("place", "sum + carry", "digit", "carry on"), rows, numbers=(2, 3))
+    rows = [
+        (f"10^{place}", f"{v} + {carry} = {v + carry}", f"{digit}", f"{(v + carry) // 10}")
+        for place, (v, digit, carry) in enumerate(islice(lines, _LINES))
+    ]
+    show_table("Carries", "place | sum + carry | >digit | >carry on", rows)
     _show_left_out(len(digits), "carries")
     text = "".join(str(digit) for digit in reversed(digits))
     if len(text) > 70:  # noqa: PLR2004 - a line of a terminal
         text = f"{text[:24]}…{text[-24:]} ({len(text):,} digits; --quiet prints them all)"
-    show_lines(f"product: {text}")
+    say(f"product: {text}")
 
 
 def _show_dice(result: Sequence[Number]) -> None:
@@ -176,14 +171,14 @@ def _show_dice(result: Sequence[Number]) -> None:
     shown = list(enumerate(result, start=2))[:_LINES]
     most = max(value for _, value in shown) or 1
     texts = [(f"{total}", str(value), f"{float(value):.4f}") for total, value in shown]
-    headings = ("sum", "probability", "", "")
-    beside = sum(max(map(len, column)) for column in zip(headings[:3], *texts, strict=True))
-    wide = min(max(width_of_output() - beside - 2 * len(headings), 1), _BAR)
+    heads = ("sum", "probability", "")
+    beside = sum(max(map(len, column)) for column in zip(heads, *texts, strict=True))
+    wide = min(max(width_of_output() - beside - 2 * (len(heads) + 1), 1), _BAR)
     rows = [
         (*text, "█" * round(wide * value / most))
         for text, (_, value) in zip(texts, shown, strict=True)
     ]
-    show_table("Sum of the two", headings, rows, numbers=(0, 1, 2))
+    show_table("Sum of the two", ">sum | >probability | > | ", rows)
     _show_left_out(len(result), "sums")
 
 
@@ -203,15 +198,15 @@ def _show_costs(m: int, n: int) -> None:
     fft = f"three transforms of N = {size:,}: 15·{size}·{log} + 6·{size}"
     direct = f"2·{m}·{n} - {m + n - 1}"
     rows = [
-        (Text("direct", "" if by_fft else GOOD), f"{count.direct:,}", direct),
-        (Text("FFT", GOOD if by_fft else ""), f"{count.fft:,}", fft),
+        (Text("direct", "" if by_fft else GOOD), count.direct, direct),
+        (Text("FFT", GOOD if by_fft else ""), count.fft, fft),
     ]
-    show_lines("")
+    say("")
     title = f"Costs: the {'FFT' if by_fft else 'direct way'} is cheaper here"
-    show_table(title, ("way", "operations", "arithmetic"), rows, numbers=(1,))
+    show_table(title, "way | >operations | arithmetic", rows)
     *runs, (last, _) = cheaper_by_fft()
     bounded = [f"{a}" if a == b else f"{a} to {b}" for a, b in runs]
-    show_lines(
+    say(
         f"For two of n numbers each the FFT is cheaper for n = {', '.join(bounded)}, and for "
         f"all from {last} on:",
         "its transforms have length 2n-1, rounded up to a power of two: they grow in leaps.",
@@ -225,8 +220,8 @@ def _show_transforms(left: Sequence[Any], right: Sequence[Any]) -> None:
     lines = zip(*found[:3], strict=True)
     rows = [(str(k), *map(_complex, values)) for k, values in enumerate(lines)]
     title = f"By the FFT: both padded with zeros to N = {len(found[0])}"
-    show_table(title, ("k", "transform of A", "of B", "product"), rows, numbers=(0,))
-    show_lines(f"inverse transform: {', '.join(short(value) for value in found[3])}", "")
+    show_table(title, ">k | transform of A | of B | product", rows)
+    say(f"inverse transform: {', '.join(short(value) for value in found[3])}", "")
 
 
 def _complex(value: complex) -> str:

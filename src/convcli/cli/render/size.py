@@ -6,16 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 
-from convcli.cli.render.tables import GOOD, ODD, Cell, show_lines, show_table
+from convcli.cli.ending import say
+from convcli.cli.render.tables import GOOD, ODD, Row, show_table
 from convcli.geometry.window import Axis, Unseen
 from convcli.text import counted
 from convcli.values import replace
 
 if TYPE_CHECKING:
     from convcli.cli.size import Side
-    from convcli.geometry.layers import CleanSetting, SizeRule
-
-_Row = tuple[str, Cell, str]
+    from convcli.geometry.layers import CleanSetting, Layer, SizeRule, Volume
 
 
 def show_sides(sides: "Sequence[Side]", *, floor: bool) -> None:
@@ -28,12 +27,12 @@ def show_sides(sides: "Sequence[Side]", *, floor: bool) -> None:
     if len(sides) > 1:
         width, height = (side.output for side in sides)
         rounded = "" if all(side.clean for side in sides) else ", rounded down"
-        show_lines(f"H×W = {height}×{width}{rounded}")
+        say(f"H×W = {height}×{width}{rounded}")
 
 
-def _show_side(side: "Side", rows: Sequence[_Row], more: str = "") -> None:
+def _show_side(side: "Side", rows: Sequence[Row], more: str = "") -> None:
     title = f"Output {side.name} for {side.letter} = {side.size} px{more}"
-    show_table(title, ("quantity", "value", "arithmetic"), rows, numbers=(1,))
+    show_table(title, "quantity | >value | arithmetic", rows)
 
 
 def _extent(axis: Axis) -> tuple[str, str]:
@@ -62,7 +61,7 @@ def _filled(axis: Axis, size: int) -> str:
     return f"{_span(axis, size, 1)}/{axis.stride} + 1"
 
 
-def _size(side: "Side") -> list[_Row]:
+def _size(side: "Side") -> list[Row]:
     """Return the output size: in green where it is a whole number, else in yellow."""
     general = f"{_span(side.axis, side.letter, 0)}/S + 1"
     formula = f"{general} = {_filled(side.axis, side.size)}"
@@ -74,7 +73,7 @@ def _size(side: "Side") -> list[_Row]:
     return [first, ("truncated", size, "no whole number: the windows do not tile the input")]
 
 
-def _window(side: "Side") -> Iterator[_Row]:
+def _window(side: "Side") -> Iterator[Row]:
     """Return the length with its padding, where there is any, and what a window sees."""
     axis = side.axis
     if axis.before or axis.after:
@@ -94,7 +93,7 @@ _STARTS = 3
 """Windows whose starts are printed before the dots."""
 
 
-def _starts(side: "Side") -> _Row:
+def _starts(side: "Side") -> Row:
     """Return where the windows start, and that the next one does not fit."""
     axis, count = side.axis, side.output
     starts = [str(1 + number * axis.stride) for number in range(min(count, _STARTS))]
@@ -110,7 +109,7 @@ def _starts(side: "Side") -> _Row:
     return ("starts", starts[0], f"then {', '.join(starts[1:])}; {why}" if starts[1:] else why)
 
 
-def _left_over(side: "Side") -> Iterator[_Row]:
+def _left_over(side: "Side") -> Iterator[Row]:
     """Return what no window sees at the end, green where that is nothing, and in between."""
     axis, left = side.axis, side.axis.unseen(side.size)
     remainder = f"{_span(axis, side.letter, 0)} mod S"
@@ -134,13 +133,11 @@ def _show_neighbours(side: "Side", *, floor: bool) -> None:
     from convcli.geometry.layers import clean_settings
 
     hint = "" if floor else f" (--floor accepts {side.output})"
-    settings = clean_settings(side.axis, side.size)
-    rows = [_neighbour(side, setting) for setting in settings]
-    headings = ("change", "output", "arithmetic")
-    show_table(f"Clean settings near by{hint}", headings, rows, numbers=(1,))
+    rows = [_neighbour(side, each) for each in clean_settings(side.axis, side.size)]
+    show_table(f"Clean settings near by{hint}", "change | >output | arithmetic", rows)
 
 
-def _neighbour(side: "Side", setting: "CleanSetting") -> _Row:
+def _neighbour(side: "Side", setting: "CleanSetting") -> Row:
     """Return the change of one letter, and the formula with it."""
     axis, letter, value = side.axis, setting.letter, setting.value
     changes = {"K": {"kernel": value}, "S": {"stride": value}}
@@ -157,27 +154,23 @@ def show_common(size: int, rows: "Sequence[dict[str, Any]]") -> None:
         if not row["clean"]:
             row["output"] = f"{float(Fraction(row['exact'])):g} → {row['output']}"
             row["effect"] += ", rounded down: not clean"
-    headings = ("setting", "K", "S", "P", "output", "effect")
-    cells = [[str(row[name.lower()]) for name in headings] for row in rows]
-    show_table(f"Common settings, W = {size}", headings, cells, numbers=(1, 2, 3, 4))
+    heads = "setting | >K | >S | >P | >output | effect"
+    cells = [list(row.values()) for row in rows]
+    show_table(f"Common settings, W = {size}", heads, [row[:6] for row in cells])
 
 
 def show_transposed(sides: "Sequence[Side]", sizes: Sequence[int], extra: int) -> None:
     """Print the size that a transposed convolution gives each axis."""
     for side, size in zip(sides, sizes, strict=True):
-        output = ("output", f"{size} px", _transposed(side, extra))
+        kernel, filled = _extent(side.axis)
+        pad, pads = (text.replace("+", "-") for text in _pad(side.axis))
+        formula = f"({side.letter} - 1)S + {kernel} - {pad} + A"
+        numbers = f"({side.size} - 1)·{side.axis.stride} + {filled} - {pads} + {extra}"
+        output = ("output", f"{size} px", f"{formula} = {numbers}")
         _show_side(side, [output, _way_back(side, size, extra)], ", transposed")
 
 
-def _transposed(side: "Side", extra: int) -> str:
-    axis = side.axis
-    kernel, filled = _extent(axis)
-    pad, pads = (text.replace("+", "-") for text in _pad(axis))
-    formula = f"({side.letter} - 1)S + {kernel} - {pad} + A"
-    return f"{formula} = ({side.size} - 1)·{axis.stride} + {filled} - {pads} + {extra}"
-
-
-def _way_back(side: "Side", size: int, extra: int) -> _Row:
+def _way_back(side: "Side", size: int, extra: int) -> Row:
     """Return the sizes for which a convolution with these settings gives the input's size."""
     if side.axis.stride == 1:
         return ("the way back", f"{size} px", f"a convolution maps it to {side.size} px")
@@ -194,7 +187,7 @@ def show_rules(
     for side, axis_rules in zip(sides, rules, strict=True):
         before, after = ("left", "right") if side.letter == "W" else ("top", "bottom")
         rows = [
-            (rule.rule, rule.output, *map(str, rule.padding or ("", "")), rule.note)
+            (rule.rule, rule.output, *(rule.padding or ("", "")), rule.note)
             for rule in axis_rules
         ]
         axis = side.axis
@@ -202,5 +195,34 @@ def show_rules(
         asked = f"{pads} (same)" if same else pads
         window = f"K = {axis.kernel}, S = {axis.stride}, P = {asked}, D = {axis.dilation}"
         title = f"{side.letter} = {side.size}, {window}; padding as it is read"
-        show_table(title, ("rule", "output", before, after, ""), rows, numbers=(1, 2, 3))
-    show_lines("course: the lecture's rule, which takes whole numbers only; the others round.")
+        show_table(title, f"rule | >output | >{before} | >{after} | ", rows)
+    say("course: the lecture's rule, which takes whole numbers only; the others round.")
+
+
+# ------------------------------------------------------------------ parameters
+
+
+def show_parameters(
+    rows: "Sequence[tuple[str, Layer]]", arithmetic: str, output: "Volume | None"
+) -> None:
+    """Print the counts of the first layer, and what others that share no weights need."""
+    _, layer = rows[0]
+    counts: list[Row] = [
+        ("weights", layer.weights, arithmetic),
+        ("biases", layer.biases, "one per filter" if layer.biases else "none"),
+        ("total", layer.total, f"{layer.weights:,} + {layer.biases:,}"),
+    ]
+    if output:
+        positions = f"{output.width:,} × {output.height:,}"
+        counts += [
+            ("output values", output.values, f"{positions} × {output.channels:,}"),
+            ("multiply-adds", layer.multiply_adds, f"{positions} · {layer.weights:,}"),
+        ]
+    show_table("Parameters of the convolution", "what | >count | arithmetic", counts)
+    if output:
+        others = [
+            (name, one.weights, one.biases, one.total, f"{one.total / layer.total:,.1f} ×")
+            for name, one in rows
+        ]
+        heads = "layer | >weights | >biases | >total | >ratio"
+        show_table("What it would take without shared weights", heads, others)

@@ -4,13 +4,14 @@ from collections.abc import Sequence
 from itertools import zip_longest
 from typing import Any
 
+from convcli.cli.ending import say
 from convcli.cli.render.size import unseen_parts
-from convcli.cli.render.tables import show_lines, show_table
+from convcli.cli.render.tables import Row, show_table
 from convcli.geometry.layers import Volume
 from convcli.lessons.stacks import Stack, StackRow
 from convcli.text import side_lengths, times
 
-_HEADINGS = ("#", "layer", "output", "parameters", "mult-adds", "sees", "jump", "memory")
+_HEADS = ">#|layer|output|parameters|>mult-adds|>sees|>jump|>memory"
 _TERMS = (
     "output: rows × columns × maps. mult-adds: products that are added up, for one picture.",
     "sees: the receptive field, the pixels of the input (rows × columns) behind one value.",
@@ -25,23 +26,26 @@ _UNITS = ("", " k", " M", " G", " T", " P")
 
 def show_stack(stack: Stack) -> None:
     """Print a table with a row a layer, the totals, and the layers that do not tile."""
-    rows: list[tuple[str, ...]] = [
-        ("", "input", _volume(stack.source), "", "", "1", "1", _memory(stack.source.values * 4))
-    ]
+    memory = _memory(stack.source.values * 4)
+    rows: list[Row] = [("", "input", _volume(stack.source), "", "", 1, 1, memory)]
     rows += [_row(number, row) for number, row in enumerate(stack.rows, 1)]
-    numbers = (0, 4, 5, 6, 7)
-    show_table("A stack, layer by layer", _HEADINGS, rows, numbers=numbers, names=2)
-    show_table("Totals", ("what", "count", "note"), _totals(stack), numbers=(1,))
+    show_table("A stack, layer by layer", _HEADS, rows, names=2)
+    totals = [
+        ("parameters", stack.parameters, f"{_memory(stack.parameters * 4)} as float32"),
+        ("mult-adds", stack.multiply_adds, "for one picture"),
+        ("memory", _memory(stack.memory), "for all outputs of one picture (float32)"),
+    ]
+    show_table("Totals", "what | >count | note", totals)
     notes = [note for number, row in enumerate(stack.rows, 1) for note in _note(number, row)]
     names = [row.spec.text.partition(":")[0].lower() for row in stack.rows]
-    show_lines(*_TERMS, *[_POOL] * ("pool" in names), *notes)
+    say(*_TERMS, *[_POOL] * ("pool" in names), *notes)
 
 
 def show_run(layers: Sequence[dict[str, Any]], classes: Sequence[tuple[int, float]]) -> None:
     """Print what each layer of a network answered, its time, and the top classes."""
     rows = [
         (
-            f"{layer['number']}",
+            layer["number"],
             layer["layer"],
             "×".join(map(str, layer["shape"])),
             f"{layer['low']:.4g}",
@@ -50,22 +54,22 @@ def show_run(layers: Sequence[dict[str, Any]], classes: Sequence[tuple[int, floa
         )
         for layer in layers
     ]
-    headings = ("#", "layer", "output", "lowest", "highest", "time")
-    show_table("What each layer answers", headings, rows, numbers=(0, 3, 4, 5), names=2)
+    heads = ">#|layer|output|>lowest|>highest|>time"
+    show_table("What each layer answers", heads, rows, names=2)
     if classes:
         parts = [(f"{number}", f"{100 * part:.2f} %") for number, part in classes]
-        show_table("Top classes, counted from 0", ("class", "part"), parts, numbers=(0, 1))
+        show_table("Top classes, counted from 0", ">class | >part", parts)
 
 
-def _row(number: int, row: StackRow) -> tuple[str, ...]:
+def _row(number: int, row: StackRow) -> Row:
     return (
-        f"{number}",
+        number,
         "  " * row.depth + row.spec.text,
         _volume(row.volume) + ("" if row.clean else " !"),
         _parameters(row),
         _scaled(row.layer.multiply_adds) if row.layer.multiply_adds else "",
         "all" if row.all_seen else side_lengths([field.size for field in row.fields]),
-        side_lengths([field.jump for field in row.fields]),
+        _jump(row),
         _memory(row.memory),
     )
 
@@ -74,14 +78,6 @@ def _volume(volume: Volume) -> str:
     if volume.height == volume.width == 1:
         return f"{volume.channels}"
     return f"{volume.height}×{volume.width}×{volume.channels}"
-
-
-def _totals(stack: Stack) -> list[tuple[str, ...]]:
-    return [
-        ("parameters", f"{stack.parameters:,}", f"{_memory(stack.parameters * 4)} as float32"),
-        ("mult-adds", f"{stack.multiply_adds:,}", "for one picture"),
-        ("memory", _memory(stack.memory), "for all outputs of one picture (float32)"),
-    ]
 
 
 def _note(number: int, row: StackRow) -> list[str]:
@@ -101,29 +97,32 @@ def _note(number: int, row: StackRow) -> list[str]:
 
 def show_comparison(one: Stack, other: Stack) -> None:
     """Print two stacks side by side, and their totals with the ratio."""
-    layers = [
-        (f"layer {number}", _counted(first), _counted(second), "")
-        for number, (first, second) in enumerate(zip_longest(one.rows, other.rows), 1)
+    layers: list[Row] = [
+        (f"layer {number}", *map(_counted, pair))
+        for number, pair in enumerate(zip_longest(one.rows, other.rows), 1)
     ]
-    inputs = ("input", _volume(one.source), _volume(other.source), "")
+    inputs: Row = ("input", _volume(one.source), _volume(other.source))
     rows = [inputs, *layers, *_compared_totals(one, other)]
-    show_table("Two stacks, side by side", ("", "first", "second", "ratio"), rows, numbers=(3,))
+    show_table("Two stacks, side by side", " | first | second | >ratio", rows)
 
 
-def _compared_totals(one: Stack, other: Stack) -> list[tuple[str, ...]]:
+def _compared_totals(one: Stack, other: Stack) -> list[Row]:
     parameters = (one.parameters, other.parameters)
     products = (one.multiply_adds, other.multiply_adds)
     memory = (one.memory, other.memory)
-    ends = (one.rows[-1].fields, other.rows[-1].fields)
-    jumps = [side_lengths([field.jump for field in fields]) for fields in ends]
+    ends = (one.rows[-1], other.rows[-1])
     return [
-        ("parameters", *(f"{count:,}" for count in parameters), _ratio(*parameters)),
+        ("parameters", *parameters, _ratio(*parameters)),
         ("mult-adds", *map(_scaled, products), _ratio(*products)),
-        ("output", _volume(one.rows[-1].volume), _volume(other.rows[-1].volume), ""),
-        ("sees", _sees(one), _sees(other), ""),
-        ("jump (px of the input)", *jumps, ""),
+        ("output", *(_volume(row.volume) for row in ends)),
+        ("sees", *map(_sees, ends)),
+        ("jump (px of the input)", *map(_jump, ends)),
         ("memory", *map(_memory, memory), _ratio(*memory)),
     ]
+
+
+def _ratio(one: int, other: int) -> str:
+    return f"{one / other:.2f}" if other else ""
 
 
 def _counted(row: StackRow | None) -> str:
@@ -137,13 +136,12 @@ def _parameters(row: StackRow) -> str:
     return f"{row.arithmetic} = {row.layer.total:,}" if row.arithmetic else ""
 
 
-def _ratio(one: int, other: int) -> str:
-    return f"{one / other:.2f}" if other else ""
+def _sees(row: StackRow) -> str:
+    return "all" if row.all_seen else times([field.size for field in row.fields])
 
 
-def _sees(stack: Stack) -> str:
-    sizes = [field.size for field in stack.rows[-1].fields]
-    return "all" if stack.rows[-1].all_seen else times(sizes)
+def _jump(row: StackRow) -> str:
+    return side_lengths([field.jump for field in row.fields])
 
 
 def _scaled(value: float) -> str:

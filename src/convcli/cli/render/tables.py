@@ -2,19 +2,19 @@
 
 import contextlib
 import io
-import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeAlias
 
 from rich import box
-from rich.cells import cell_len
 from rich.console import Console, JustifyMethod, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-Cell: TypeAlias = str | Text
-"""A cell's text; a `Text` has a style."""
+from convcli.cli.ending import cell_length, wrapped
+
+Row: TypeAlias = Sequence[object]
+"""The cells of a row: texts, of which a `Text` has a style, and whole numbers."""
 
 GOOD, ODD, BAD = "color(28)", "color(136)", "color(160)"
 """Green for what is clean, yellow for what is left over, red for what is lost or failed.
@@ -31,10 +31,6 @@ _NARROWEST = 16
 _LINES = (2, 3)
 """How many lines any other cell may have: the second where the first does not fit."""
 
-_BREAK = r"(?<=[^=+·-] )(?=\S)|(?<=,)(?=[a-z])|(?<=[a-z]-)(?=[a-z]{3})"
-"""Where a cell may be broken: at a space, but not within "+ 5"; between the settings of a
-layer, ``conv:64,k3``; behind a hyphen that joins words."""
-
 
 def layout_for(
     headings: Sequence[str], rows: Sequence[Sequence[str]], room: int
@@ -45,7 +41,7 @@ def layout_for(
     (1, (5, 10))
     """
     columns = list(zip(headings, *rows, strict=True))
-    full = [max(map(cell_len, column)) for column in columns]
+    full = [max(map(cell_length, column)) for column in columns]
     spread = len(full) - 1
     kept = [*full[:-1], min(full[-1], _NARROWEST)]
     edges = {ROOMY: ROOMY + 1}
@@ -63,14 +59,14 @@ def layout_for(
 
 def _narrowest(column: Sequence[str], most: int) -> int:
     """Return the least width at which each cell has at most `most` lines."""
+
+    def fits(cell: str, width: int) -> bool:
+        lines = wrapped(cell, width)
+        return len(lines) <= most and max(map(cell_length, lines)) <= width
+
     return max(
-        next(w for w in range(cell_len(cell) + 1) if _fits(cell, w, most)) for cell in column
+        next(w for w in range(cell_length(cell) + 1) if fits(cell, w)) for cell in column
     )
-
-
-def _fits(cell: str, width: int, most: int) -> bool:
-    lines = wrapped(cell, width)
-    return len(lines) <= most and all(cell_len(line) <= width for line in lines)
 
 
 def _shrunk(full: Sequence[int], least: Sequence[int], room: int) -> tuple[int, ...]:
@@ -80,25 +76,6 @@ def _shrunk(full: Sequence[int], least: Sequence[int], room: int) -> tuple[int, 
     for index in sorted(range(len(full)), key=spare.__getitem__, reverse=True):
         widths[index] -= min(spare[index], max(sum(widths) - room, 0))
     return tuple(widths)
-
-
-def wrapped(cell: str, width: int) -> list[str]:
-    """Return the lines of a cell, all with its indentation; words are never broken.
-
-    >>> wrapped("  conv:512,k3,s2,p1", 14)
-    ['  conv:512,k3,', '  s2,p1']
-    >>> wrapped("(3·3·64+1)·64 = 36,928", 20)
-    ['(3·3·64+1)·64', '= 36,928']
-    """
-    if cell_len(cell) <= width:
-        return [cell.rstrip()]
-    indent = cell[: len(cell) - len(cell.lstrip())]
-    lines = [indent]
-    for piece in re.split(_BREAK, cell.lstrip()):
-        if lines[-1] != indent and cell_len(lines[-1] + piece.rstrip()) > width:
-            lines.append(indent)
-        lines[-1] += piece
-    return [line.rstrip() for line in lines]
 
 
 _ENDLESS = 10_000
@@ -163,31 +140,20 @@ def is_plain() -> bool:
     return not sys.stdout.isatty()
 
 
-def show_lines(*lines: str) -> None:
-    """Print running text: wrapped in a terminal, unchanged in a pipe."""
-    if is_plain():
-        sys.stdout.write("".join(f"{line}\n" for line in lines))
-        return
-    room = width_of_output()
-    show(*(Text("\n".join(wrapped(line, room))) for line in lines))
-
-
 def show_table(
-    title: str,
-    headings: Sequence[str],
-    rows: Iterable[Sequence[Cell]],
-    *,
-    numbers: Sequence[int] = (),
-    names: int = 1,
-    to_stderr: bool = False,
+    title: str, heads: str, rows: Iterable[Row], *, names: int = 1, to_stderr: bool = False
 ) -> None:
-    """Print a table below its title.
+    """Print a table below its title; its heads are as ``what | >count``.
 
-    In a terminal cells are moved together, and wrapped, as far as they have to be; where
-    not even that is enough, each row becomes a block of lines below its first `names` cells.
-    `numbers` are the columns whose cells are aligned to the right.
+    A column whose head begins with ``>`` is aligned to the right. In a terminal cells are
+    moved together, and wrapped, as far as they have to be; where not even that is enough, each
+    row becomes a block of lines below its first `names` cells. Cells that a row lacks are
+    empty.
     """
-    body = list(rows)
+    columns = [head.strip() for head in heads.split("|")]
+    headings = [column.removeprefix(">") for column in columns]
+    short = [[f"{cell:,}" if isinstance(cell, int) else cell for cell in row] for row in rows]
+    body = [[*row, *[""] * (len(columns) - len(row))] for row in short]
     texts = [tuple(map(str, row)) for row in body]
     layout = layout_for(headings, texts, width_of_output(to_stderr=to_stderr))
     heading = Text(title, style="bold")
@@ -199,8 +165,8 @@ def show_table(
     if gap < ROOMY:
         table.padding = (0, gap - 1, 0, 0)
         table.pad_edge = table.show_edge = False
-    for index, (name, width) in enumerate(zip(headings, widths, strict=True)):
-        side: JustifyMethod = "right" if index in numbers else "left"
+    for column, name, width in zip(columns, headings, widths, strict=True):
+        side: JustifyMethod = "left" if column == name else "right"
         table.add_column(_cell(name, width), justify=side, width=width, overflow="fold")
     for row in body:
         table.add_row(*map(_cell, row, widths))
@@ -208,9 +174,8 @@ def show_table(
     show(heading, table, *[""] * (gap < ROOMY), to_stderr=to_stderr)
 
 
-def _cell(cell: Cell, width: int) -> Text:
-    style = cell.style if isinstance(cell, Text) else ""
-    return Text("\n".join(wrapped(str(cell), width)), style=style)
+def _cell(cell: object, width: int) -> Text:
+    return Text("\n".join(wrapped(str(cell), width)), style=getattr(cell, "style", ""))
 
 
 def _blocks(

@@ -21,51 +21,40 @@ _HEADER, _TABLE_FLAG, _IMAGE, _EXTENSION, _END = 13, 0x80, 0x2C, 0x21, b"\x3b"
 
 
 def gif_bytes(frames: Sequence[Frame], timing: Timing | None) -> bytes:
-    """Return 8-bit pictures of one size as a GIF.
-
-    Alpha below one half becomes transparent, the rest opaque. A frame keeps its disposal
-    unless one of its pixels would show through the next frame.
-    """
-    encoded_frames = [_Paletted(frame) for frame in frames]
+    """Return 8-bit pictures of one size as a GIF; alpha below one half becomes transparent."""
+    opaque = [
+        np.ones(frame.shape, bool) if frame.alpha is None else frame.alpha >= _HALF
+        for frame in frames
+    ]
     height, width = frames[0].shape
     data = [b"GIF89a", struct.pack("<HHBBB", width, height, 0x70, 0, 0)]
     if timing is not None and timing.loop is not None:
         data.append(b"\x21\xff\x0bNETSCAPE2.0\x03\x01" + struct.pack("<H", timing.loop) + b"\0")
     canvas = np.zeros((height, width), bool)
-    for index, frame in enumerate(encoded_frames):
-        delay, disposal = 0, 0
+    for index, frame in enumerate(frames):
+        settings: dict[str, Any] = {"duration": 0, "disposal": 0, "include_color_table": True}
         if timing is not None:
-            following = encoded_frames[index + 1] if index + 1 < len(frames) else None
-            delay = min(round(timing.durations[index] / 10), _LARGEST_DELAY)
-            disposal, canvas = _disposed(canvas, frame, following, timing.disposals[index])
-        data.append(frame.block(delay, disposal))
+            hundredths = min(round(timing.durations[index] / 10), _LARGEST_DELAY)
+            now, following = opaque[index], opaque[index + 1 : index + 2]
+            disposal, canvas = _disposed(canvas, now, following, timing.disposals[index])
+            settings |= {"duration": 10 * hundredths, "disposal": disposal}
+        image, clear = _paletted(frame, opaque[index])
+        data += getdata(image, transparency=clear, **settings)
     return b"".join([*data, _END])
 
 
 def _disposed(
-    canvas: Opacity, frame: "_Paletted", following: "_Paletted | None", disposal: int
+    canvas: Opacity, now: Opacity, following: Sequence[Opacity], disposal: int
 ) -> tuple[int, Opacity]:
-    """Return the disposal to write, and the pixels that are opaque after it."""
+    """Return the disposal to write, and the pixels that are opaque after it.
+
+    It is kept, unless one of the pixels would show through the next frame.
+    """
     clear = np.zeros_like(canvas)
-    left = {2: clear, 3: canvas}.get(disposal, canvas | frame.opaque)
-    if following is not None and (left & ~following.opaque).any():
+    left = {2: clear, 3: canvas}.get(disposal, canvas | now)
+    if any((left & ~after).any() for after in following):
         return _CLEAR_AFTER, clear
     return disposal if disposal in (0, 1, 2, 3) else 0, left
-
-
-class _Paletted:
-    """One frame with a palette of its own."""
-
-    def __init__(self, picture: Frame) -> None:
-        opaque = np.ones(picture.shape, bool)
-        self.opaque = opaque if picture.alpha is None else picture.alpha >= _HALF
-        self._image, self._clear = _paletted(picture, self.opaque)
-
-    def block(self, delay: int, disposal: int) -> bytes:
-        """Return the frame as a part of a file; the delay is in hundredths of a second."""
-        settings: dict[str, Any] = {"disposal": disposal, "transparency": self._clear}
-        parts = getdata(self._image, duration=10 * delay, include_color_table=True, **settings)
-        return b"".join(parts)
 
 
 def _paletted(picture: Frame, opaque: Opacity) -> tuple[Image.Image, int | None]:

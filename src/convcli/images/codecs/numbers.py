@@ -15,18 +15,12 @@ from PIL import ImageFile
 
 from convcli.choices import Depth
 from convcli.errors import ImageError
+from convcli.images import policy
 from convcli.images.formats import CSV, JSON, NPY
 from convcli.images.picture import Frame, Picture
-from convcli.images.policy import (
-    DECODER_ERRORS,
-    ReadPolicy,
-    check_pixels,
-    completed,
-    decoder_errors,
-    one_line,
-)
+from convcli.images.policy import ReadPolicy, check_pixels, decoder_errors
 
-DIMENSIONS = (2, 3)
+_DIMENSIONS = (2, 3)
 """Of an array that is a picture: (H, W) or (H, W, C)."""
 
 _HEADERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
@@ -34,22 +28,25 @@ _HEADERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0
 
 def read_array(file: BinaryIO, label: str, reading: ReadPolicy) -> Picture:
     """Read a ``.npy`` of real numbers, (H, W) or (H, W, C), from a file that can seek."""
-    shape, _, dtype = array_header(file, label)
-    _check(shape, dtype, label)
+    shape, dtype = array_header(file, label)
     check_pixels(shape[1] * shape[0], reading, label)
     _check_length(file, math.prod(shape) * dtype.itemsize, label)
     file.seek(0)
     native = npy.read_array(file, allow_pickle=False).astype(dtype.newbyteorder("="))
-    pixels = native if native.ndim > min(DIMENSIONS) else native[..., np.newaxis]
-    return Picture((Frame(pixels, None, NPY),), mode=str(pixels.dtype))
+    return Picture((Frame(native.reshape(shape), None, NPY),), mode=str(native.dtype))
 
 
-def array_header(file: BinaryIO, label: str) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
-    """Return an array's shape, whether it is kept column by column, and its dtype."""
+def array_header(file: BinaryIO, label: str) -> tuple[tuple[int, int, int], np.dtype[Any]]:
+    """Return the rows, columns and channels of a ``.npy``, and its dtype."""
     try:
-        return _HEADERS[npy.read_magic(file)](file)
-    except (*DECODER_ERRORS, MemoryError, tokenize.TokenError) as error:
-        raise ImageError(f"{label}: the array cannot be read: {one_line(error)}") from None
+        shape, _, dtype = _HEADERS[npy.read_magic(file)](file)
+    except (*policy.DECODER_ERRORS, MemoryError, tokenize.TokenError) as error:
+        raise ImageError(
+            f"{label}: the array cannot be read: {policy.one_line(error)}"
+        ) from None
+    _check(shape, dtype, label)
+    rows, columns, channels = (*shape, 1)[:3]
+    return (rows, columns, channels), dtype
 
 
 def check_numbers(dtype: np.dtype[Any], label: str) -> None:
@@ -63,7 +60,7 @@ def check_numbers(dtype: np.dtype[Any], label: str) -> None:
 
 def _check(shape: tuple[int, ...], dtype: np.dtype[Any], label: str) -> None:
     check_numbers(dtype, label)
-    if len(shape) not in DIMENSIONS:
+    if len(shape) not in _DIMENSIONS:
         raise ImageError(
             f"{label}: expected an array (H, W) or (H, W, C), got the shape {shape}: "
             "save one picture of it"
@@ -100,7 +97,7 @@ def read_matrix(file: BinaryIO, label: str, reading: ReadPolicy) -> Picture:
     is_json = text.startswith(("[", "{"))
     array = _array(_nested(text, label) if is_json else _rows(text, label), label)
     check_pixels(array.shape[1] * array.shape[0], reading, label)
-    pixels = array if array.ndim == max(DIMENSIONS) else array[..., np.newaxis]
+    pixels = array if array.ndim == max(_DIMENSIONS) else array[..., np.newaxis]
     name = JSON if is_json else CSV
     return Picture((Frame(pixels, None, name),), mode=str(array.dtype))
 
@@ -137,10 +134,13 @@ def _array(values: Any, label: str) -> NDArray[np.float64]:
         array = np.array(values)
     except ValueError:
         _fail(label, "rows of one length", "others", remedy)
-    if array.ndim not in DIMENSIONS or array.size == 0:
+    if array.ndim not in _DIMENSIONS or array.size == 0:
         _fail(label, "rows of numbers", f"the shape {array.shape}", "write [[1,2],[3,4]]")
-    if array.dtype.kind not in "iuf" or not np.isfinite(array).all():
-        _fail(label, "finite numbers", "something else", "put numbers of 64 bits there")
+    if array.dtype == object:  # null in JSON, which has no NaN; or too many bits
+        known = [math.nan if value is None else value for value in array.flat]
+        array = np.array(known).reshape(array.shape)
+    if array.dtype.kind not in "iuf":
+        _fail(label, "numbers", "something else", "put numbers of 64 bits there")
     return array.astype(np.float64)
 
 
@@ -258,7 +258,7 @@ def _deep(file: BinaryIO, image: ImageFile.ImageFile) -> Frame | None:
         # Up to the first word that is no number. Given a count, NumPy makes up missing ones.
         with decoder_errors():
             samples = np.fromstring(text, np.int64, sep=" ")[:count]
-    values = completed(samples, count).reshape(height, width, 3).astype(float)
+    values = policy.completed(samples, count).reshape(height, width, 3).astype(float)
     scaled = np.rint(np.clip(values, 0, largest) * (_WHITE / largest))
     return Frame(scaled.astype(np.uint16), None, "PPM")
 

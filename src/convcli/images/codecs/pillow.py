@@ -25,23 +25,20 @@ _TURNS = {
 def frame_of(
     file: BinaryIO, opened: ImageFile.ImageFile, format_name: str | None, label: str
 ) -> tuple[Frame, tuple[str, ...]]:
-    """Decode the current frame of an image that Pillow has opened; note what Pillow drops.
-
-    `file` is the whole file: some layouts are decoded a second time, or without Pillow.
-    """
+    """Decode the current frame of a file that Pillow has opened; note what Pillow drops."""
     frame, notes = _without_pillow(file, opened, format_name)
     if frame is not None:
         return frame, notes
     _scale_transparency(opened)
     rawmode = deep_rawmode(opened)
-    if rawmode is None:
-        return picture_from(_upright(opened), format_name, label), _left(file, opened)
     with decoder_errors():
-        single = not getattr(opened, "is_animated", False)
-    if rawmode not in _SUPPORTED or not single:
-        note = f"16-bit colours ({rawmode[:-1]}) are read with 8 bits"
-        return picture_from(_upright(opened), format_name, label), (note,)
-    return _decoded_twice(file, opened, rawmode, format_name), ()
+        single = rawmode is None or not getattr(opened, "is_animated", False)
+    if rawmode in _SUPPORTED and single:
+        return _decoded_twice(file, opened, rawmode, format_name), ()
+    frame = picture_from(_upright(opened), format_name, label)
+    if rawmode is None:
+        return frame, _left(file, opened)
+    return frame, (f"16-bit colours ({rawmode[:-1]}) are read with 8 bits",)
 
 
 def _left(file: BinaryIO, opened: ImageFile.ImageFile) -> tuple[str, ...]:
@@ -188,9 +185,13 @@ def deep_rawmode(image: ImageFile.ImageFile) -> str | None:
     """Return Pillow's name (``RGB;16B``) for undecoded colours of 16 bits; None for others."""
     if not image.tile or image.mode not in ("RGB", "RGBA", "LA", "CMYK"):
         return None
-    args = image.tile[0].args
-    first = args[0] if isinstance(args, tuple) and args else args
+    first = next(iter(_arguments(image.tile[0])), None)
     return first if isinstance(first, str) and first[:-1].endswith(";16") else None
+
+
+def _arguments(tile: Any) -> tuple[Any, ...]:
+    """Return the arguments of a tile's decoder, of which its rawmode is the first."""
+    return tile.args if isinstance(tile.args, tuple) else (tile.args,)
 
 
 def _decoded_twice(
@@ -221,25 +222,13 @@ def _select_low_bytes(image: ImageFile.ImageFile, rawmode: str) -> None:
     if rawmode == _GRAY_ALPHA:
         # Pillow has no other order of it, but its four bytes pass for red to alpha.
         image._mode = other = "RGBA"  # noqa: SLF001 - Pillow offers no other way
-    image.tile = [
-        tile._replace(args=_with_rawmode(tile.args, rawmode, other)) for tile in image.tile
-    ]
-
-
-def _with_rawmode(args: Any, rawmode: str, other: str) -> Any:
-    if isinstance(args, tuple):
-        return tuple(other if part == rawmode else part for part in args)
-    return other
+    image.tile = [tile._replace(args=(other, *_arguments(tile)[1:])) for tile in image.tile]
 
 
 def pillow_bytes(
     pictures: Sequence[Frame], format_name: str, metadata: Metadata, settings: Mapping[str, Any]
 ) -> memoryview:
-    """Return pictures as the bytes of a file that one of Pillow's encoders writes.
-
-    Each picture is a frame. Of the metadata the part that the format holds is written;
-    `settings` are the encoder's own. Pictures that it refuses raise ImageError.
-    """
+    """Return frames as the bytes of a file by an encoder of Pillow's, which has `settings`."""
     channels, size = pictures[0].channels, pictures[0].shape
     options = {**settings, **save_settings(metadata, format_name, channels, size)}
     if "iptc" in options:
@@ -325,11 +314,7 @@ def picture_from(image: Image.Image, format_name: str | None, label: str) -> Fra
 
 
 def _pixels_of(image: Image.Image) -> Pixels:
-    """Return an image as an array, a strip at a time.
-
-    Pillow makes two copies when NumPy asks for all pixels at once: of 12 megapixels in colour
-    those take 72 MB beside the image and the array.
-    """
+    """Return an image as an array, a strip at a time: at once Pillow makes two more copies."""
     rows = max(_STRIP_PIXELS // image.width, 1)
     first = np.asarray(image.crop((0, 0, image.width, min(rows, image.height))))
     if rows >= image.height:

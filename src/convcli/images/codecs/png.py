@@ -1,8 +1,4 @@
-"""PNG and APNG, written with several threads.
-
-Rows are filtered, cut into segments, and each segment is compressed on a thread of its own
-as a part of one zlib stream.
-"""
+"""PNG and APNG: rows are filtered, and several threads compress them to one zlib stream."""
 
 import functools
 import struct
@@ -46,19 +42,17 @@ def png_bytes(
     level: int | None,
     jobs: int | None = None,
 ) -> Sequence[bytes]:
-    """Return pictures of one size, depth and number of channels as parts of a PNG or an APNG.
+    """Return pictures that are alike, of 8 or 16 bits, as the parts of a PNG or an APNG.
 
-    Samples are uint8 or uint16; all pictures have alpha, or none. `timing` is for more than
-    one. `level` is zlib's, 0 to 9; None chooses one that suits the picture (see `_strategy`).
-    `jobs` is the number of threads, by default as many as the process may use cores; the
-    bytes do not depend on it.
+    `level` is zlib's, 0 to 9; None chooses how to compress (see `_strategy`). The bytes do not
+    depend on `jobs`, the number of threads, which is by default that of the cores.
     """
     threads = jobs or available_cores()
-    first = _chunks(frames[0], metadata, level, threads)
+    head = list(_head(frames[0], metadata))
+    pixels = (_pixels(frame, level, threads) for frame in frames)
     if timing is None:
-        return _file(first)
-    others = (_chunks(frame, Metadata(), level, threads) for frame in frames[1:])
-    return _file(_animation(first, others, timing))
+        return _file([*head, (_IDAT, next(pixels))])
+    return _file([*head, *_animation(head[0][1][:8], pixels, timing)])
 
 
 def _file(chunks: Iterable[Chunk]) -> list[bytes]:
@@ -70,23 +64,25 @@ def _file(chunks: Iterable[Chunk]) -> list[bytes]:
     return parts
 
 
-def _chunks(frame: Frame, metadata: Metadata, level: int | None, threads: int) -> list[Chunk]:
-    """Return the chunks of one picture: its header, its metadata, its pixels."""
-    rows, columns, channels = frame.pixels.shape
-    colour_type = _COLOUR_TYPES[channels + (frame.alpha is not None)]
-    sample_format = bytes((8 * frame.pixels.itemsize, colour_type, 0, 0, 0))
-    header = (b"IHDR", struct.pack(">II", columns, rows) + sample_format)
-    is_small = _row_bytes(frame) * rows < _LEAST_SHARED
+def _pixels(frame: Frame, level: int | None, threads: int) -> bytes:
+    """Return the filtered and compressed rows of a picture."""
+    size, height = _row_bytes(frame), len(frame.pixels)
+    is_small = size * height < _LEAST_SHARED
     map_on_threads = map if threads == 1 or is_small else thread_pool(threads).map
     strategy = zlib.Z_DEFAULT_STRATEGY
     if level is None:
         level, strategy = DEFAULT_LEVEL, _strategy(frame, map_on_threads)
-    pixels = stream_of(_segments(frame, level, strategy, map_on_threads))
-    return [header, *_metadata_chunks(frame, metadata), (_IDAT, pixels)]
+    rows = max(min(max(size * height // _SEGMENTS, _LEAST), _MOST) // size, 1)
+    compress = functools.partial(_segment, frame, level, strategy, rows)
+    return stream_of(map_on_threads(compress, range(0, height, rows)))
 
 
-def _metadata_chunks(frame: Frame, metadata: Metadata) -> Iterator[Chunk]:
+def _head(frame: Frame, metadata: Metadata) -> Iterator[Chunk]:
+    """Yield the chunks before the pixels: the header, and the metadata."""
     rows, columns, channels = frame.pixels.shape
+    colour_type = _COLOUR_TYPES[channels + (frame.alpha is not None)]
+    sample_format = bytes((8 * frame.pixels.itemsize, colour_type, 0, 0, 0))
+    yield b"IHDR", struct.pack(">II", columns, rows) + sample_format
     settings = save_settings(metadata, "PNG", channels, (rows, columns))
     if "icc_profile" in settings:
         yield b"iCCP", _PROFILE_NAME + zlib.compress(settings["icc_profile"])
@@ -97,42 +93,35 @@ def _metadata_chunks(frame: Frame, metadata: Metadata) -> Iterator[Chunk]:
     if "exif" in settings:
         yield b"eXIf", settings["exif"].removeprefix(_EXIF)
     if "recipe" in settings:
-        text = settings["recipe"].encode("ascii")
-        yield b"tEXt", RECIPE_KEYWORD.encode("ascii") + b"\0" + text
+        yield b"tEXt", f"{RECIPE_KEYWORD}\0{settings['recipe']}".encode("ascii")
     if "xmp" in settings:
         yield b"iTXt", _XMP_NAME + settings["xmp"]
 
 
-def _animation(
-    first: list[Chunk], others: Iterable[list[Chunk]], timing: Timing
-) -> Iterator[Chunk]:
+def _animation(size: bytes, pixels: Iterable[bytes], timing: Timing) -> Iterator[Chunk]:
     """Yield the chunks of an APNG: the pixels of later frames are numbered fdAT chunks."""
-    still, count = int(timing.still), len(timing.durations)
-    yield from (chunk for chunk in first if chunk[0] != _IDAT)
     loop = 1 if timing.loop is None else timing.loop
-    yield b"acTL", struct.pack(">II", count - still, loop)
-    size = first[0][1][:8]
+    yield b"acTL", struct.pack(">II", len(timing.durations) - timing.still, loop)
     number = 0
-    if not still:
-        yield b"fcTL", _control(number, size, timing, 0)
-        number += 1
-    yield from (chunk for chunk in first if chunk[0] == _IDAT)
-    for index, chunks in enumerate(others, start=1):
-        yield b"fcTL", _control(number, size, timing, index)
-        (pixels,) = (data for name, data in chunks if name == _IDAT)
-        yield b"fdAT", struct.pack(">I", number + 1) + pixels
-        number += 2
+    for index, data in enumerate(pixels):
+        if index or not timing.still:
+            yield b"fcTL", struct.pack(">I", number) + size + _control(timing, index)
+            number += 1
+        if index:
+            yield b"fdAT", struct.pack(">I", number) + data
+            number += 1
+        else:
+            yield _IDAT, data
 
 
-def _control(number: int, size: bytes, timing: Timing, index: int) -> bytes:
-    """Return the data of the chunk before a frame: its size, delay and disposal."""
+def _control(timing: Timing, index: int) -> bytes:
+    """Return the place of a frame, its delay and its disposal."""
     from fractions import Fraction
 
     delay = Fraction(timing.durations[index] / 1000).limit_denominator(_LARGEST_DELAY)
     numerator = min(delay.numerator, _LARGEST_DELAY)
     disposal = timing.disposals[index] if timing.disposals[index] in (0, 1, 2) else 0
-    tail = struct.pack(">IIHHBB", 0, 0, numerator, delay.denominator, disposal, _SOURCE)
-    return struct.pack(">I", number) + size + tail
+    return struct.pack(">IIHHBB", 0, 0, numerator, delay.denominator, disposal, _SOURCE)
 
 
 # Compression: parts of one zlib stream, each made on its own.
@@ -200,16 +189,6 @@ def _joined_checksum(before: int, added: int, length: int) -> int:
     return (high + steps + length * (low - 1)) % _MODULUS << 16 | both
 
 
-def _segments(
-    frame: Frame, level: int, strategy: int, map_on_threads: _Map
-) -> Iterable[CompressedPart]:
-    """Compress the rows, a segment at a time."""
-    size, height = _row_bytes(frame), len(frame.pixels)
-    rows = max(min(max(size * height // _SEGMENTS, _LEAST), _MOST) // size, 1)
-    compress = functools.partial(_segment, frame, level, strategy, rows)
-    return map_on_threads(compress, range(0, height, rows))
-
-
 def _segment(frame: Frame, level: int, strategy: int, rows: int, start: int) -> CompressedPart:
     """Compress some rows; the rows before them are the dictionary."""
     before, stop = b"", start + rows
@@ -229,9 +208,8 @@ def _segment(frame: Frame, level: int, strategy: int, rows: int, start: int) -> 
 def _strategy(frame: Frame, map_on_threads: _Map) -> int:
     """Return the strategy of zlib that makes a sample of the rows smaller.
 
-    Photographs, and what filters make of them, have few repetitions: looking for runs only
-    takes half of the time and makes files 1 to 7 % smaller. Of text and patterns it makes
-    files several times as large.
+    Looking for runs only takes half of the time, and makes photographs 1 to 7 % smaller, but
+    text and patterns several times as large.
     """
     height = len(frame.pixels)
     starts = np.linspace(0, max(height - _BAND, 0), _BANDS).astype(int)

@@ -5,9 +5,9 @@ import io
 import math
 import os
 import struct
+import threading
 import zlib
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Executor
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 from PIL import TiffImagePlugin
 
 from convcli.choices import Depth
-from convcli.images.codecs.tiff_extras import metadata_tags
-from convcli.images.codecs.tiff_pages import DEFLATE, DIFFERENCES, NO_PREDICTOR, UNASSOCIATED
-from convcli.images.codecs.tiff_segments import decoded_segment, deflated, fast_codecs
+from convcli.images.codecs import tiff_pages
+from convcli.images.codecs.tiff_extras import describe
+from convcli.images.codecs.tiff_pages import Directory, TiffPage, page_of
+from convcli.images.codecs.tiff_segments import decoder_of, deflated, fast_codecs, read_part
 from convcli.images.picture import Frame, Metadata
 from convcli.values import Record, replace
 
@@ -26,8 +27,6 @@ _STRIPS = 273
 _FLOATS = 3
 _LONG, _LONG8 = 4, 16
 _NEW_KIND, _REDUCED, _WITHIN = 254, 1, 330
-_TOGETHER = 2**25
-"""Bytes of pixels of which tiles of a reduced copy are made before they are written."""
 
 _LARGEST_PLAIN = 2**32 - 2**24
 """Bytes of pixels from which on a file is a BigTIFF, whose offsets have 64 bits."""
@@ -72,25 +71,18 @@ def _predicted(part: NDArray[Any]) -> NDArray[Any]:
 
 
 class PageLayout(Record, kw_only=True):
-    """The size, tiles and samples of a page of a TIFF.
+    """The size, tiles and samples of a page of a TIFF."""
 
-    `size` and `tile` are rows and columns of the picture, and of a tile: multiples of 16, or
-    all columns where it is `striped`. There are `channels`, 1 or 3, or any number where each
-    becomes a page of its own (`paged`). With `alpha` each page has an opacity as its last
-    sample. `depth` is that of all samples, `level` zlib's, 0 to 9. `factors` say how much
-    smaller each reduced copy of a page is than the one before it; `nested` copies are
-    directories within that of the page, others follow it.
-    """
-
-    size: tuple[int, int]
-    tile: tuple[int, int]
-    channels: int
-    alpha: bool
+    size: tuple[int, int]  # rows and columns
+    tile: tuple[int, int]  # multiples of 16; all columns where it is `striped`
+    channels: int  # 1 or 3; any number where it is `paged`
+    alpha: bool  # whether each page has an opacity as its last sample
     depth: Depth
-    paged: bool = False
-    level: int = 4
-    factors: tuple[int, ...] = ()
-    nested: bool = False
+    paged: bool = False  # whether each channel becomes a page of its own
+    level: int = 4  # zlib's
+    factors: tuple[int, ...] = ()  # how much smaller each copy is than the one before it
+    factor: int = 1  # the same of this copy
+    nested: bool = False  # whether the copies are directories within that of the page
     striped: bool = False
 
     @property
@@ -109,14 +101,14 @@ class PageLayout(Record, kw_only=True):
         """Tiles down and across."""
         return (-(-self.size[0] // self.tile[0]), -(-self.size[1] // self.tile[1]))
 
-    @property
+    @functools.cached_property
     def copies(self) -> list["PageLayout"]:
         """The page itself, and its reduced copies."""
         layouts = [self]
         for factor in self.factors:
             rows, columns = layouts[-1].size
             size = (-(-rows // factor), -(-columns // factor))
-            layouts.append(replace(self, size=size, factors=()))
+            layouts.append(replace(self, size=size, factors=(), factor=factor))
         return layouts
 
     @property
@@ -143,18 +135,20 @@ def encoded_tiles(
 ) -> list[EncodedTile]:
     """Cut what begins `at` a row and a column into tiles or strips, and compress them."""
     pages = np.split(values, layout.channels, axis=2) if layout.paged else [values]
-    tiles = []
-    for page, pixels in enumerate(pages):
-        samples = pixels if alpha is None else np.dstack([pixels, alpha])
-        stored = samples.astype(layout.depth.dtype.newbyteorder("<"), copy=False)
-        tiles += [EncodedTile(page, *tile) for tile in _compressed_tiles(stored, at, layout)]
-    return tiles
+    return [
+        EncodedTile(page, *tile)
+        for page, pixels in enumerate(pages)
+        for tile in _compressed(
+            pixels if alpha is None else np.dstack([pixels, alpha]), at, layout
+        )
+    ]
 
 
-def _compressed_tiles(
+def _compressed(
     samples: NDArray[Any], at: tuple[int, int], layout: PageLayout
 ) -> Iterator[tuple[int, bytes]]:
     """Yield the index of each tile of one page, and its bytes."""
+    samples = samples.astype(layout.depth.dtype.newbyteorder("<"), copy=False)
     rows, columns = layout.tile
     pack = zlib.compress if layout.striped else deflated
     for y in range(0, samples.shape[0], rows):
@@ -172,10 +166,6 @@ def _filled(part: NDArray[Any], tile: tuple[int, int]) -> NDArray[Any]:
     return np.pad(part, widths, mode="edge") if any(missing) else part
 
 
-_Under = tuple[list[list[bytes]], tuple[int, int]]
-"""Tiles that lie beside and below each other, and the rows and columns of their pixels."""
-
-
 class TiffWriter:
     """Writes a TIFF a tile or a strip at a time; its directories come first.
 
@@ -184,72 +174,76 @@ class TiffWriter:
 
     def __init__(self, file: BinaryIO, pages: Sequence[PageLayout], metadata: Metadata) -> None:
         self._file, self._pages, self._metadata = file, pages, metadata
-        self._copies = [page.copies for page in pages]
-        self._is_big = sum(page.nbytes for page in pages) > _LARGEST_PLAIN
-        self._places = [
-            [np.zeros((2, math.prod(copy.grid)), np.uint64) for copy in copies]
-            for copies in self._copies
-        ]
+        self._lock = threading.Lock()
+        is_big = sum(page.nbytes for page in pages) > _LARGEST_PLAIN
+        self._header = _BIG_HEADER if is_big else _PLAIN_HEADER
+        self._places = {
+            (page, copy): np.zeros((math.prod(each.grid), 2), np.int64)
+            for page, layout in enumerate(pages)
+            for copy, each in enumerate(layout.copies)
+        }
         # The directories already have their final length: only numbers in them change.
         file.write(self._head())
 
-    def add(self, tile: EncodedTile) -> None:
-        """Write a tile at the end of the file."""
-        self.place(tile, (self._file.tell(), len(tile.data)))
-        self._file.write(tile.data)
+    def add(self, tile: EncodedTile) -> int:
+        """Write a tile at the end of the file, and return where it begins."""
+        with self._lock:
+            start = self._file.seek(0, os.SEEK_END)
+            self._file.write(tile.data)
+        self.place(tile, (start, len(tile.data)))
+        return start
 
     def place(self, tile: EncodedTile, place: tuple[int, int]) -> None:
         """Say where the bytes of a tile begin, and how many there are."""
-        self._places[tile.page][tile.copy][:, tile.index] = place
+        self._places[tile.page, tile.copy][tile.index] = place
 
-    def finish(self, pool: Executor | None = None) -> None:
-        """Write the copies, which `pool` computes, and the directories with all places."""
-        for page, copies in enumerate(self._copies):
-            for copy in range(1, len(copies)):
-                self._reduce(page, copy, pool)
+    def finish(self, map_tiles: Callable[..., Iterable[Any]] = map) -> None:
+        """Write the copies, a tile at a time by `map_tiles`, and the directories."""
+        for page, copy in self._places:
+            if copy:
+                layout = self._pages[page].copies[copy]
+                reduce = functools.partial(self._reduced, self._page(page, copy - 1), layout)
+                for index, data in map_tiles(reduce, range(math.prod(layout.grid))):
+                    self.add(EncodedTile(page, index, data, copy))
         self._file.seek(0)
         self._file.write(self._head())
 
-    def _reduce(self, page: int, copy: int, pool: Executor | None) -> None:
-        """Write a reduced copy from the one before it, a few tiles at a time."""
-        layout, before = self._copies[page][copy], self._copies[page][copy - 1]
-        factor, (down, across) = self._pages[page].factors[copy - 1], layout.grid
-        shrink = functools.partial(_shrunk_tile, before, factor, self._metadata.nodata)
-        size = math.prod(layout.tile) * layout.samples * factor**2
-        together = max(_TOGETHER // (size * layout.depth.dtype.itemsize), 2)
-        for start in range(0, down * across, together):
-            indices = range(start, min(start + together, down * across))
-            grids = [self._under(page, copy - 1, divmod(i, across), factor) for i in indices]
-            tiles = pool.map(shrink, grids) if pool else map(shrink, grids)
-            self._file.seek(0, os.SEEK_END)
-            for index, data in zip(indices, tiles, strict=True):
-                self.add(EncodedTile(page, index, data, copy))
-
-    def _under(self, page: int, copy: int, at: tuple[int, int], factor: int) -> _Under:
-        """Read the tiles under a tile of the next copy, and the size of their pixels."""
-        layout, places = self._copies[page][copy], self._places[page][copy]
+    def _reduced(self, before: TiffPage, layout: PageLayout, index: int) -> tuple[int, bytes]:
+        """Make a tile of a copy, of the pixels that are under it in the one before."""
+        factor, nodata = layout.factor, self._metadata.nodata
+        row, column = divmod(index, layout.grid[1])
+        at = (row * layout.tile[0], column * layout.tile[1])
         rows, columns = (
-            range(at[axis] * factor, min((at[axis] + 1) * factor, layout.grid[axis]))
-            for axis in (0, 1)
+            slice(first * factor, min((first + side) * factor, end))
+            for first, side, end in zip(at, layout.tile, before.size, strict=True)
         )
-        tiles = [
-            [self._bytes_at(*places[:, y * layout.grid[1] + x].tolist()) for x in columns]
-            for y in rows
+        decode = decoder_of(before, self._file, fast_codecs())
+        samples = read_part(before, self._fetched, decode, rows, columns)
+        shrink = functools.partial(shrunk, factor=factor, alpha=layout.alpha, nodata=nodata)
+        # Tile by tile, where squares end at their edges: sums take ten times the memory.
+        is_alone = not any(side % factor for side in layout.tile)
+        down, across = layout.tile if is_alone else samples.shape[:2]
+        small = [
+            np.hstack(
+                [shrink(strip[:, x : x + across]) for x in range(0, strip.shape[1], across)]
+            )
+            for strip in (samples[y : y + down] for y in range(0, len(samples), down))
         ]
-        starts = (rows.start * layout.tile[0], columns.start * layout.tile[1])
-        return tiles, (layout.size[0] - starts[0], layout.size[1] - starts[1])
+        return next(_compressed(np.vstack(small), at, layout))
 
-    def _bytes_at(self, start: int, length: int) -> bytes:
-        self._file.seek(start)
-        return self._file.read(length)
+    def _fetched(self, spans: Sequence[tuple[int, int]]) -> Iterator[bytes]:
+        """Yield the bytes of each span, to one of several threads."""
+        for start, length in spans:
+            with self._lock:
+                self._file.seek(start)
+                data = self._file.read(length)
+            yield data
 
     def _head(self) -> bytes:
         """Return the header and all directories; copies follow their page, or lie within."""
-        head = bytearray(_BIG_HEADER if self._is_big else _PLAIN_HEADER)
+        head = bytearray(self._header)
         for page, layout in enumerate(self._pages):
-            directories = [
-                self._directory(page, copy) for copy in range(1 + len(layout.factors))
-            ]
+            directories = [self._page(page, copy).tags for copy in range(len(layout.copies))]
             # Each directory starts at an even offset: all have even lengths.
             lengths = [len(each.tobytes(0)) for each in directories]
             starts = np.cumsum([len(head), *lengths]).tolist()
@@ -262,36 +256,26 @@ class TiffWriter:
                 strips = [max(at - starts[1], 0) for at in directories[0][_STRIPS]]
                 directories[0][_STRIPS] = tuple(strips)
             for start, directory, after in zip(starts, directories, following, strict=False):
-                data = directory.tobytes(start)
-                head += _linked(data, after, len(directory), big=self._is_big)
+                head += _linked(directory, start, after)
         return bytes(head)
 
-    def _directory(self, page: int, copy: int) -> TiffImagePlugin.ImageFileDirectory_v2:
-        layout, metadata = self._copies[page][copy], self._metadata
-        directory = TiffImagePlugin.ImageFileDirectory_v2(
-            _BIG_HEADER if self._is_big else _PLAIN_HEADER
-        )
-        tags = _sample_tags(layout)
+    def _page(self, page: int, copy: int) -> TiffPage:
+        """Return a page or a copy with all of its tags."""
+        layout, metadata = self._pages[page].copies[copy], self._metadata
+        tags, places = Directory(self._header), self._places[page, copy].T.tolist()
+        offsets, lengths = (_STRIPS, 279) if layout.striped else (324, 325)
+        kind = _LONG8 if tags.is_big else _LONG
+        tags.tagtype |= {offsets: kind, _WITHIN: kind, lengths: _LONG}
+        tags.update({offsets: tuple(places[0]), lengths: tuple(places[1])})
+        tags.update(_sample_tags(layout))
         if copy:
             tags[_NEW_KIND] = _REDUCED
             metadata = Metadata(icc=metadata.icc, nodata=metadata.nodata)
         elif layout.nested:
             tags[_WITHIN] = (0,) * len(layout.factors)
-        offsets, lengths = (_STRIPS, 279) if layout.striped else (324, 325)
-        directory.tagtype[offsets] = directory.tagtype[_WITHIN] = (
-            _LONG8 if self._is_big else _LONG
-        )
-        directory.tagtype[lengths] = _LONG
-        places = self._places[page][copy].tolist()
-        directory.update(tags | {offsets: tuple(places[0]), lengths: tuple(places[1])})
-        numbers = (page, len(self._pages))
-        shape, dtype = (*layout.size, layout.samples), layout.depth.dtype.name
-        kept = metadata_tags(metadata, numbers, shape, layout.channels, dtype)
-        for tag, (kind, value) in kept.items():
-            if kind is not None:
-                directory.tagtype[tag] = kind
-            directory[tag] = value
-        return directory
+        described = page_of(tags, page)
+        describe(described, metadata, len(self._pages))
+        return described
 
 
 def _sample_tags(layout: PageLayout) -> dict[int, Any]:
@@ -301,7 +285,7 @@ def _sample_tags(layout: PageLayout) -> dict[int, Any]:
         TiffImagePlugin.IMAGEWIDTH: layout.size[1],
         TiffImagePlugin.IMAGELENGTH: layout.size[0],
         TiffImagePlugin.BITSPERSAMPLE: (8 * layout.depth.dtype.itemsize,) * samples,
-        TiffImagePlugin.COMPRESSION: DEFLATE,
+        TiffImagePlugin.COMPRESSION: tiff_pages.DEFLATE,
         TiffImagePlugin.PHOTOMETRIC_INTERPRETATION: 1 if layout.channels == 1 else 2,
         TiffImagePlugin.SAMPLESPERPIXEL: samples,
         TiffImagePlugin.PLANAR_CONFIGURATION: 1,
@@ -311,35 +295,19 @@ def _sample_tags(layout: PageLayout) -> dict[int, Any]:
     else:
         tags[TiffImagePlugin.TILELENGTH], tags[TiffImagePlugin.TILEWIDTH] = layout.tile
     if layout.alpha:
-        tags[TiffImagePlugin.EXTRASAMPLES] = (UNASSOCIATED,)
+        tags[TiffImagePlugin.EXTRASAMPLES] = (tiff_pages.UNASSOCIATED,)
     if layout.depth is Depth.FLOAT:
         tags[TiffImagePlugin.SAMPLEFORMAT] = (_FLOATS,) * samples
     else:
-        tags[TiffImagePlugin.PREDICTOR] = DIFFERENCES
+        tags[TiffImagePlugin.PREDICTOR] = tiff_pages.DIFFERENCES
     return tags
 
 
-def _shrunk_tile(layout: PageLayout, factor: int, nodata: str | None, under: _Under) -> bytes:
-    """Return a tile of a reduced copy, of the tiles of the one before it that lie under it."""
-    tiles, (height, width) = under
-    predictor = NO_PREDICTOR if layout.depth is Depth.FLOAT else DIFFERENCES
-    shape = (*layout.tile, layout.samples)
-    stored = layout.depth.dtype.newbyteorder("<")
-    shrink = functools.partial(shrunk, factor=factor, alpha=layout.alpha, nodata=nodata)
-    # Tile by tile, where squares end at their edges: sums take ten times the memory of pixels.
-    is_alone = not any(side % factor for side in layout.tile)
-    rows = []
-    for y, row in enumerate(tiles):
-        parts = [
-            decoded_segment(data, shape, stored, DEFLATE, predictor, fast_codecs())[
-                : height - y * layout.tile[0], : width - x * layout.tile[1]
-            ]
-            for x, data in enumerate(row)
-        ]
-        rows.append(np.hstack([*map(shrink, parts)] if is_alone else parts))
-    small = np.vstack(rows) if is_alone else shrink(np.vstack(rows))
-    full = _filled(small, layout.tile)
-    return deflated(_predicted(np.ascontiguousarray(full, stored)).tobytes(), layout.level)
+def _linked(directory: Directory, start: int, following: int) -> bytes:
+    """Return the bytes of a directory at such a place, with the offset of the next one."""
+    count, entry, form = (8, 20, "<Q") if directory.is_big else (2, 12, "<I")
+    data, at = directory.tobytes(start), count + len(directory) * entry
+    return data[:at] + struct.pack(form, following) + data[at + struct.calcsize(form) :]
 
 
 def shrunk(
@@ -393,11 +361,3 @@ def mean_of(values: NDArray[Any], factors: Sequence[int]) -> NDArray[Any]:
         means = np.moveaxis(np.moveaxis(means, axis, -1) / np.minimum(by, left), -1, axis)
     made: NDArray[Any] = (np.rint(means) if is_whole else means).astype(values.dtype)
     return made
-
-
-def _linked(data: bytes, following: int, entries: int, *, big: bool) -> bytes:
-    """Return a directory with the offset of the next one; `entries` is its number of tags."""
-    count, entry, form = (8, 20, "<Q") if big else (2, 12, "<I")
-    at = count + entries * entry
-    number = struct.pack(form, following)
-    return data[:at] + number + data[at + len(number) :]

@@ -56,16 +56,19 @@ _UNIT, _UNITS = 296, {None: 1.0, 2: 1.0, 3: 2.54}
 def tiff_metadata(
     file: BinaryIO, pages: "Sequence[TiffPage]", index: int | None
 ) -> tuple[Metadata, tuple[str, ...]]:
-    """Return what a TIFF says beside its pixels, and notes on what is damaged or lost.
-
-    `index` is the page that is read; None for all of them.
-    """
+    """Return what a page says beside its pixels, or all of them; notes on what is lost."""
     page = pages[index or 0]
-    read_exif = functools.partial(_exif_of, file, page)
-    metadata, notes = metadata_from(
-        _info_of(page), read_exif, "CMYK" if page.is_cmyk else page.mode
+    read_exif, mode = (
+        functools.partial(_exif_of, file, page),
+        "CMYK" if page.is_cmyk else page.mode,
     )
-    extras, lost = _extras([each.tags for each in pages], index)
+    metadata, notes = metadata_from(_info_of(page), read_exif, mode)
+    try:
+        with decoder_errors():
+            plane = None if len(pages) == 1 else index
+            extras, lost = _found(page.tags, pages[0].tags, plane)
+    except OSError:
+        return metadata, (*notes, f"dropped, for one is damaged: the nodata value, {_ALL}")
     return replace(metadata, **extras), (*notes, *lost)
 
 
@@ -92,25 +95,16 @@ def _info_of(page: "TiffPage") -> dict[str, Any]:
 def _exif_of(file: BinaryIO, page: "TiffPage") -> Image.Exif:
     """Return the tags of a page as Pillow's EXIF, which reads the directories in it too."""
     exif = Image.Exif()
-    exif.endian, exif.bigtiff = page.tags.order, page.is_big
+    exif.endian, exif.bigtiff = page.tags.order, page.tags.is_big
     with decoder_errors():
-        exif.load_from_fp(file, page.start)
+        exif.load_from_fp(file, page.tags.offset)
     return exif
-
-
-def _extras(pages: Sequence[Any], index: int | None) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """Return the fields of `Metadata` that directories give, and what is lost."""
-    try:
-        with decoder_errors():
-            return _found(pages[index or 0], pages[0], None if len(pages) == 1 else index)
-    except OSError:
-        return {}, (f"dropped, for one is damaged: the nodata value, {_ALL}",)
 
 
 def _found(
     directory: Any, first: Any, plane: int | None
 ) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """Return what the directories of a page and of the first page give; what is lost."""
+    """Return the fields of `Metadata` that a page and the first page give; what is lost."""
     lost = []
     geo = tuple((tag, directory[tag]) for tag in _GEO if _is_sound(tag, directory.get(tag)))
     nodata, text, ome = directory.get(_NODATA), first.get(_DESCRIPTION), None
@@ -144,9 +138,8 @@ def metadata_after(
 ) -> tuple[Metadata, tuple[str, ...]]:
     """Return metadata that hold for a result, and notes on what does not.
 
-    `windows` are those of the steps: the result's pixels are where the middles of windows were.
-    `frames` is how many pictures the input had. `turned` says why the places of the pixels are
-    not known; it is empty where they are.
+    Its pixels are where the middles of the `windows` of all steps were, or at unknown places
+    where `turned` says why. The input had so many `frames`.
     """
     notes = []
     if metadata.ome and metadata.recipe is not None:
@@ -217,38 +210,27 @@ def _moved(
 # ------------------------------------------------------------------ writing
 
 
-def metadata_tags(
-    metadata: Metadata,
-    numbers: tuple[int, int],
-    shape: tuple[int, int, int],
-    channels: int,
-    dtype: str,
-) -> dict[int, tuple[int | None, Any]]:
-    """Return the tags of a page, and their types where Pillow does not know them.
-
-    `numbers` are that of the page and that of all pages: OME-XML is for the first. `shape` is
-    rows, columns and samples, of which `channels` are colours.
-    """
-    settings = save_settings(metadata, "TIFF", channels, shape[:2])
-    plain: dict[int, Any] = {}
+def describe(page: "TiffPage", metadata: Metadata, pages: int) -> None:
+    """Add metadata to the tags of a page, one of so many; OME-XML is for the first."""
+    tags = page.tags
+    settings = save_settings(metadata, "TIFF", page.meaning[0], page.size)
     if "exif" in settings:
         block = Image.Exif()
         block.load(settings["exif"])
-        plain = {
-            tag: dict(block.get_ifd(tag)) if tag in _GROUPS else block[tag] for tag in block
-        }
-    plain |= {tag: settings[name] for name, tag in _BLOCKS.items() if name in settings}
+        groups = {tag: dict(block.get_ifd(tag)) for tag in _GROUPS if tag in block}
+        tags.update({**dict(block), **groups})
+    tags.update({tag: settings[name] for name, tag in _BLOCKS.items() if name in settings})
     if "dpi" in settings:
-        plain |= {**dict(zip(_RESOLUTIONS, settings["dpi"], strict=True)), _UNIT: _INCH}
-    tags: dict[int, tuple[int | None, Any]] = {tag: (None, plain[tag]) for tag in plain}
+        tags.update({**dict(zip(_RESOLUTIONS, settings["dpi"], strict=True)), _UNIT: _INCH})
     for tag, value in metadata.geo:
-        tags[tag] = (_GEO[tag], value.encode("latin-1") if isinstance(value, str) else value)
+        tags.tagtype[tag] = _GEO[tag]
+        tags[tag] = value.encode("latin-1") if isinstance(value, str) else value
     if metadata.nodata is not None:
-        tags[_NODATA] = (_ASCII, metadata.nodata.encode("ascii", "replace"))
-    if metadata.ome is not None and not numbers[0]:
-        text = _ome_of_size(metadata.ome, shape, numbers[1], dtype)
-        tags[_DESCRIPTION] = (_ASCII, text.encode())
-    return tags
+        tags.tagtype[_NODATA] = _ASCII
+        tags[_NODATA] = metadata.nodata.encode("ascii", "replace")
+    if metadata.ome is not None and not page.index:
+        shape = (*page.size, page.samples)
+        tags[_DESCRIPTION] = _ome_of_size(metadata.ome, shape, pages, page.stored.name).encode()
 
 
 # ------------------------------------------------------------------ OME-XML

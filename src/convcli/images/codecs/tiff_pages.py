@@ -38,7 +38,7 @@ _PROFILE = 34_675
 _TILE_WIDTH, _TILE_OFFSETS = 322, 324
 _NEW_KIND, _KIND, _WITHIN = 254, 255, 330
 _REDUCED, _MASK, _OLD_REDUCED = 1, 4, 2
-_SHORT_HEADER, _LONG_HEADER = 8, 16
+_SHORT_HEADER = 8
 _IFD8, _LONG8 = 18, 16
 _UNSAID = -1
 _GUESSED = {1: WHITE_IS_ZERO, 3: RGB}
@@ -67,11 +67,12 @@ _MOST_BYTES = 2**40
 
 
 class Directory(TiffImagePlugin.ImageFileDirectory_v2):
-    """The tags of a page: a damaged file may hold anything."""
+    """The tags of a page, after the `header` of its file: a damaged one may hold anything."""
 
     def __init__(self, header: bytes) -> None:
+        self.header, self.is_big = header, len(header) > _SHORT_HEADER
         # Pillow knows no BigTIFF whose byte order is big-endian by its header.
-        known = b"II+\0" if len(header) > _SHORT_HEADER else b"II*\0"
+        known = b"II+\0" if self.is_big else b"II*\0"
         super().__init__(known + header[4:], prefix=header[:2])
         self.order: Literal["<", ">"] = "<" if header[:2] == b"II" else ">"
         self._load_dispatch = {**self._load_dispatch, _IFD8: self._load_dispatch[_LONG8]}
@@ -91,45 +92,28 @@ class Directory(TiffImagePlugin.ImageFileDirectory_v2):
 
 
 class TiffPage(Record, kw_only=True):
-    """A page: what its tags say of its pixels.
-
-    `index` is its number, from 0, and `start` where its directory begins; `is_big`: in a
-    BigTIFF. `size` is rows and columns, before it is turned upright, `tile` those of a tile or
-    a strip. `bits`, `formats` and `extra` are of the samples: their bits, their formats, and
-    what those beside the colours mean; with `planar` each has tiles or strips of its own.
-    `photometric`, `compression` and `predictor` are the tags' numbers. `regrouped` are spans of
-    strips that the tags do not have.
-    """
+    """A page: what its tags say of its pixels."""
 
     tags: Directory
-    index: int
-    start: int
-    is_big: bool
-    size: tuple[int, int]
-    bits: tuple[int, ...]
-    formats: tuple[int, ...]
-    extra: tuple[int, ...]
+    index: int  # from 0
+    size: tuple[int, int]  # rows and columns, before it is turned upright
+    bits: tuple[int, ...]  # of each sample
+    formats: tuple[int, ...]  # of the samples
+    extra: tuple[int, ...]  # what the samples beside the colours mean
     photometric: int
     compression: int
     predictor: int
-    tile: tuple[int, int]
-    planar: bool
-    regrouped: NDArray[Any] | None = None
+    is_tiled: bool  # whether it has tiles, and not strips
+    tile: tuple[int, int]  # rows and columns of a tile or a strip
+    planar: bool  # whether each sample has tiles or strips of its own
+    is_reduced: bool  # whether it is a smaller copy of a picture
+    is_mask: bool  # whether it says which pixels of a picture are seen
+    regrouped: NDArray[Any] | None = None  # spans of strips that the tags do not have
 
     @property
     def samples(self) -> int:
         """How many samples a pixel has in the file."""
         return len(self.bits)
-
-    @property
-    def is_reduced(self) -> bool:
-        """Whether it is a smaller copy of a picture."""
-        return bool(self._kind & _REDUCED)
-
-    @property
-    def is_mask(self) -> bool:
-        """Whether it says which pixels of a picture are seen."""
-        return bool(self._kind & _MASK)
 
     @property
     def is_full(self) -> bool:
@@ -140,11 +124,6 @@ class TiffPage(Record, kw_only=True):
     def has_copies(self) -> bool:
         """Whether a picture has directories of its own, which hold smaller copies."""
         return self.is_full and _WITHIN in self.tags
-
-    @property
-    def is_tiled(self) -> bool:
-        """Whether the file has tiles, and not strips."""
-        return _TILE_WIDTH in self.tags
 
     @property
     def orientation(self) -> int:
@@ -176,20 +155,10 @@ class TiffPage(Record, kw_only=True):
         return self.photometric == CMYK
 
     @property
-    def is_converted(self) -> bool:
-        """Whether the colours are computed from several samples of a pixel."""
-        return self.is_cmyk or self.extra == (ASSOCIATED,)
-
-    @property
     def mode(self) -> str:
         """How the samples are stored, as reports name it."""
         kind, bits = _KINDS.get(self.formats[0], "?"), self.bits[0]
         return _MODES.get(f"{kind}{bits // 8}") or f"{_NAMES.get(kind, kind)}{bits}"
-
-    @property
-    def _kind(self) -> int:
-        reduced = self.tags.number(_KIND, 1) == _OLD_REDUCED
-        return self.tags.number(_NEW_KIND, 0) | (_REDUCED if reduced else 0)
 
     @property
     def layers(self) -> int:
@@ -324,10 +293,8 @@ def full_pages(pages: Sequence[TiffPage]) -> list[TiffPage]:
 
 def pages_within(file: BinaryIO, page: TiffPage) -> Iterator[TiffPage]:
     """Yield the pages whose directories stand within that of a page."""
-    file.seek(0)
-    header = file.read(_LONG_HEADER if page.is_big else _SHORT_HEADER)
     for start in page.tags.numbers(_WITHIN) if _WITHIN in page.tags else ():
-        yield _page(file, header, start, page.index)
+        yield _page(file, page.tags.header, start, page.index)
 
 
 def pillow_mode(file: BinaryIO, page: TiffPage) -> str:
@@ -345,6 +312,11 @@ def _page(file: BinaryIO, header: bytes, start: int, index: int) -> TiffPage:
         file.seek(start)
         tags = Directory(header)
         tags.load(file)
+    return page_of(tags, index)
+
+
+def page_of(tags: Directory, index: int) -> TiffPage:
+    """Return the page that tags describe."""
     width, height = tags.number(256), tags.number(257)
     tiled = _TILE_WIDTH in tags
     tile = (tags.number(323), tags.number(322)) if tiled else (tags.number(278, height), width)
@@ -357,11 +329,10 @@ def _page(file: BinaryIO, header: bytes, start: int, index: int) -> TiffPage:
     bits, formats = tags.numbers(258, 1), tags.numbers(_FORMAT, 1)
     extra = tags.numbers(_EXTRA) if _EXTRA in tags else ()
     missing = max(samples - _COLOURS.get(photometric, samples), 0) - len(extra)
+    kind, old_kind = tags.number(_NEW_KIND, 0), tags.number(_KIND, 1)
     return TiffPage(
         tags=tags,
         index=index,
-        start=start,
-        is_big=len(header) > _SHORT_HEADER,
         size=(height, width),
         bits=bits if len(bits) >= samples else bits[:1] * samples,
         formats=formats,
@@ -369,8 +340,11 @@ def _page(file: BinaryIO, header: bytes, start: int, index: int) -> TiffPage:
         photometric=photometric,
         compression=tags.number(_COMPRESSION, 1),
         predictor=tags.number(_PREDICTOR, NO_PREDICTOR),
+        is_tiled=tiled,
         tile=tile if tiled else (min(tile[0], height), width),
         planar=tags.number(_PLANAR, 1) == 2 and samples > 1,  # noqa: PLR2004 - plane by plane
+        is_reduced=bool(kind & _REDUCED) or old_kind == _OLD_REDUCED,
+        is_mask=bool(kind & _MASK),
     )
 
 

@@ -10,7 +10,7 @@ import importlib
 import io
 import logging
 import lzma
-import struct
+import math
 import threading
 import zlib
 from collections.abc import Callable, Iterator, Sequence
@@ -22,21 +22,13 @@ from PIL import Image, TiffImagePlugin, UnidentifiedImageError
 
 from convcli.errors import install
 from convcli.images.codecs import tiff_pages as tiff
-from convcli.images.codecs.tiff_pages import (
-    DIFFERENCES,
-    FLOAT_BYTES,
-    NO_PREDICTOR,
-    TiffPage,
-    unread,
-)
+from convcli.images.codecs.tiff_pages import TiffPage, unread
 from convcli.images.picture import Frame
 from convcli.images.policy import NOT_READ, completed, decoder_errors, libtiff_silenced
 
 _LZMA_MEMORY = 2**28
 """The most memory that a dictionary of LZMA may take: the file chooses its size."""
 
-_DIRECTORY_ENTRY = "<HHII"
-_LONG = 4
 _stderr = threading.Lock()
 
 
@@ -61,41 +53,26 @@ def deflated(data: bytes, level: int) -> bytes:
     return packed
 
 
-def decoded_segment(  # noqa: PLR0917 - two callers, and what the file says of itself
-    data: bytes,
-    shape: tuple[int, int, int],
-    stored: np.dtype[Any],
-    compression: int,
-    predictor: int,
-    fast: Any = None,
-) -> NDArray[Any]:
-    """Return a strip or a tile as an array; never more is unpacked than it holds.
-
-    `shape` is rows, columns and samples. Samples are `stored` with the byte order of the file,
-    and returned in that of this machine. `fast` is what `fast_codecs` returns.
-    """
-    count = shape[0] * shape[1] * shape[2]
-    size = count * stored.itemsize
+def _decoded(page: TiffPage, fast: Any, data: bytes, index: int) -> NDArray[Any]:
+    """Return a strip or a tile as an array; never more is unpacked than it holds."""
+    shape, stored, predictor = page.segment_shape(index), page.stored, page.predictor
+    size = math.prod(shape) * stored.itemsize
     with decoder_errors():
-        plain = (
-            _inflated_fast(data, size, fast) if fast and compression == tiff.DEFLATE else b""
-        )
-        plain = plain or UNPACKERS[compression](data, size)
-    if compression == tiff.UNCOMPRESSED:
-        predictor = NO_PREDICTOR
+        is_fast = fast and page.compression == tiff.DEFLATE
+        plain = _inflated_fast(data, size, fast) if is_fast else b""
+        plain = plain or UNPACKERS[page.compression](data, size)
     row = completed(np.frombuffer(plain[:size], np.uint8), size).reshape(shape[0], -1)
     native = stored.newbyteorder("=")
-    if predictor == FLOAT_BYTES:
+    is_plain = page.compression == tiff.UNCOMPRESSED
+    if predictor == tiff.FLOAT_BYTES and not is_plain:
         return _joined_bytes(row, shape, native)
     values = row.view(stored).astype(native, copy=False).reshape(shape)
-    if predictor == DIFFERENCES:
-        whole = values.view(f"u{native.itemsize}")
-        # NumPy's sums along an axis that is not the last take 6 times as long.
-        sums = fast.delta_decode(whole, axis=1) if fast else None
-        return (np.cumsum(whole, axis=1, dtype=whole.dtype) if sums is None else sums).view(
-            native
-        )
-    return values
+    if predictor != tiff.DIFFERENCES or is_plain:
+        return values
+    whole = values.view(f"u{native.itemsize}")
+    # NumPy's sums along an axis that is not the last take 6 times as long.
+    sums = fast.delta_decode(whole, axis=1) if fast else None
+    return (np.cumsum(whole, axis=1, dtype=whole.dtype) if sums is None else sums).view(native)
 
 
 def _joined_bytes(
@@ -129,22 +106,18 @@ def _from_lzma(data: bytes, size: int) -> bytes:
         raise ValueError(str(error)) from None
 
 
-def _by_libtiff(compression: int) -> Callable[[bytes, int], bytes]:
-    """Return a function that unpacks by libtiff, as the only strip of an 8-bit grey picture."""
-
-    def unpack(data: bytes, size: int) -> bytes:
-        tags = {
-            256: size, 257: 1, 258: 8, 259: compression, 262: 1, 273: 8, 277: 1, 278: 1,
-            279: len(data),
-        }  # fmt: skip
-        entries = [struct.pack(_DIRECTORY_ENTRY, tag, _LONG, 1, n) for tag, n in tags.items()]
-        directory = struct.pack("<H", len(tags)) + b"".join(entries) + bytes(4)
-        padded = data + bytes(len(data) % 2)
-        file = io.BytesIO(struct.pack("<4sI", b"II*\0", 8 + len(padded)) + padded + directory)
-        with _stderr, libtiff_silenced():
-            return TiffImagePlugin.TiffImageFile(file).tobytes()
-
-    return unpack
+def _by_libtiff(compression: int, data: bytes, size: int) -> bytes:
+    """Unpack by libtiff, as the only strip of an 8-bit grey picture."""
+    directory, file = TiffImagePlugin.ImageFileDirectory_v2(), io.BytesIO()
+    directory.update({
+        256: size, 257: 1, 258: 8, 259: compression, 262: 1, 273: 0, 277: 1, 278: 1,
+        279: len(data),
+    })  # fmt: skip
+    directory.save(file)
+    file.write(data)
+    file.seek(0)
+    with _stderr, libtiff_silenced():
+        return TiffImagePlugin.TiffImageFile(file).tobytes()
 
 
 UNPACKERS: dict[int, Callable[[bytes, int], bytes]] = {
@@ -152,7 +125,10 @@ UNPACKERS: dict[int, Callable[[bytes, int], bytes]] = {
     tiff.DEFLATE: _inflated,
     tiff.OLD_DEFLATE: _inflated,
     tiff.LZMA: _from_lzma,
-    **{number: _by_libtiff(number) for number in (tiff.LZW, tiff.PACKBITS, tiff.ZSTD)},
+    **{
+        number: functools.partial(_by_libtiff, number)
+        for number in (tiff.LZW, tiff.PACKBITS, tiff.ZSTD)
+    },
 }
 """What unpacks at most so many bytes, by the number of the compression."""
 
@@ -277,9 +253,13 @@ def decoder_of(page: TiffPage, file: BinaryIO, fast: Any = None) -> Decode:
     # These need numbers from 0 to white.
     if page.photometric in _INVERTED and stored.kind != "u":
         raise unread(page, f"photometric {page.photometric} with signed numbers or floats")
-    if page.is_ambiguous or page.predictor not in (NO_PREDICTOR, DIFFERENCES, FLOAT_BYTES):
+    if page.is_ambiguous or page.predictor not in (
+        tiff.NO_PREDICTOR,
+        tiff.DIFFERENCES,
+        tiff.FLOAT_BYTES,
+    ):
         raise unread(page, f"predictor {page.predictor} and compression {page.compression}")
-    if page.predictor == FLOAT_BYTES and stored.kind != "f":
+    if page.predictor == tiff.FLOAT_BYTES and stored.kind != "f":
         raise unread(page, "the predictor of floats")
     if page.layers != 1:
         raise unread(page, f"{page.layers} layers")
@@ -287,12 +267,7 @@ def decoder_of(page: TiffPage, file: BinaryIO, fast: Any = None) -> Decode:
         raise unread(page, "bits in this order")
     if page.compression not in UNPACKERS:
         return _of_other_programs(page, file)
-
-    def decode(data: bytes, index: int) -> NDArray[Any]:
-        shape = page.segment_shape(index)
-        return decoded_segment(data, shape, stored, page.compression, page.predictor, fast)
-
-    return decode
+    return functools.partial(_decoded, page, fast)
 
 
 def _fetched(file: BinaryIO, spans: Sequence[tuple[int, int]]) -> Iterator[bytes]:

@@ -16,8 +16,8 @@ from convcli.images.figures import (
     beside,
     contact_sheet,
     enlarged_frame,
-    figure,
     fitted,
+    page_of,
     png_bytes,
     text_block,
 )
@@ -162,4 +162,4 @@ def _framed(
 
 def _page(picture: Canvas, facts: str) -> Frame:
     lines = [("", line) for line in facts.splitlines()]
-    return figure([picture, text_block(lines, picture.width)])
+    return page_of([picture, text_block(lines, picture.width)]).frame()

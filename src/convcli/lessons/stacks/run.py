@@ -8,9 +8,11 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
+from convcli.choices import Depth
 from convcli.engine.correlate import correlate
 from convcli.engine.pooling import Pooling, Reduction, pooled
 from convcli.engine.transposed import correlate_transposed
+from convcli.errors import ImageError
 from convcli.geometry.window import Pair
 from convcli.images.figures import fitted
 from convcli.images.picture import Frame
@@ -81,6 +83,11 @@ class Activation(Record, kw_only=True):
 def network_input(frame: Frame, counted: Stack, *, imagenet: bool) -> Maps:
     """Return a picture as a network takes it: cut to its size, of 0 to 1 or as for ImageNet."""
     size = counted.source
+    if frame.depth is Depth.FLOAT:
+        raise ImageError(
+            "--run: expected a picture of 8 or 16 bits, got floats, which have no white that "
+            "becomes 1: write it with --depth 8 first"
+        )
     source = frame.gray() if size.channels == 1 else frame
     values = fitted(source, size.height, size.width).astype(np.float32) / np.float32(255)
     values = values[..., : size.channels]

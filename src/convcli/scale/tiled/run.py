@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from convcli.batch.job import FileJob
 from convcli.batch.manifest import claimed, output_key
 from convcli.batch.places import absolute, place_from
-from convcli.choices import PlaneChoice, Range
+from convcli.choices import PlaneChoice
 from convcli.engine.store import ValueStats
 from convcli.errors import ClusterError, ImageError, OptionError
 from convcli.images.codecs.tiff_extras import metadata_after
@@ -383,9 +383,9 @@ def _tiled(
 
 def _losses(work: TiledWork, target: str, arrays: ZarrOutput | None) -> Iterator[str]:
     """Say what was asked for and is not done, and what the input has and the output has not."""
-    asked, source = work.pipeline.options.range, work.source
-    if asked is not Range.AUTO and work.pipeline.mapping is None:
-        yield f"--range {asked.value} is not used: the output holds raw floats"
+    source = work.source
+    if arrays is None and work.pipeline.dtype == "float64":
+        yield "the TIFF holds floats of 32 bits: values lose digits after 7; a .zarr keeps all"
     if isinstance(source, TiffSource) and source.is_masked:
         yield "the mask in the file is left out: pixels that it hides are filtered too"
     if isinstance(source, TiffSource) and is_zarr(target) and source.factors:

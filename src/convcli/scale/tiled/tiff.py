@@ -3,25 +3,18 @@
 import contextlib
 import functools
 import itertools
-import os
 import threading
 import weakref
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from convcli.errors import ImageError
+from convcli.images.codecs import tiff_pages
 from convcli.images.codecs.tiff import EncodedTile, PageLayout, TiffWriter, encoded_tiles
 from convcli.images.codecs.tiff_extras import tiff_metadata
-from convcli.images.codecs.tiff_pages import (
-    TiffPage,
-    full_pages,
-    pages_within,
-    pillow_mode,
-    tiff_pages,
-    unread,
-)
+from convcli.images.codecs.tiff_pages import ASSOCIATED, TiffPage, unread
 from convcli.images.codecs.tiff_segments import decoder_of, fast_codecs, read_part
 from convcli.images.picture import Metadata
 from convcli.images.policy import NOT_READ, ReadPolicy, pillow_set_to
@@ -48,18 +41,14 @@ _ANY_SIZE = ReadPolicy(max_pixels=2**62)
 def opening(
     name: str, version: str | None = None
 ) -> Iterator[tuple[Ranges, Iterator[TiffPage]]]:
-    """Open a TIFF for the block, and yield its file and its pages.
-
-    It stays open afterwards unless the block fails. With a `version`, any other version of the
-    file is refused.
-    """
+    """Open a TIFF, perhaps of one version only; it stays open unless the block fails."""
     if not is_url(name) and Path(name).is_dir():
         raise ImageError(f"{name}: expected a picture, got a folder: name a file in it")
     with contextlib.ExitStack() as on_error, pillow_set_to(_ANY_SIZE):
         ranges = on_error.enter_context(contextlib.closing(ranges_of(name)))
         if version is not None and not ranges.is_version(version):
             raise ImageError(f"{name}: another file has taken its place: run it again")
-        pages = tiff_pages(ranges.opened())
+        pages = tiff_pages.tiff_pages(ranges.opened())
         first = next(pages, None)
         if first is None:
             raise ImageError(
@@ -88,7 +77,8 @@ class TiffFile:
         self._closed = weakref.finalize(self, ranges.close)
         page.check_places()
         page = page.in_larger_strips()
-        fetch, decode = _spans_of(ranges), decoder_of(page, ranges.opened(), fast_codecs())
+        fetch = functools.partial(_fetched, ranges)
+        decode = decoder_of(page, ranges.opened(), fast_codecs())
         self._read = functools.partial(read_part, page, fetch, decode)
         return page
 
@@ -108,16 +98,12 @@ class TiffFile:
             self._read = None
 
 
-def _spans_of(ranges: Ranges) -> Callable[[Sequence[Span]], Iterator[bytes]]:
-    """Return what yields the bytes of spans of a file, all of them."""
-
-    def fetch(spans: Sequence[Span]) -> Iterator[bytes]:
-        for (_, count), data in zip(spans, ranges.read(spans), strict=True):
-            if len(data) < count:
-                raise ValueError("the file is truncated")
-            yield data
-
-    return fetch
+def _fetched(ranges: Ranges, spans: Sequence[Span]) -> Iterator[bytes]:
+    """Yield the bytes of spans of a file, all of them."""
+    for (_, count), data in zip(spans, ranges.read(spans), strict=True):
+        if len(data) < count:
+            raise ValueError("the file is truncated")
+        yield data
 
 
 @functools.lru_cache(maxsize=8)
@@ -126,17 +112,12 @@ def _of_this_process(name: str, page: int, version: str) -> TiffFile:
 
 
 class TiffSource(Source, kw_only=True):
-    """A page of a TIFF.
-
-    `factors` say how much smaller each reduced copy is than the one before it, and `nested`
-    whether the copies stand within the page's directory. `is_masked` says whether the file has
-    a mask beside the pixels.
-    """
+    """A page of a TIFF."""
 
     file: TiffFile
-    factors: tuple[int, ...] = ()
-    nested: bool = False
-    is_masked: bool = False
+    factors: tuple[int, ...] = ()  # how much smaller each copy is than the one before it
+    nested: bool = False  # whether the copies stand within the page's directory
+    is_masked: bool = False  # whether the file has a mask beside the pixels
 
     def read(self, rows: slice, columns: slice) -> Values:
         """Read a rectangle: see `Source.read`."""
@@ -179,14 +160,15 @@ def _whole_advised(name: str) -> Iterator[None]:
 
 
 def _source(ranges: Ranges, every: list[TiffPage], name: str, frame: int | None) -> TiffSource:
-    file, full = ranges.opened(), full_pages(every)
+    file, full = ranges.opened(), tiff_pages.full_pages(every)
     page = _chosen(full, name, frame)
     if page.orientation != 1:
         raise ImageError(
             f"{name}: expected a picture that is upright, got orientation {page.orientation}: "
             f"{_INSTEAD}"
         )
-    if page.is_converted and not page.is_ours:  # Pillow rounds in its own way
+    is_associated = page.extra == (ASSOCIATED,)
+    if (page.is_cmyk or is_associated) and not page.is_ours:  # Pillow rounds in its own way
         raise unread(page, "inks" if page.is_cmyk else "associated alpha")
     (height, width, channels), alpha, dtype = page.header
     check_chunk(page.tile, page.samples * page.stored.itemsize, name)
@@ -200,7 +182,7 @@ def _source(ranges: Ranges, every: list[TiffPage], name: str, frame: int | None)
         alpha=alpha,
         chunk=chunk,
         metadata=tiff_metadata(file, full, frame or 0)[0],
-        mode=pillow_mode(file, page),
+        mode=tiff_pages.pillow_mode(file, page),
         version=ranges.version,
         file=opened,
         factors=factors,
@@ -220,7 +202,7 @@ def _copies(
     every: Sequence[TiffPage], page: TiffPage, file: BinaryIO
 ) -> tuple[tuple[int, ...], bool]:
     """Return how much smaller each reduced copy of a page is; whether the file has a mask."""
-    within = list(pages_within(file, page))
+    within = list(tiff_pages.pages_within(file, page))
     following = itertools.takewhile(lambda other: other.is_reduced, every[page.index + 1 :])
     factors, width = [], page.size[1]
     for other in within or following:
@@ -246,7 +228,6 @@ def tiff_target(
     with replacing(path, journal) as file:
         tiff = TiffWriter(file, layout.pages, metadata)
         file.truncate(verified(file, journal))
-        file.seek(0, os.SEEK_END)
         for page, index, *place, _ in (
             tile for each in journal.blocks for tile in each["tiles"]
         ):
@@ -254,11 +235,10 @@ def tiff_target(
         journal.start()
 
         def add(tile: EncodedTile) -> list[int]:
-            start = file.tell()
-            tiff.add(tile)
+            start = tiff.add(tile)
             file.flush()  # The journal's line comes after its tiles.
             return [tile.page, tile.index, start, len(tile.data), zlib.crc32(tile.data)]
 
         yield Target(functools.partial(_written_block, layout), add)
         with new_thread_pool(available_cores()) as pool:
-            tiff.finish(pool)
+            tiff.finish(pool.map)
