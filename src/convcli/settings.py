@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from convcli import choices
 from convcli.choices import Border, Edges, PlaneChoice, border_named
 from convcli.errors import GeometryError, OptionError
+from convcli.text import brief
 
 if TYPE_CHECKING:
     from convcli.geometry.window import Padding, Pair
@@ -70,7 +71,7 @@ def with_short_names(function: _Called) -> _Called:
 
 def _wrong(expected: str, value: object) -> OptionError:
     """Return the error for a value; what was expected ends with a comma or a semicolon."""
-    return OptionError(f"expected {expected} got {value!r}")
+    return OptionError(f"expected {expected} got {brief(value)}")
 
 
 def pair_from(value: object) -> "Pair":
@@ -146,7 +147,7 @@ def choice_from(kind: type[_Member], value: object) -> _Member:
         return kind(str(value) if isinstance(value, int) else value)
     except ValueError:
         words = ", ".join(repr(member.value) for member in kind)
-        raise OptionError(f"{value!r} is not one of {words}.") from None
+        raise OptionError(f"{brief(value)} is not one of {words}.") from None
 
 
 def finite_number_from(

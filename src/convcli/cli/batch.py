@@ -38,8 +38,7 @@ if TYPE_CHECKING:
 
 def job_of(call: "ApplyCall") -> jobs.BatchJob:
     """Return what is done to each file."""
-    skip = call.placing.rule("error") == "skip"
-    return jobs.BatchJob(skip_existing=skip, **call.files)
+    return jobs.BatchJob(skip_existing=call.rule("error") == "skip", **call.files)
 
 
 def run_many(call: "ApplyCall") -> None:
@@ -51,7 +50,7 @@ def run_many(call: "ApplyCall") -> None:
         raise click.UsageError("Missing argument 'INPUT'")
     # A batch may run for hours: garbage is collected, unlike for one picture.
     gc.set_threshold(1000)
-    job, rule, start = job_of(call), call.placing.rule("error"), time.perf_counter()
+    job, rule, start = job_of(call), call.rule("error"), time.perf_counter()
     out_dir = places.place_from(call.out_dir)
     template = inputs.Template(
         inputs.DEFAULT_TEMPLATE if call.template is None else call.template, job.file_format
@@ -106,7 +105,7 @@ def _run(
         executor.stop()
 
     with (
-        progress_shown(call.progress, "files", silent=call.placing.is_silent) as show,
+        progress_shown(call.progress, "files", silent=call.is_silent) as show,
         stop_at_interrupt(stop),
     ):
         show(Summary(), total)
@@ -128,7 +127,7 @@ def _executor(call: "ApplyCall", job: jobs.BatchJob, files: int) -> Executor:
         from convcli.scale.cluster import DaskExecutor
 
         def tell(dashboard: str) -> None:
-            if sys.stderr.isatty() and not call.placing.quiet:
+            if sys.stderr.isatty() and not call.quiet:
                 click.echo(f"Dask's dashboard: {dashboard}", err=True)
 
         return DaskExecutor(call.cluster, call.retries, call.memory, call.timeout, tell)
@@ -232,7 +231,7 @@ def _show(
     plan = [each.as_dict(threads) for each in plans]
     named = {action.replace(" ", "_"): count for action, count in counts.items()}
     document = {"summary": {**named, "memory_bytes": memory, "plan": plan}}
-    quiet = call.placing.quiet
+    quiet = call.quiet
     answer(document, show_previews, kept, memory, workers, plans, threads, quiet=quiet)
     click.get_current_context().exit(int(counts[jobs.FAIL] > 0))
 
@@ -250,7 +249,7 @@ def _end(call: "ApplyCall", summary: Summary, total: int, out_dir: str) -> None:
         f"{files:,} file{'s' * (files > 1)}: {text}" for text, files in summary.warnings.items()
     )
     document = {"summary": {"files": total, **summary.as_dict()}}
-    answer(document, show_summary, summary, total, out_dir, quiet=call.placing.quiet)
+    answer(document, show_summary, summary, total, out_dir, quiet=call.quiet)
     failed = summary.counts[jobs.Status.FAILED]
     if failed and not summary.interrupted:
         first = summary.failures[0]

@@ -78,8 +78,7 @@ def command(
       convcli learn photo.jpg edges.npy --show-step --start box:3
       convcli learn photo.jpg edges.npy --k 3 --method sgd --history loss.json
     """
-    from convcli.lessons.learning import task_for
-    from convcli.lessons.learning.descent import Schedule
+    from convcli.lessons.learning import Schedule, task_for
     from convcli.lessons.learning.learn import kernel_document, learn_task
     from convcli.lessons.pictures import write_json
 

@@ -127,7 +127,7 @@ Large pictures: planes
 --pyramid =keep             The smaller levels of an OME-Zarr image: made anew from the result,
                             or none.
 
-Output: placing
+Output
 --output -o OUTPUT *        OUTPUT, given as an option.
 --on-exists [error|skip|overwrite]
                             What to do where an OUTPUT exists. error: run nothing; skip: leave
@@ -144,7 +144,7 @@ Output: saving
 --fit-depth                 Write fewer bits where the format cannot hold those of the input.
 --strip                     Leave out the colour profile, the resolution and EXIF.
 
-Output: placing
+Output
 --show *                    Show the result in the terminal. An OUTPUT may then be left out.
 --compare FILE *            Draw before and after side by side, labelled, as a .png.
 --quiet -q *                Print no report (warnings and errors stay).
@@ -230,7 +230,6 @@ _GROUPS = {
         "read": _reader,
         "saving": late("images.write:Saving"),
         "planes": late("choices:PlaneChoice"),
-        "placing": late("cli.placing:Placing"),
     }.items()
 }
 FILTERING = _GROUPS["options"]

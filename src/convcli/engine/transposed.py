@@ -7,11 +7,9 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from convcli.choices import Method
-from convcli.engine.buffers import recycled_array
-from convcli.engine.correlate import image_array, kernel_given
+from convcli.engine.correlate import computed, image_pixels, kernel_given
 from convcli.engine.planner import choose_plan, method_named
 from convcli.engine.problem import Problem, problem_for
-from convcli.engine.worker import run_plan
 from convcli.errors import GeometryError, KernelError
 from convcli.geometry.window import Axis, IntOrPair, Padding, Pair, Window, pair, window
 from convcli.kernels.kernel import Kernel
@@ -23,8 +21,8 @@ _ROUNDING = 1e-9
 class Stamping(Record):
     """A transposed convolution as a correlation of the picture with zeros between its pixels.
 
-    `problem` is that correlation. `stride` minus 1 zeros stand between two pixels, and `cut`
-    are the rows and columns of the picture with its zeros that the problem has.
+    `problem` is that correlation, whose rows and columns are a `cut` of the picture with
+    `stride` minus 1 zeros between two pixels.
     """
 
     problem: Problem
@@ -65,19 +63,13 @@ def correlate_transposed(
     weights : array_like, shape (kh, kw) or (C, O/groups, kh, kw); Kernel; or str
         A 2-D kernel, applied to each channel on its own; or a bank as torch writes it, whose
         first axis is the *inputs*: the bank of the correlation that it is the gradient of.
-    bias : float or sequence of float, optional
-        Added to the result: one number, or one per output channel.
-    stride, dilation : int or (int, int)
-        In pixels, for both axes or (rows, columns).
     padding : int, (int, int), ((int, int), (int, int)), "same" or "valid"
         Pixels that are *cut* from each side of the result. With ``"same"`` the result has
         `stride` times the size of the image.
     output_padding : int or (int, int)
         Rows and columns that the result has more at its end; less than the stride or the
         dilation.
-    groups : int
-        Groups that the channels are split into.
-    dtype, method, jobs
+    bias, stride, dilation, groups, dtype, method, jobs
         As for `correlate`.
 
     Returns
@@ -95,19 +87,15 @@ def correlate_transposed(
     >>> correlate_transposed([[1, 2]], [[1, 1, 1]], stride=2)
     array([[1., 1., 3., 2., 2.]])
     """
-    given = image_array(image)
-    pixels = given[..., np.newaxis] if given.ndim == 2 else given  # noqa: PLR2004 - (H, W)
+    pixels, is_grid = image_pixels(image)
     kernel = exchanged(kernel_given(weights, None), groups)
-    if bias is not None:
-        kernel = kernel_given(kernel, bias)
+    kernel = kernel if bias is None else kernel.plus_bias(bias)
     slide, more = stamp_window(kernel.size, stride, padding, dilation, output_padding)
     stamping = stamping_for(
         pixels.shape, pixels.dtype, kernel, slide, more, groups=groups, dtype=dtype
     )
     plan = choose_plan(stamping.problem, method_named(method))
-    result = recycled_array(plan.problem.result_shape, plan.problem.result)
-    run_plan(plan, stamping.spread(pixels), result, jobs)
-    return result if given.ndim == 3 or kernel.is_bank else result[..., 0]  # noqa: PLR2004
+    return computed(plan, stamping.spread(pixels), jobs, is_grid=is_grid)
 
 
 def exchanged(kernel: Kernel, groups: int = 1) -> Kernel:
@@ -123,8 +111,7 @@ def exchanged(kernel: Kernel, groups: int = 1) -> Kernel:
             f"groups: expected a divisor of the bank's {inputs} inputs, got {groups}: use 1"
         )
     split = kernel.weights.reshape(groups, inputs // groups, outputs, *size).swapaxes(1, 2)
-    weights = split.reshape(groups * outputs, inputs // groups, *size)
-    return Kernel(weights, kernel.bias or None, kernel.name, kernel.description)
+    return kernel.with_weights(split.reshape(groups * outputs, inputs // groups, *size))
 
 
 def stamp_window(
@@ -134,10 +121,9 @@ def stamp_window(
     dilation: IntOrPair,
     output_padding: IntOrPair = 0,
 ) -> tuple[Window, Pair]:
-    """Return the window of the correlation whose gradient is asked for, and what comes on top.
+    """Return the window of the correlation whose gradient is asked for, and the output padding.
 
-    That is the number of rows and columns that the result has more at its end. Padding ``same``
-    chooses both.
+    Padding ``same`` chooses both.
     """
     more = pair(output_padding, "output_padding")
     if padding == "same":
@@ -171,10 +157,7 @@ def stamping_for(
     groups: int = 1,
     dtype: DTypeLike | None = None,
 ) -> Stamping:
-    """Describe a transposed convolution of an `exchanged` kernel, and check it.
-
-    `slide` and `more` are those of `stamp_window`. It raises as `problem_for`.
-    """
+    """Describe a transposed convolution of an `exchanged` kernel: see `stamp_window`."""
     parts = [_along(*each) for each in zip(slide.axes, shape[:2], more, strict=True)]
     lengths, cuts = [size for _, size, _ in parts], (parts[0][2], parts[1][2])
     problem = problem_for(
@@ -206,13 +189,8 @@ def _along(axis: Axis, size: int, more: int) -> tuple[Axis, int, slice]:
 def checkerboard_of(slide: Window, weights: NDArray[Any]) -> str:
     """Warn where stamps overlap unevenly and flat areas show it; else return an empty text.
 
-    The taps d·i of one remainder mod s meet in one pixel of the result. `weights` end in
-    (kh, kw); those of a linear interpolation, [1 2 1] at stride 2, make the overlaps even.
-
-    >>> checkerboard_of(window(4, stride=2), np.ones((4, 4)))
-    ''
-    >>> checkerboard_of(window(3, stride=2), np.ones((3, 3)))
-    'stride 2 does not divide the 3 rows and columns of the kernel: ... use a kernel of 4, ...'
+    The taps d·i of one remainder mod s meet in one pixel of the result. `weights` may be a
+    bank. Those of a linear interpolation, [1 2 1] at stride 2, make the overlaps even.
     """
     sides = zip(("rows", "columns"), slide.axes, strict=True)
     uneven = {name: axis for name, axis in sides if not _is_even(axis)}

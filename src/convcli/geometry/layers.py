@@ -13,10 +13,9 @@ from convcli.values import Record, replace
 class ReceptiveField(Record):
     """The receptive field of one output of a stack of layers, along one axis.
 
-    It is `size` pixels of the input wide, r. Two neighbouring outputs are `jump` pixels of the
-    input apart, j. `start` is the centre of the first output; the first pixel's centre is 0.
-    Each layer does r += d(k-1)·j, start += (d(k-1)/2 - p)·j, then j *= s. Two 3×3 layers see as
-    much as one 5×5.
+    It is `size` pixels of the input wide, r. Two neighbouring outputs are `jump` pixels apart,
+    j, and `start` is the centre of the first; the first pixel's centre is 0. Each layer does r
+    += d(k-1)·j, start += (d(k-1)/2 - p)·j, then j *= s.
     """
 
     size: int = 1
@@ -80,9 +79,7 @@ def convolution_layer(
 ) -> Layer:
     """Count a convolution layer: C_out·C_in/g·kh·kw weights and C_out biases.
 
-    The size of the kernel and of the output are (rows, columns); the output counts for the
-    multiply-adds H'·W'·C_out·C_in/g·kh·kw only. A count below 1, and groups that do not divide
-    the channels, are a `GeometryError`.
+    The output (rows, columns) counts for the multiply-adds H'·W'·C_out·C_in/g·kh·kw only.
     """
     for name, value in (("in", channels), ("filters", filters), ("groups", groups)):
         if value < 1:
@@ -126,8 +123,8 @@ class CleanSetting(Record):
 def clean_settings(axis: Axis, size: int) -> list[CleanSetting]:
     """Return the nearest settings that tile an axis, one letter changed at a time.
 
-    For each of K, S, P and W they are the nearest value below and the nearest above that
-    make (W - K + 2P)/S a whole number. P is the padding on each side.
+    For each of K, S, P (on each side) and W they are the nearest value below and above that
+    make (W - K + 2P)/S a whole number.
     """
     changes: list[tuple[str, int, int, Callable[[int], tuple[Axis, int]]]] = [
         ("K", axis.kernel, 1, lambda k: (replace(axis, kernel=k), size)),
@@ -168,9 +165,8 @@ def ceil_padding(
 ) -> Pair:
     """Return the padding (before, after), in pixels, that makes the output ceil(W/S).
 
-    TensorFlow's ``SAME`` and ONNX's ``SAME_UPPER`` put the odd pixel at the end,
-    ONNX's ``SAME_LOWER`` (`lower`) at the start. Unlike the padding that torch calls ``same``
-    it depends on the size: max((ceil(W/S) - 1)·S + D(K-1) + 1 - W, 0) in all.
+    It is max((ceil(W/S) - 1)·S + D(K-1) + 1 - W, 0) in all. TensorFlow's ``SAME`` and ONNX's
+    ``SAME_UPPER`` put the odd pixel at the end, ONNX's ``SAME_LOWER`` (`lower`) at the start.
     """
     axis = Axis(kernel, stride, dilation=dilation)
     total = max((-(-size // stride) - 1) * stride + axis.extent - size, 0)
@@ -179,11 +175,10 @@ def ceil_padding(
 
 
 def transposed_size(axis: Axis, size: int, output_padding: int = 0) -> int:
-    """Return the size of a transposed convolution, which runs a layer backwards.
+    """Return (W - 1)·S + D(K-1) + 1 - P1 - P2 + output padding: the layer is run backwards.
 
-    It is (W - 1)·S + D(K-1) + 1 - P1 - P2 + output padding. A convolution with stride S maps
-    S different widths to one output; the output padding, 0 to S-1, chooses among them (as
-    torch ConvTranspose2d). A `GeometryError` is raised where it is larger, or nothing is left.
+    A convolution maps S different widths to one output; the output padding, 0 to S-1, chooses
+    among them. A `GeometryError` is raised where it is larger, or nothing is left.
     """
     limit = max(axis.stride, axis.dilation)
     if not 0 <= output_padding < limit:
@@ -217,9 +212,8 @@ class SizeRule(Record):
 def size_rules(axis: Axis, size: int, noun: str, *, same: bool = False) -> list[SizeRule]:
     """Return what the course, torch, TensorFlow and ONNX make of one axis.
 
-    The rules that are named SAME choose the padding themselves. `noun` is what a pixel of the
-    axis is called, and `same` whether the padding was asked for as ``same``, which torch has at
-    stride 1 only. A kernel larger than the padded axis is a `GeometryError`.
+    Rules named SAME choose the padding. `noun` is what a pixel of the axis is called, and
+    `same` whether padding was asked for as ``same``, which torch has at stride 1 only.
     """
     return [
         SizeRule(
@@ -247,17 +241,12 @@ def _torch_rule(axis: Axis, size: int, noun: str, *, same: bool) -> SizeRule:
 def _same_rule(name: str, axis: Axis, size: int, noun: str, *, lower: bool = False) -> SizeRule:
     pads = ceil_padding(size, axis.kernel, axis.stride, axis.dilation, lower=lower)
     padded = Axis(axis.kernel, axis.stride, *pads, axis.dilation)
-    note = _odd_pixel(pads)
+    note = "as much on both sides" if pads[0] else "no padding needed"
+    if pads[0] != pads[1]:
+        note = f"odd pixel at the {'end' if pads[1] > pads[0] else 'start'}"
     if not padded.tiles(size):
         note = f"{note}; {_not_read(padded, size, noun)}"
     return SizeRule(name, str(padded.output_size(size)), pads, note)
-
-
-def _odd_pixel(pads: Pair) -> str:
-    """Say on which side the odd pixel of padding is."""
-    if pads[0] == pads[1]:
-        return "as much on both sides" if pads[0] else "no padding needed"
-    return f"odd pixel at the {'end' if pads[1] > pads[0] else 'start'}"
 
 
 def _not_read(axis: Axis, size: int, noun: str) -> str:

@@ -180,8 +180,14 @@ def _open_png(file: BinaryIO, reading: ReadPolicy) -> ImageFile.ImageFile | None
 
 def check_pixels(pixels: int, reading: ReadPolicy, label: str) -> None:
     """Refuse a file that declares too many pixels, before any is decoded."""
-    if pixels > reading.max_pixels:
-        raise _too_many_pixels(label, reading.max_pixels, pixels)
+    if pixels <= reading.max_pixels:
+        return
+    is_tiff = label.lower().endswith((".tif", ".tiff"))
+    advice = ", or use 'convcli apply --tiled'" if is_tiff else ""
+    raise ImageError(
+        f"{label}: expected at most {reading.max_pixels:,} pixels, got {pixels:,}: raise "
+        f"--max-pixels if you trust the file{advice}"
+    )
 
 
 def check_complete(got: int, expected: int) -> None:
@@ -195,16 +201,6 @@ def completed(samples: NDArray[Any], count: int) -> NDArray[Any]:
     check_complete(len(samples), count)
     missing = count - len(samples)
     return np.pad(samples, (0, missing)) if missing > 0 else samples
-
-
-def _too_many_pixels(label: str, limit: int, got: int) -> ImageError:
-    """Return the error on a file that declares too many pixels."""
-    is_tiff = label.lower().endswith((".tif", ".tiff"))
-    advice = ", or use 'convcli apply --tiled'" if is_tiff else ""
-    return ImageError(
-        f"{label}: expected at most {limit:,} pixels, got {got:,}: raise --max-pixels if you "
-        f"trust the file{advice}"
-    )
 
 
 @contextlib.contextmanager
@@ -221,8 +217,8 @@ def file_errors(label: str, reading: ReadPolicy) -> Iterator[None]:
     except PermissionError:
         raise ImageError(f"{label}: no permission to read it: check its mode") from None
     except BOMBS as error:
-        declared = int("".join(re.findall(r"\d+", str(error))[:1]) or 0)
-        raise _too_many_pixels(label, reading.max_pixels, declared) from None
+        (declared,) = re.findall(r"\d+", str(error))[:1]
+        check_pixels(int(declared), reading, label)
     except MemoryError:
         raise ImageError(
             f"{label}: not enough memory for it: use a smaller picture, or --frame"

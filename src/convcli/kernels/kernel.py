@@ -1,6 +1,7 @@
 """The kernel: frozen weights, a 2-D grid or a filter bank, and what follows from them."""
 
 import enum
+import math
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Any, TypeAlias
@@ -182,9 +183,7 @@ class Kernel(Record):
         """Rank of a 2-D kernel (1: separable into a column and a row); 0 if all zero."""
         # Rank 1, an outer product, needs no singular values, which take seconds for 2047×2047.
         grid = self._grid
-        y, x = np.unravel_index(np.abs(grid).argmax(), grid.shape)
-        peak = grid[y, x]
-        if peak and np.allclose(np.outer(grid[:, x] / peak, grid[y]), grid, 1e-12, 0):
+        if grid.any() and np.allclose(np.outer(*outer_factors(grid)), grid, 1e-12, 0):
             return 1
         return int(np.linalg.matrix_rank(grid))
 
@@ -350,6 +349,19 @@ def _integers_over(weights: Weights, divisor: float) -> IntegerForm | None:
     exact = integers.astype(np.int64)
     exact.flags.writeable = False
     return IntegerForm(exact, float(divisor))
+
+
+def outer_factors(
+    grid: NDArray[Any], y: int | None = None, *, whole: bool = False
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return a column and a row whose products are a grid of rank 1.
+
+    The row is row `y`, by default that of the largest magnitude; of whole numbers the smallest.
+    """
+    row = grid[np.abs(grid).argmax() // grid.shape[1] if y is None else y]
+    row = row // math.gcd(*map(int, row.tolist())) if whole else row
+    x = np.abs(row).argmax()
+    return grid[:, x] / row[x], row
 
 
 def _clean_sums(rows: Weights) -> Weights:

@@ -32,16 +32,11 @@ NAMES_ELSEWHERE: dict[Border, tuple[str, str, str, str, str]] = {
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 _RGB = 3
 _MAGNIFIED = 10
-_SIDE_PIXELS = 28
-"""Rows and columns of the picture that a strip shows."""
+_SIDE_PIXELS = 28  # rows and columns of the picture that a strip shows
 
 
 def drawn(border: Border, width: int, length: int = 4) -> str:
-    """Draw a border mode over a picture of letters; upper case is 2 · edge - pixel.
-
-    >>> drawn(Border.SYMMETRIC, 3)
-    'cba|abcd|dcb'
-    """
+    """Draw a border mode over a picture of letters; upper case is 2 · edge - pixel."""
     sources = source_indices(border, length, width, width).tolist()
     text = "".join("0" if source < 0 else _LETTERS[source] for source in sources)
     before, after = text[:width], text[width + length :]
@@ -54,10 +49,7 @@ CORNERS = ("top-left", "top-right", "bottom-left", "bottom-right")
 
 
 class Strip(Record):
-    """A corner of a frame, shape (rows, columns, C), filtered with one border.
-
-    `spread` is the largest difference to the same corner with the border ``zero``.
-    """
+    """A corner (rows, columns, C), filtered; `spread` is the largest difference to ``zero``."""
 
     border: Border
     pixels: NDArray[Any]

@@ -1,8 +1,6 @@
 """Separable: kernels of low rank, as columns times rows, by banded matrices and BLAS.
 
-A column of taps over R rows at once is a banded matrix of R rows; a row of taps over N
-values at once is a banded matrix of N columns. BLAS multiplies the zeros of the bands
-too, and is faster all the same from about eight taps on.
+BLAS multiplies the zeros of the bands too, and is faster all the same from about eight taps.
 """
 
 import math
@@ -17,6 +15,7 @@ from convcli.engine.problem import Problem
 from convcli.engine.store import Accumulators
 from convcli.engine.strategies import base as costs
 from convcli.engine.strategies.base import OutputRows, Strategy, even_tile
+from convcli.kernels.kernel import outer_factors
 
 _MOST_RANK = 3  # a kernel of higher rank is as fast dense
 _ROWS, _CHUNK = 128, 32
@@ -28,8 +27,8 @@ _COLUMNS, _NARROW = 4096, 512
 
 _TILE_BYTES = 2**23  # padded input of a tile at the most, unless the kernel itself needs more
 _LONG = 16
-"""Rows of more taps than this take channels one by one: side by side, two thirds of the
-band would be zeros (41 taps, RGB: 3.9 ns an output for 1.8)."""
+"""Rows of more taps than this take channels one by one: side by side, two thirds of the band
+would be zeros (41 taps, RGB: 3.9 ns an output for 1.8)."""
 
 
 class Separable(Strategy):
@@ -141,8 +140,8 @@ class _Column:
 class _Row:
     """A row of taps: N outputs are a product of a window of K values by (K × N).
 
-    Neighbouring windows overlap, so they are taken in phases: those of one phase do not
-    overlap, and BLAS reads them without a copy.
+    Windows are taken in phases: those of one do not overlap, and BLAS reads them without a
+    copy.
     """
 
     def __init__(self, taps: Values, channels: int, working: np.dtype[Any]) -> None:
@@ -216,8 +215,7 @@ def _is_planar(problem: Problem) -> bool:
 def _factors(weights: NDArray[np.float64], rank: int) -> list[tuple[Values, Values]]:
     """Return columns and rows whose outer products add up to the weights."""
     if rank == 1:
-        y, x = np.unravel_index(np.abs(weights).argmax(), weights.shape)
-        return [(weights[:, x] / weights[y, x], weights[y])]
+        return [outer_factors(weights)]
     left, values, right = np.linalg.svd(weights)
     scales = np.sqrt(values[:rank])
     return [(left[:, i] * scales[i], right[i] * scales[i]) for i in range(rank)]

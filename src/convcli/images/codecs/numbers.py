@@ -73,7 +73,6 @@ def _check_length(file: BinaryIO, expected: int, label: str) -> None:
     """Check that the rest of the file holds the array, before memory is taken for it."""
     start = file.tell()
     got = file.seek(0, os.SEEK_END) - start
-    file.seek(start)
     if got < expected:
         raise ImageError(
             f"{label}: the array is truncated: expected {expected:,} bytes, got {got:,}"
@@ -81,8 +80,6 @@ def _check_length(file: BinaryIO, expected: int, label: str) -> None:
 
 
 # ------------------------------------------------------------------ numbers as text
-
-_COMMENT = re.compile(r"#.*")
 
 
 def read_matrix(file: BinaryIO, label: str, reading: ReadPolicy) -> Picture:
@@ -97,9 +94,8 @@ def read_matrix(file: BinaryIO, label: str, reading: ReadPolicy) -> Picture:
     is_json = text.startswith(("[", "{"))
     array = _array(_nested(text, label) if is_json else _rows(text, label), label)
     check_pixels(array.shape[1] * array.shape[0], reading, label)
-    pixels = array if array.ndim == max(_DIMENSIONS) else array[..., np.newaxis]
-    name = JSON if is_json else CSV
-    return Picture((Frame(pixels, None, name),), mode=str(array.dtype))
+    frame = Frame(np.atleast_3d(array), None, JSON if is_json else CSV)
+    return Picture((frame,), mode=str(array.dtype))
 
 
 def _fail(label: str, expected: str, got: str, remedy: str) -> NoReturn:
@@ -118,7 +114,7 @@ def _nested(text: str, label: str) -> Any:
 
 def _rows(text: str, label: str) -> list[list[float]]:
     """Return the numbers of each line, or of each part of a line between semicolons."""
-    lines = [_COMMENT.sub("", line) for line in re.split(r"[\n\r]", text)]
+    lines = [line.partition("#")[0] for line in re.split(r"[\n\r]", text)]
     if not any("," in line for line in lines):
         lines = [part for line in lines for part in line.split(";")]
     words = [re.split(r"[\s,;]+", line.strip(" \t,;")) for line in lines if line.strip(" \t,;")]
@@ -129,11 +125,10 @@ def _rows(text: str, label: str) -> list[list[float]]:
 
 
 def _array(values: Any, label: str) -> NDArray[np.float64]:
-    remedy = "give as many numbers in each row"
     try:
         array = np.array(values)
     except ValueError:
-        _fail(label, "rows of one length", "others", remedy)
+        _fail(label, "rows of one length", "others", "give as many numbers in each row")
     if array.ndim not in _DIMENSIONS or array.size == 0:
         _fail(label, "rows of numbers", f"the shape {array.shape}", "write [[1,2],[3,4]]")
     if array.dtype == object:  # null in JSON, which has no NaN; or too many bits
@@ -154,11 +149,9 @@ def matrix_bytes(array: NDArray[Any], format_name: str) -> bytes:
         buffer = io.BytesIO()
         np.save(buffer, array, allow_pickle=False)
         return buffer.getvalue()
-    text = io.StringIO()
     if format_name == CSV:
-        text.writelines(f"{','.join(map(exact, row))}\n" for row in array)
-        return text.getvalue().encode()
-    rows = ",\n ".join(_json(row) for row in array)
+        return "".join(f"{','.join(map(exact, row))}\n" for row in array).encode()
+    rows = ",\n ".join(map(_json, array))
     return f"[{rows}]\n".encode()
 
 
@@ -217,17 +210,12 @@ def _pixel_bytes(header: "re.Match[bytes]") -> int:
 
 
 def read_netpbm(file: BinaryIO, image: ImageFile.ImageFile) -> Frame | None:
-    """Read raw pixels of 8 bits with one copy, or deep colours; None where Pillow reads well.
-
-    `image` is the same file, opened by Pillow.
-    """
-    if not image.tile:
-        return None
-    return _deep(file, image) or _raw(file, image)
+    """Read raw pixels of 8 bits, or deep colours; None where Pillow reads them well."""
+    return (_deep(file, image) or _raw(file, image)) if image.tile else None
 
 
 def _raw(file: BinaryIO, image: ImageFile.ImageFile) -> Frame | None:
-    """Read raw pixels of 8 bits."""
+    """Read raw pixels of 8 bits with one copy."""
     channels = _CHANNELS.get(image.mode)
     if channels is None or image.tile[0].args != image.mode:
         return None

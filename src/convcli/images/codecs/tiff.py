@@ -41,7 +41,7 @@ def tiff_bytes(frames: Sequence[Frame], metadata: Metadata, level: int) -> memor
     layouts = [_strips_of(frame, level) for frame in frames]
     writer = TiffWriter(buffer, layouts, metadata)
     for page, (frame, layout) in enumerate(zip(frames, layouts, strict=True)):
-        for tile in encoded_tiles(frame.pixels, frame.alpha, (0, 0), layout):
+        for tile in encoded_tiles(frame.pixels, frame.alpha, (0, 0), [layout]):
             writer.add(replace(tile, page=page))
     writer.finish()
     return buffer.getbuffer()
@@ -75,21 +75,14 @@ class PageLayout(Record, kw_only=True):
 
     size: tuple[int, int]  # rows and columns
     tile: tuple[int, int]  # multiples of 16; all columns where it is `striped`
-    channels: int  # 1 or 3; any number where it is `paged`
-    alpha: bool  # whether each page has an opacity as its last sample
+    channels: int  # 1 or 3
+    alpha: bool  # whether it has an opacity as its last sample
     depth: Depth
-    paged: bool = False  # whether each channel becomes a page of its own
     level: int = 4  # zlib's
     factors: tuple[int, ...] = ()  # how much smaller each copy is than the one before it
     factor: int = 1  # the same of this copy
     nested: bool = False  # whether the copies are directories within that of the page
     striped: bool = False
-
-    @property
-    def pages(self) -> list["PageLayout"]:
-        """The layouts of the pages that the picture has."""
-        single = replace(self, channels=1, paged=False)
-        return [single] * self.channels if self.paged else [self]
 
     @property
     def samples(self) -> int:
@@ -131,17 +124,17 @@ class EncodedTile(Record):
 
 
 def encoded_tiles(
-    values: NDArray[Any], alpha: NDArray[Any] | None, at: tuple[int, int], layout: PageLayout
+    values: NDArray[Any],
+    alpha: NDArray[Any] | None,
+    at: tuple[int, int],
+    pages: Sequence[PageLayout],
 ) -> list[EncodedTile]:
-    """Cut what begins `at` a row and a column into tiles or strips, and compress them."""
-    pages = np.split(values, layout.channels, axis=2) if layout.paged else [values]
-    return [
-        EncodedTile(page, *tile)
-        for page, pixels in enumerate(pages)
-        for tile in _compressed(
-            pixels if alpha is None else np.dstack([pixels, alpha]), at, layout
-        )
-    ]
+    """Cut what begins `at` a row and a column into compressed tiles or strips of each page."""
+    tiles = []
+    for page, pixels in enumerate(np.split(values, len(pages), axis=2)):
+        samples = pixels if alpha is None else np.dstack([pixels, alpha])
+        tiles += [EncodedTile(page, *tile) for tile in _compressed(samples, at, pages[page])]
+    return tiles
 
 
 def _compressed(

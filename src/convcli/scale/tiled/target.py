@@ -108,16 +108,16 @@ def target_for(
     layout = PageLayout(
         size=work.shape,
         tile=chunk,
-        channels=channels,
+        channels=1 if paged else channels,
         alpha=work.pipeline.info.alpha,
         depth=work.pipeline.depth,
-        paged=paged,
         level=DEFAULT_LEVEL if saving.compress_level is None else saving.compress_level,
         factors=getattr(work.source, "factors", ()),
         # GDAL takes all copies that follow each other for those of the first page.
         nested=paged or getattr(work.source, "nested", False),
     )
-    return tiff_target(target, layout, work.source.metadata, journal)
+    pages = [layout] * channels if paged else [layout]
+    return tiff_target(target, pages, work.source.metadata, journal)
 
 
 # ------------------------------------------------------------------ what arrays are written

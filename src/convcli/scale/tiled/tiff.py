@@ -213,20 +213,22 @@ def _copies(
     return tuple(factor for factor in factors if factor > 1), is_masked
 
 
-def _written_block(layout: PageLayout, work: TiledWork, rows: slice, columns: slice) -> Written:
+def _written_block(
+    pages: Sequence[PageLayout], work: TiledWork, rows: slice, columns: slice
+) -> Written:
     """Compute a block, and return its tiles."""
     block = work.compute(rows, columns)
     at = (rows.start, columns.start)
-    return block.stats, encoded_tiles(block.values, block.alpha, at, layout)
+    return block.stats, encoded_tiles(block.values, block.alpha, at, pages)
 
 
 @contextlib.contextmanager
 def tiff_target(
-    path: str, layout: PageLayout, metadata: Metadata, journal: Journal
+    path: str, pages: Sequence[PageLayout], metadata: Metadata, journal: Journal
 ) -> Iterator[Target]:
     """Write a TIFF to a path or a URL: complete, or not at all; the journal's blocks stay."""
     with replacing(path, journal) as file:
-        tiff = TiffWriter(file, layout.pages, metadata)
+        tiff = TiffWriter(file, pages, metadata)
         file.truncate(verified(file, journal))
         for page, index, *place, _ in (
             tile for each in journal.blocks for tile in each["tiles"]
@@ -239,6 +241,6 @@ def tiff_target(
             file.flush()  # The journal's line comes after its tiles.
             return [tile.page, tile.index, start, len(tile.data), zlib.crc32(tile.data)]
 
-        yield Target(functools.partial(_written_block, layout), add)
+        yield Target(functools.partial(_written_block, pages), add)
         with new_thread_pool(available_cores()) as pool:
             tiff.finish(pool.map)
