@@ -71,7 +71,7 @@ def runs(sources: NDArray[np.intp]) -> list[Run]:
     edges = np.flatnonzero(outside[1:] != outside[:-1]) + 1
     found: list[Run] = []
     for start, stop in itertools.pairwise(
-        [0, *np.union1d(turns, edges).tolist(), len(sources)]
+        [0, *sorted({*turns.tolist(), *edges.tolist()}), len(sources)]
     ):
         first, last = int(sources[start]), int(sources[stop - 1])
         step = (last - first) // max(stop - start - 1, 1)
