@@ -209,10 +209,8 @@ class Combine(enum.Enum):
 class WeightLayout(enum.Enum):
     """The order of the four axes of a filter bank in a file."""
 
-    OIHW = "oihw"
-    """Outputs, inputs, rows, columns: torch, and convcli."""
-    HWIO = "hwio"
-    """Rows, columns, inputs, outputs: TensorFlow, JAX."""
+    OIHW = "oihw"  # outputs, inputs, rows, columns: torch, and convcli
+    HWIO = "hwio"  # rows, columns, inputs, outputs: TensorFlow, JAX
 
     def to_oihw(self, bank: "np.ndarray[Any, Any]") -> "np.ndarray[Any, Any]":
         """Return a bank in the order of convcli; arrays of fewer than 4 axes as they are."""
@@ -276,41 +274,31 @@ class Depth(enum.Enum):
 class Sharing(enum.Enum):
     """Which weights of a kernel that is learnt the colour channels share."""
 
-    SHARED = "shared"
-    """All channels have one 2-D kernel."""
-    CHANNEL = "per-channel"
-    """Each channel has a 2-D kernel of its own."""
-    MIX = "mix"
-    """Each output channel looks at all input channels: a full filter bank."""
+    SHARED = "shared"  # all channels have one 2-D kernel
+    CHANNEL = "per-channel"  # each channel has a 2-D kernel of its own
+    MIX = "mix"  # each output channel looks at all input channels: a full filter bank
 
 
 class LearningMethod(enum.Enum):
     """How a kernel is learnt."""
 
-    LSTSQ = "lstsq"
-    """Solve the normal equations of least squares."""
-    SGD = "sgd"
-    """Stochastic gradient descent, step by step."""
+    LSTSQ = "lstsq"  # solve the normal equations of least squares
+    SGD = "sgd"  # stochastic gradient descent, step by step
 
 
 class Overlap(enum.Enum):
     """Which part of the convolution of two sequences is kept, as in `numpy.convolve`."""
 
-    FULL = "full"
-    """All of it: m + n - 1 values."""
-    SAME = "same"
-    """The middle, as long as the longer sequence."""
-    VALID = "valid"
-    """Only where the shorter sequence lies within the longer one."""
+    FULL = "full"  # all of it: m + n - 1 values
+    SAME = "same"  # the middle, as long as the longer sequence
+    VALID = "valid"  # only where the shorter sequence lies within the longer one
 
 
 class Pyramid(enum.Enum):
     """What becomes of the smaller levels of an OME-Zarr image."""
 
-    KEEP = "keep"
-    """They are made anew from the result, as many as the image has."""
-    NONE = "none"
-    """The result has one level."""
+    KEEP = "keep"  # they are made anew from the result, as many as the image has
+    NONE = "none"  # the result has one level
 
 
 class PlaneChoice(Record, kw_only=True):

@@ -25,10 +25,8 @@ if TYPE_CHECKING:
     from convcli.pipeline.options import Options, Region
 
 _AXES = 2
-_SHORT = 3
-"""Digits of a colour as #rgb, and the numbers of a colour."""
-_DIGITS = 12
-"""No picture has a side of more digits, and no layer has more channels."""
+_SHORT = 3  # digits of a colour as #rgb, and the numbers of a colour
+_DIGITS = 12  # no picture has a side of more digits, and no layer has more channels
 
 _SIZE = r"(\d+(?:\.\d+)?) ?([KMGT]?)(?:I?B)?"
 _UNITS = {unit: 1024**power for power, unit in enumerate(("", "K", "M", "G", "T"))}

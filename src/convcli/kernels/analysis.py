@@ -12,8 +12,7 @@ if TYPE_CHECKING:
 Weights: TypeAlias = NDArray[np.float64]
 
 _WHITE = 255
-_NEGLIGIBLE = 1e-9
-"""Parts of a factor below this share of its largest are rounding errors."""
+_NEGLIGIBLE = 1e-9  # parts of a factor below this share of its largest are rounding errors
 
 _RED, _BLUE = (214, 96, 77), (67, 147, 195)
 """Colours of the largest weights above and below 0: dark text is legible on them."""

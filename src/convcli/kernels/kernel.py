@@ -17,13 +17,11 @@ Weights: TypeAlias = NDArray[np.float64]
 MAX_WEIGHTS = 4 * 2**20
 """The most weights a kernel may have: 4 Mi, a bank of 1024×1024 filters of 2×2."""
 
-_TOLERANCE = 1e-9
-"""Differences below this part of a number are rounding errors of float64."""
+_TOLERANCE = 1e-9  # differences below this part of a number are rounding errors of float64
 
 _LARGEST_INTEGER = 2**31
 _LARGEST_DENOMINATOR = 64
-_SMALLEST = 1e-300
-"""A smaller weight would need a divisor that float64 cannot hold."""
+_SMALLEST = 1e-300  # a smaller weight would need a divisor that float64 cannot hold
 
 _HASHED = 1024
 """How many weights the hash is made of, about: more would take as long as using them."""

@@ -22,17 +22,13 @@ is undone; where answers become directions; where they are mixed with the origin
 _BLEND_LINEAR, _BLEND_ALPHA = 6, 12
 """Further floats where light, or colours with their opacity, are mixed with the original."""
 
-_LAID = 4
-"""Copies of an input at the same time, where a border is laid around it."""
+_LAID = 4  # copies of an input at the same time, where a border is laid around it
 
 _MISSING_FLOATS = 6
 """Floats at the same time, of results and of inputs, where pixels may be missing."""
 
-_TO_LINEAR_FLOATS = 3
-"""Float inputs at the same time, while sRGB codes become linear light."""
-
-_GRAY_BYTES = 20
-"""Bytes a pixel while a colour picture is made grey."""
+_TO_LINEAR_FLOATS = 3  # float inputs at the same time, while sRGB codes become linear light
+_GRAY_BYTES = 20  # bytes a pixel while a colour picture is made grey
 
 _DECODED, _ENCODED = 4, 2
 """Copies of a file's pixels (Pillow's with a fourth byte, its bytes, the array), and of the
@@ -44,8 +40,7 @@ _ENCODER = {"AVIF": 15, "GIF": 15, "JPEG2000": 15, "WEBP": 15}
 _BLOCK_COPIES = 2
 """Copies of a block: one that is read, and one that the steps get or that is encoded."""
 
-_UNKNOWN = 16
-"""Bytes for each byte of a file whose header cannot be read."""
+_UNKNOWN = 16  # bytes for each byte of a file whose header cannot be read
 
 
 MemoryNeed: TypeAlias = tuple[int, tuple[int, int]]

@@ -29,8 +29,7 @@ if TYPE_CHECKING:
 
 VERSION = 1
 _KEYS = ("recipe", "convcli", "kernel", "then", "times", "options")
-_NO_CHOICE = ("jobs", "collect_stats")
-"""Options that say how a run is done, not what it gives."""
+_NO_CHOICE = ("jobs", "collect_stats")  # options that say how a run is done, not what it gives
 
 _AXES = 2
 
@@ -96,7 +95,12 @@ def recipe_of(links: Sequence[Link], times: int, options: Options) -> Recipe:
         raise OptionError("recipe: expected kernels joined in one way: use --combine")
     if rules and options.combine is None and rules != {Combine.MAGNITUDE}:
         words["combine"] = rules.pop().value
-    first, *others = [_kernel_word(link) for link in links]
+    first, *others = [
+        link.name
+        if isinstance(link, Plain)
+        else _named(link) or "+".join(map(_as_json, link.kernels))
+        for link in links
+    ]
     return Recipe(first, tuple(others), times, words)
 
 
@@ -161,13 +165,6 @@ def _named(operand: Operand) -> str:
     known = operand_from(operand.name)
     is_same = known.kernels == operand.kernels and known.combine is operand.combine
     return operand.name if is_same else ""
-
-
-def _kernel_word(link: Link) -> str:
-    """Return a step as on the command line."""
-    if isinstance(link, Plain):
-        return link.name
-    return _named(link) or "+".join(map(_as_json, link.kernels))
 
 
 def _as_json(kernel: Kernel) -> str:

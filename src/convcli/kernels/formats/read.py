@@ -25,14 +25,9 @@ FORMATS: dict[str, Format] = {
 
 _SUFFIXES = {suffix: form for form in FORMATS.values() for suffix in form.suffixes}
 
-_PICTURE = "image:"
-"""What the name of a picture begins with that is used as a kernel."""
-
-_STANDARD = "-"
-"""Standard input as a kernel."""
-
-_TENSOR = "::"
-"""What separates a file from the name of an array in it."""
+_PICTURE = "image:"  # what the name of a picture begins with that is used as a kernel
+_STANDARD = "-"  # standard input as a kernel
+_TENSOR = "::"  # what separates a file from the name of an array in it
 
 _MAX_BYTES = 40 * MAX_WEIGHTS
 """No text of that many weights is longer: 25 characters a number, and white space."""
