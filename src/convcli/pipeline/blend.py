@@ -192,42 +192,31 @@ class Blend:
         self._original = rescaled(part.pixels, *self._depths)
         self._chosen = _chosen(self._options, part.channels, alpha=part.alpha is not None)
         self._place = self._weights(pipeline.output_shape[:2], *region)
-        self._opacities = self._changed(part.alpha, alpha)
+        self._opacities: list[Values] = []
+        """Both opacities on the scale of the result, where the filter changes them."""
+        if not (part.alpha is None or alpha is None or np.array_equal(part.alpha, alpha)):
+            both = [rescaled(each, *self._depths) for each in (part.alpha, alpha)]
+            self._opacities = [each.astype(np.float64)[..., np.newaxis] for each in both]
 
     def _weights(self, size: tuple[int, int], rows: slice, columns: slice) -> Values:
         """Return amount × mask × region, shape (rows, columns, 1) or (1, 1, 1)."""
         options = self._options
-        shape = (rows.stop - rows.start, columns.stop - columns.start, 1)
-        if options.mask is None and options.region is None:
-            shape = (1, 1, 1)
-        weights = np.full(shape, options.amount, np.float64)
+        weights = np.full((1, 1, 1), options.amount, np.float64)
         if options.mask is not None:
-            weights *= options.mask.part(rows, columns)[..., np.newaxis]
+            weights = weights * options.mask.part(rows, columns)[..., np.newaxis]
         if options.region is not None:
             down, across = region_box(options.region, size)
             y, x = np.ogrid[rows, columns]
             inside = (
                 (down.start <= y) & (y < down.stop) & (across.start <= x) & (x < across.stop)
             )
-            weights *= inside[..., np.newaxis]
+            weights = weights * inside[..., np.newaxis]
         return weights
-
-    def _changed(
-        self, before: Values | None, after: Values | None
-    ) -> tuple[Values, Values] | None:
-        """Return both opacities on the scale of the result, where the filter changes them."""
-        if before is None or after is None or np.array_equal(before, after):
-            return None
-        original, filtered = (
-            rescaled(each, *self._depths).astype(np.float64)[..., None]
-            for each in (before, after)
-        )
-        return original, filtered
 
     @property
     def alpha(self) -> Values | None:
         """The mixed opacity at the depth of the result; None where none is changed."""
-        if self._opacities is None:
+        if not self._opacities:
             return None
         before, after = self._opacities
         change = after - before
@@ -264,7 +253,7 @@ class Blend:
     def _opaque(self, before: Values, after: Values, change: Values, weight: Values) -> Values:
         """Mix colours, as much of each as it is opaque, where the opacity is mixed too."""
         plain: Values = before + weight * change
-        if self._opacities is None or not self._chosen[1]:
+        if not (self._opacities and self._chosen[1]):
             return plain
         alpha, changed = self._opacities
         opacity = alpha + self._place * (changed - alpha)
