@@ -363,12 +363,6 @@ _LETTERS = ("r", "g", "b", "a")
 _COLOUR_LETTERS = {"red": "r", "green": "g", "blue": "b", "alpha": "a"}
 _REGION = ",".join([r"(\d{1,12}(?:\.\d+)?%?)"] * 3) + r"[x×](\d{1,12}(?:\.\d+)?%?)"
 
-WORDS = {
-    name: getattr(choices, name.capitalize())
-    for name in ("range", "depth", "alpha", "method", "combine", "colormap", "pyramid")
-}
-"""Options that are a word, and the enums of their words."""
-
 PARSERS: dict[str, Callable[[Any], Any]] = {
     "stride": pair_from,
     "padding": padding_from,
@@ -386,7 +380,10 @@ PARSERS: dict[str, Callable[[Any], Any]] = {
     "channels": channels_from,
     "axes": axes_from,
     "select": select_from,
-    **{name: functools.partial(choice_from, kind) for name, kind in WORDS.items()},
+    **{
+        name: functools.partial(choice_from, getattr(choices, name.capitalize()))
+        for name in ("range", "depth", "alpha", "method", "combine", "colormap", "pyramid")
+    },
     "map": functools.partial(whole_number_from, least=0),
     "jobs": functools.partial(whole_number_from, least=1),
     "output_padding": functools.partial(whole_number_from, least=0),
