@@ -71,7 +71,7 @@ class FileFilter(Record, kw_only=True):
         if output is None:
             promised = _promised(self.options.depth_from(first.depth), 1)
             output = self.output(target, pipe_format(picture.format, promised))
-        options, raw = output.fitted(self.options, first.header)
+        options, raw = output.fitted(self.options, first.depth, first.channels)
         picture, options = without_nodata(picture, self.kernels, options)
         pipelines = plan_frames(picture, self.kernels, options, raw=raw)
         for pipeline in pipelines:
@@ -93,7 +93,7 @@ class FileFilter(Record, kw_only=True):
         header = header_of(source, self.reading)
         if header is None:
             return None
-        options, raw = output.fitted(self.options, header)
+        options, raw = output.fitted(self.options, Depth.of(header.dtype), header.shape[2])
         return header, plan_pipeline(header, self.kernels, options, raw=raw)
 
     def check_file(self, source: str, target: str) -> Pipeline | None:
@@ -126,7 +126,7 @@ class Output(Record):
     saving: Saving = Saving()
     sheet: bool = False
 
-    def fitted(self, options: Options, header: Header) -> tuple[Options, bool]:
+    def fitted(self, options: Options, depth: Depth, channels: int) -> tuple[Options, bool]:
         """Return the options, and whether the format gets raw floats.
 
         If the depth is to be fitted, the options have one that the format can hold.
@@ -134,9 +134,8 @@ class Output(Record):
         raw = self.file_format in RAW and options.depth is None
         if not self.saving.fit_depth or options.depth is not None:
             return options, raw
-        channels = 1 if header.shape[2] == 1 or options.wants_gray else _COLOURS
-        own = options.depth_from(Depth.of(header.dtype))
-        for fitting in (own, Depth.SIXTEEN, Depth.EIGHT):
+        channels = 1 if channels == 1 or options.wants_gray else _COLOURS
+        for fitting in (options.depth_from(depth), Depth.SIXTEEN, Depth.EIGHT):
             if not obstacle(_promised(fitting, channels), self.file_format):
                 return replace(options, depth=fitting), raw
         return options, raw

@@ -286,7 +286,8 @@ def _plan_steps(
         replace(link, border=scaled(link.border)) if isinstance(link, Pooling) else link
         for link in links
     ]
-    options = replace(options, border=scaled(options.border))
+    if isinstance(options.border, Edges):
+        options = replace(options, border=scaled(options.border))
     steps = plan_chain(shape, dtype, links, options)
     if options.missing is None:
         return steps
