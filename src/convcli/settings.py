@@ -304,9 +304,7 @@ def _read(words: dict[str, Any], defaults: Any) -> dict[str, Any]:
 
 def missing_from(value: object) -> str | float:
     """Return which pixels are missing: ``nan``, ``alpha``, a number, or ``none``."""
-    if isinstance(value, float) and math.isnan(value):
-        return "nan"
-    word = value.strip().lower() if isinstance(value, str) else ""
+    word = "" if value is None else str(value).strip().lower()
     if word in ("nan", "alpha", "none"):
         return word
     try:

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from convcli.choices import Combine, Edges
-from convcli.errors import OptionError
+from convcli.errors import OptionError, own_version
 from convcli.images.metadata import RECIPE_MARK
 from convcli.kernels.catalogue.entry import CATALOGUE, OPERATORS
 from convcli.kernels.kernel import Kernel
@@ -68,12 +68,10 @@ class Recipe(Record):
 
     def __str__(self) -> str:
         """Return it as TOML, in ASCII."""
-        from importlib.metadata import version
-
         lines = [
             f"{RECIPE_MARK}: convcli apply --recipe FILE INPUT OUTPUT",
             f"recipe = {VERSION}",
-            f"convcli = {_toml(version('convcli'))}",
+            f"convcli = {_toml(own_version())}",
             f"kernel = {_toml(self.kernel)}",
             *([f"then = {_toml(list(self.then))}"] if self.then else []),
             *([f"times = {self.times}"] if self.times > 1 else []),

@@ -45,7 +45,7 @@ def _write(kernel: Kernel) -> str:
     if divisor != 1:
         fields.append(f'"divisor": {plain(divisor)}')
     if kernel.bias:
-        bias = ", ".join(plain(value) for value in kernel.bias)
+        bias = ", ".join(map(plain, kernel.bias))
         fields.append(f'"bias": {f"[{bias}]" if len(kernel.bias) > 1 else bias}')
     return "{\n" + ",\n".join(f"  {field}" for field in fields) + "\n}\n"
 
