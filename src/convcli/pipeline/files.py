@@ -80,7 +80,7 @@ class FileFilter(Record, kw_only=True):
         filtered = list(map(run_pipeline, pipelines, picture.frames))
         # The pixels that were read are freed here: encoders take as much memory again.
         described = replace(picture, frames=())
-        del picture
+        del picture, first
         return output.write(filtered, described, options)
 
     def output(self, target: str, file_format: str | None = None) -> "Output":
