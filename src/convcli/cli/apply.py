@@ -9,6 +9,7 @@ import click
 from convcli.cli.options import subcommand, with_options
 from convcli.cli.output import STANDARD, answer, show_planned, shows_matrices, wants_json
 from convcli.cli.placing import (
+    TWO_NAMES,
     PlacedCall,
     carry_out,
     is_replaced,
@@ -25,9 +26,6 @@ if TYPE_CHECKING:
     from convcli.pipeline.recipe import Recipe
     from convcli.pipeline.report import Report
     from convcli.scale.tiled.blocks import Tiling
-
-
-_TWO_NAMES = 2
 
 
 class ApplyCall(PlacedCall):
@@ -162,7 +160,7 @@ def _refuse_kernel(names: tuple[str, ...], *, many: bool) -> None:
 
     first = names[0]
     is_kernel = is_kernel_name(first) and not (is_matrix(first) or is_there(first))
-    if is_kernel or (len(names) > _TWO_NAMES and not many):
+    if is_kernel or (len(names) > TWO_NAMES and not many):
         raise click.UsageError(
             f"the kernel is the recipe's, and {first!r} would be INPUT: leave it out, or leave "
             "--recipe out"

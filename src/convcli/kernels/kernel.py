@@ -179,8 +179,8 @@ class Kernel(Record):
     @cached_property
     def rank(self) -> int:
         """Rank of a 2-D kernel (1: separable into a column and a row); 0 if all zero."""
-        # Rank 1, an outer product, needs no singular values, which take seconds for 2047×2047.
         grid = self._grid
+        # Rank 1 needs no singular values, which take seconds for 2047×2047.
         if grid.any() and np.allclose(np.outer(*outer_factors(grid)), grid, 1e-12, 0):
             return 1
         return int(np.linalg.matrix_rank(grid))

@@ -517,6 +517,6 @@ def _frame_of_array(values: ArrayLike, *, alpha: bool | None) -> Frame:
     pixels = np.atleast_3d(array.astype(array.dtype.newbyteorder("="), copy=False))
     if alpha is None:
         has_alpha = pixels.dtype in (np.uint8, np.uint16)
-        return picture_of_samples(pixels, None) if has_alpha else Frame(pixels)
+        return picture_of_samples(pixels) if has_alpha else Frame(pixels)
     is_split = alpha and array.ndim == max(_DIMENSIONS)
     return Frame(pixels[..., :-1], pixels[..., -1]) if is_split else Frame(pixels)

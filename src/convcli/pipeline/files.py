@@ -200,8 +200,8 @@ class Output(Record):
                 opened = numbered(name, MAP, number) if layout == "files" else name
                 stream = sys.stdout.buffer if name == STANDARD else opened
                 write_picture(picture, stream, self.file_format, saving)
-        first = filtered[0].report.output_shape
-        dropped = lost_metadata(described.metadata, self.file_format, first[2], first[:2])
+        shape = filtered[0].report.output_shape
+        dropped = lost_metadata(described.metadata, self.file_format, shape)
         lost = [dropped] if dropped and not saving.strip else []
         notes = [*described.notes, *lost, *_losses(filtered, self.file_format)]
         return combined_report([one.report for one in filtered], described.mode, notes)
