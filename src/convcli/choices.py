@@ -212,11 +212,6 @@ class WeightLayout(enum.Enum):
     OIHW = "oihw"  # outputs, inputs, rows, columns: torch, and convcli
     HWIO = "hwio"  # rows, columns, inputs, outputs: TensorFlow, JAX
 
-    def to_oihw(self, bank: "np.ndarray[Any, Any]") -> "np.ndarray[Any, Any]":
-        """Return a bank in the order of convcli; arrays of fewer than 4 axes as they are."""
-        is_bank = bank.ndim == len(self.value)
-        return bank.transpose(3, 2, 0, 1) if is_bank and self is self.HWIO else bank
-
 
 EXPORTED = (
     "json",

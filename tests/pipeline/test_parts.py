@@ -7,6 +7,7 @@ from convcli.choices import Border, Colormap, Combine, Depth, Range, WeightLayou
 from convcli.engine.store import ValueStats
 from convcli.errors import install
 from convcli.images.picture import Frame, Header
+from convcli.kernels.formats.arrays import kernel_of_array
 from convcli.kernels.formats.base import plain
 from convcli.kernels.kernel import Kernel
 from convcli.kernels.operator import Plain, plain_from
@@ -92,7 +93,8 @@ def test_an_alias_is_a_border() -> None:
 
 
 def test_a_bank_of_tensorflow_is_turned_to_torch_s_order() -> None:
-    assert WeightLayout.HWIO.to_oihw(np.zeros((3, 5, 2, 8))).shape == (8, 2, 3, 5)
+    bank = kernel_of_array(np.zeros((3, 5, 2, 8)), None, "bank", WeightLayout.HWIO)
+    assert bank.weights.shape == (8, 2, 3, 5)
 
 
 def test_uint16_is_16_bits_deep() -> None:
