@@ -64,11 +64,6 @@ class Pipeline(Record, kw_only=True):
     warnings: tuple[str, ...]
 
     @property
-    def input_shape(self) -> Shape:
-        """Rows, columns and colour channels that the first step slides over."""
-        return self.steps[0].shape
-
-    @property
     def output_shape(self) -> Shape:
         """Rows, columns and channels of the result, without alpha and colour map."""
         rows, columns, channels = self.steps[-1].result_shape
@@ -144,7 +139,7 @@ class Pipeline(Record, kw_only=True):
         """Refuse results of `steps`, or of all, larger than the picture and `max_pixels`."""
         for step in steps or self.steps:
             rows, columns, _ = step.result_shape
-            if rows * columns > max(max_pixels, math.prod(self.input_shape[:2])):
+            if rows * columns > max(max_pixels, math.prod(self.steps[0].shape[:2])):
                 raise ImageError(
                     f"{step.name}: expected a result of at most {max_pixels:,} pixels, got "
                     f"{rows * columns:,}: use less padding, or raise --max-pixels"
@@ -193,7 +188,7 @@ class Pipeline(Record, kw_only=True):
 
             legend = legend_of(self.options.colormap, self.mapping, stats)
         return Report(
-            input_shape=self.input_shape,
+            input_shape=self.steps[0].shape,
             output_shape=self.output_shape,
             steps=tuple(step.summary for step in self.steps),
             border=self.steps[0].border,
@@ -255,7 +250,7 @@ def plan_pipeline(
     if options.is_blended:
         from convcli.pipeline.blend import check_blend
 
-        check_blend(options, pipeline.input_shape, pipeline.output_shape, alpha=info.alpha)
+        check_blend(options, steps[0].shape, pipeline.output_shape, alpha=info.alpha)
     if options.direction:
         _ = pipeline.gradient
     return pipeline
