@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import ndimage
 
-from convcli.borders import source_indices
-from convcli.choices import ALIASES, Border, border_named
+from convcli.borders import beyond, fill_of, source_indices
+from convcli.choices import ALIASES, Border, Edges, border_named
 from convcli.errors import GeometryError
 from support import oracle
 
@@ -122,3 +122,19 @@ def test_an_unknown_name_is_answered_with_the_known_ones(name: str) -> None:
 def test_mirror_is_refused_because_it_means_two() -> None:
     with pytest.raises(GeometryError, match="'reflect' in SciPy and 'symmetric' in Image"):
         border_named("mirror")
+
+
+def test_an_odd_border_goes_on_as_it_begins() -> None:
+    place = np.arange(-2, 4)
+    found = beyond(np.array([[1, 4]]), Border.ODD, np.arange(1), place)
+    assert found.tolist() == [[-5.0, -2.0, 1.0, 4.0, 7.0, 10.0]]
+
+
+def test_a_grey_fills_a_picture_in_grey_at_its_depth() -> None:
+    white = Edges("constant:white", (Border.ZERO,) * 2, (255.0, 255.0, 255.0))
+    assert fill_of(white, 1, 65535) == (65535.0,)
+
+
+def test_sources_by_hand() -> None:
+    assert source_indices(Border.REFLECT, 4, 3, 3).tolist() == [3, 2, 1, 0, 1, 2, 3, 2, 1, 0]
+    assert source_indices(Border.ZERO, 2, 1, 1).tolist() == [-1, 0, 1, -1]

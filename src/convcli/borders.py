@@ -16,15 +16,9 @@ AnyBorder: TypeAlias = Border | Edges
 
 
 def source_indices(border: Border, size: int, before: int, after: int) -> NDArray[np.intp]:
-    """Return the source of each position of a padded axis: the index of a pixel.
+    """Return the source of each position of a padded axis: a pixel, or -1 for the constant.
 
-    -1 stands for the constant of `Border.ZERO`. Padding that is wider than the axis repeats the
-    pattern, as in `numpy.pad`: mirrors are mirrored again, wraps wrap again.
-
-    >>> source_indices(Border.REFLECT, 4, 3, 3).tolist()
-    [3, 2, 1, 0, 1, 2, 3, 2, 1, 0]
-    >>> source_indices(Border.ZERO, 2, 1, 1).tolist()
-    [-1, 0, 1, -1]
+    Padding that is wider than the axis repeats the pattern, as in `numpy.pad`.
     """
     return _sources_at(border, size, np.arange(-before, size + after, dtype=np.intp))
 
@@ -56,52 +50,40 @@ def _sources_at(border: Border, size: int, positions: NDArray[np.intp]) -> NDArr
     return np.minimum(folded, 2 * size - 2 - folded)
 
 
-Stretch: TypeAlias = tuple[slice, slice | None]
-"""Rows of a tile, and the rows of the picture that they copy; None for the constant."""
+Run: TypeAlias = tuple[slice, slice | None]
+"""Rows or columns of a tile, and those that they copy; None for the constant."""
 
 
-def stretches(sources: NDArray[np.intp]) -> list[Stretch]:
-    """Cut the rows of a tile into stretches whose sources are neighbours, in order.
+def runs(sources: NDArray[np.intp]) -> list[Run]:
+    """Cut rows or columns into runs whose sources are equally far apart.
 
-    >>> stretches(np.array([-1, 0, 1]))
-    [(slice(0, 1, None), None), (slice(1, 3, None), slice(0, 2, None))]
+    >>> runs(np.array([-1, -1, 0, 1]))
+    [(slice(0, 2, None), None), (slice(2, 4, None), slice(0, 2, 1))]
     """
-    breaks = (np.diff(sources) != 1) | (sources[:-1] < 0)
-    starts = [0, *(np.flatnonzero(breaks) + 1).tolist()]
-    found: list[Stretch] = []
-    for start, stop in itertools.pairwise([*starts, len(sources)]):
-        first = int(sources[start])
-        rows = None if first < 0 else slice(first, first + stop - start)
-        found.append((slice(start, stop), rows))
+    steps, outside = np.diff(sources), sources < 0
+    turns = np.flatnonzero(steps[1:] != steps[:-1]) + 2
+    edges = np.flatnonzero(outside[1:] != outside[:-1]) + 1
+    bounds = [0, *np.union1d(turns, edges).tolist(), len(sources)]
+    found: list[Run] = []
+    for start, stop in itertools.pairwise(bounds):
+        first, last = int(sources[start]), int(sources[stop - 1])
+        step = (last - first) // max(stop - start - 1, 1)
+        end = last + (step or 1) if last + step >= 0 else None
+        found.append((slice(start, stop), None if first < 0 else slice(first, end, step or 1)))
     return found
-
-
-def fill_rows(
-    tile: NDArray[Any], image: NDArray[Any], rows: list[Stretch], fill: float
-) -> None:
-    """Copy `stretches` of rows of an image (H, columns, C) into a tile, with border rows."""
-    for target, source in rows:
-        if source is None:
-            tile[target] = fill
-        else:
-            np.copyto(tile[target], image[source], casting="unsafe")
-
-
-FromTile: TypeAlias = list[tuple[NDArray[Any], NDArray[Any] | float]]
-"""Border columns of a tile, and other columns of it, or the constant, that they copy."""
-
-FromImage: TypeAlias = list[tuple[NDArray[Any], NDArray[np.intp]]]
-"""Border columns of a tile, and the indices of columns of the image that they copy because the
-tile does not hold these."""
 
 
 def sides_of(
     padded: NDArray[Any], sources: NDArray[np.intp], inside: slice, fill: float
-) -> tuple[FromTile, FromImage]:
-    """Return the border columns of a padded tile; `fill_rows` fills those that are `inside`."""
+) -> tuple[list[tuple[NDArray[Any], Any]], list[tuple[NDArray[Any], NDArray[np.intp]]]]:
+    """Return the border columns of a padded tile, beside those that are `inside`.
+
+    The first copy other columns of the tile, or the constant; the others have the indices of
+    columns of the image, which they copy because the tile does not hold these.
+    """
     held = sources[inside]
-    within: FromTile = []
-    beyond: FromImage = []
+    within: list[tuple[NDArray[Any], Any]] = []
+    beyond: list[tuple[NDArray[Any], NDArray[np.intp]]] = []
     for side in (slice(0, inside.start), slice(inside.stop, len(sources))):
         needed, target = sources[side], padded[:, side]
         if needed.size == 0:
@@ -109,38 +91,18 @@ def sides_of(
         if needed[0] < 0:
             within.append((target, fill))
         elif held.size and held[0] <= needed.min() and needed.max() <= held[-1]:
-            columns = needed - held[0] + inside.start
-            within.extend(_column_runs(padded, side.start, columns))
+            # To copy runs is faster than to copy by an array of indices.
+            copies = runs(needed - held[0] + inside.start)
+            within += [(target[:, part], padded[:, source]) for part, source in copies]
         else:
             beyond.append((target, needed))
     return within, beyond
 
 
-def _column_runs(
-    padded: NDArray[Any], start: int, columns: NDArray[np.intp]
-) -> list[tuple[NDArray[Any], NDArray[Any]]]:
-    """Return the target and the source of each run of columns.
-
-    To copy runs is faster than to copy by an array of indices.
-    """
-    steps = np.diff(columns)
-    turns = (np.flatnonzero(steps[1:] != steps[:-1]) + 2).tolist()
-    pairs = []
-    for first, stop in itertools.pairwise([0, *turns, len(columns)]):
-        step = int(columns[first + 1] - columns[first]) if stop - first > 1 else 1
-        last = int(columns[stop - 1]) + step
-        source = slice(int(columns[first]), last if last >= 0 else None, step)
-        if step == 0:
-            source = slice(int(columns[first]), int(columns[first]) + 1)
-        pairs.append((padded[:, start + first : start + stop], padded[:, source]))
-    return pairs
-
-
 # ------------------------------------------------------------------ all borders, at any place
 
 Field: TypeAlias = Callable[[slice, slice], NDArray[Any]]
-"""An array that is read or computed in rectangles: takes the rows and the columns, and
-returns shape (rows, columns, C)."""
+"""An array that is computed in rectangles of rows and columns, shape (rows, columns, C)."""
 
 Fill: TypeAlias = tuple[float, ...]
 
@@ -149,9 +111,6 @@ def fill_of(border: AnyBorder, channels: int, white: int) -> Fill:
     """Return the constant of a border for each channel of a picture.
 
     A colour that the picture has no channels for is a `GeometryError`.
-
-    >>> fill_of(Edges("constant:white", (Border.ZERO,) * 2, (255.0, 255.0, 255.0)), 1, 65535)
-    (65535.0,)
     """
     fill = border.fill if isinstance(border, Edges) else (0.0,)
     if len(fill) == 1:
@@ -177,10 +136,6 @@ def beyond(
 
     Negative ones, and those from H or W on, lie beyond the edge, and have what the border
     says. `Border.ODD` makes float64 of whole numbers.
-
-    >>> place = np.arange(-2, 4)
-    >>> beyond(np.array([[1, 4]]), Border.ODD, np.arange(1), place).tolist()
-    [[-5.0, -2.0, 1.0, 4.0, 7.0, 10.0]]
     """
     for axis, positions in enumerate((rows, columns)):
         held = np.arange(values.shape[axis])
@@ -202,8 +157,10 @@ def _extended(  # noqa: PLR0917 - two callers
     taken: NDArray[Any] = np.take(values, np.searchsorted(held, np.maximum(sources, 0)), axis)
     if mode is Border.ZERO:
         taken[(slice(None),) * axis + (sources < 0,)] = fill if len(fill) > 1 else fill[0]
-    if mode is not Border.ODD or (size == 1 or (sources == positions).all()):
-        return taken if mode is not Border.ODD else taken.astype(odd_dtype(taken.dtype))
+    if mode is not Border.ODD:
+        return taken
+    if size == 1 or (sources == positions).all():
+        return taken.astype(odd_dtype(taken.dtype))
     first, last = (
         np.take(values, [np.searchsorted(held, place)], axis).astype(odd_dtype(values.dtype))
         for place in (0, size - 1)
@@ -224,20 +181,22 @@ def odd_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
 
 def gathered(field: Field, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> NDArray[Any]:
     """Return some rows and columns of a field, in rising order; they may have gaps."""
-    down, across = ([part for _, part in stretches(each) if part] for each in (rows, columns))
-    lines = [
-        np.concatenate([field(part, beside) for beside in across], axis=1)
-        if len(across) > 1
-        else field(part, across[0])
-        for part in down
-    ]
-    return lines[0] if len(lines) == 1 else np.concatenate(lines, axis=0)
+    down, across = map(_stretches, (rows, columns))
+    return _joined([_joined([field(part, beside) for beside in across], 1) for part in down], 0)
+
+
+def _stretches(places: NDArray[np.intp]) -> list[slice]:
+    gaps = np.flatnonzero(np.diff(places) > 1) + 1
+    return [slice(int(part[0]), int(part[-1]) + 1) for part in np.split(places, gaps)]
+
+
+def _joined(parts: list[NDArray[Any]], axis: int) -> NDArray[Any]:
+    return parts[0] if len(parts) == 1 else np.concatenate(parts, axis)
 
 
 class Padder(Record):
-    """Lays a border around a field, so that a window slides over it without padding.
+    """Lays a border around a field that is not one of the five which the engine fills in tiles.
 
-    The engine fills the five plain borders while it loads a tile; this is for all others.
     `size` has the rows and columns of the field, `padding` the pixels above and below, at the
     left and the right; `fill` is the constant for each channel.
     """
@@ -273,6 +232,11 @@ class Padder(Record):
             return values.astype(self.dtype(values.dtype), copy=False)
 
         return read
+
+    def whole(self, values: NDArray[Any]) -> NDArray[Any]:
+        """Return an array with the border around it."""
+        rows, columns = self.padded
+        return self.over(lambda *part: values[part])(slice(0, rows), slice(0, columns))
 
     def _needed(self, axis: int, places: NDArray[np.intp]) -> NDArray[np.intp]:
         mode, size = self.border.axes[axis], self.size[axis]

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from convcli import choices
 from convcli.choices import Border, Edges, PlaneChoice, border_named
 from convcli.errors import GeometryError, OptionError
+from convcli.text import brief
 
 if TYPE_CHECKING:
     from convcli.geometry.window import Padding, Pair
@@ -167,7 +168,7 @@ def choice_from(kind: type[_Member], value: object) -> _Member:
         return kind(str(value) if isinstance(value, int) else value)
     except ValueError:
         words = ", ".join(repr(member.value) for member in kind)
-        raise OptionError(f"{value!r} is not one of {words}.") from None
+        raise OptionError(f"{brief(value)} is not one of {words}.") from None
 
 
 def finite_number_from(
@@ -317,7 +318,7 @@ def point_from(value: object) -> "Pair":
         texts = value.split(",") if isinstance(value, str) else map(operator.index, value)  # type: ignore[call-overload]
         x, y = (int(text) for text in texts)
     except (TypeError, ValueError):
-        raise OptionError(f"expected two whole numbers as X,Y; got {value!r}") from None
+        raise OptionError(f"expected two whole numbers as X,Y; got {brief(value)}") from None
     return (y, x)
 
 

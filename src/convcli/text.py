@@ -8,6 +8,7 @@ _LONGEST_WHOLE = 1e6
 _NARROW = 1e3
 _MOST_DIGITS = 8
 _HALF = 0.5
+_LINE = 60
 _TINY = 0.0005
 _LEAST_PERCENT = 0.01
 _ROUNDING = 1e-14
@@ -74,6 +75,18 @@ def counted(number: int, noun: str) -> str:
     ('1 row', '0 rows')
     """
     return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def brief(value: object) -> str:
+    """Return a value as a message shows it: what is no text, in at most 60 characters.
+
+    >>> brief("7"), brief([7] * 99)
+    ("'7'", '[7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7…')
+    """
+    text = repr(value)
+    if isinstance(value, str) or len(text) <= _LINE:
+        return text
+    return f"{' '.join(text.split())[: _LINE - 1]}…"
 
 
 def percent(share: float) -> str:

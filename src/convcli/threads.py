@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import itertools
 import os
 import signal
 import threading
@@ -24,8 +25,7 @@ def available_cores() -> int:
 def uninterrupted() -> Iterator[None]:
     """Hold back SIGINT and SIGTERM until the block ends: for something short.
 
-    An exception of a signal's handler that leaves `Thread.start` early makes a thread that
-    nobody ends: the program would wait for it at its exit, for ever.
+    An exception of a handler that leaves `Thread.start` early makes a thread that nobody ends.
     """
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     # Only the main thread may change handlers; one that is None belongs to another library.
@@ -45,11 +45,7 @@ def uninterrupted() -> Iterator[None]:
 
 
 def thread_pool(threads: int) -> "ThreadPoolExecutor":
-    """Return a pool of `threads` threads; later calls get the same pool, for starts take time.
-
-    >>> list(thread_pool(2).map(abs, [-1, 2]))
-    [1, 2]
-    """
+    """Return a pool of `threads` threads: the same one each time, for starts take time."""
     return _pool(os.getpid(), threads)
 
 
@@ -60,10 +56,9 @@ def _pool(process: int, threads: int) -> "ThreadPoolExecutor":  # noqa: ARG001 -
 
 
 def new_thread_pool(threads: int) -> "ThreadPoolExecutor":
-    """Return a pool whose threads start uninterrupted: see `uninterrupted`.
+    """Return a pool whose threads start uninterrupted; fewer, where the system gives no more.
 
-    It has fewer threads where the system gives no more of them. Where it gives none, `submit`
-    calls the function itself.
+    Where it gives none, `submit` calls the function itself.
     """
     return _pool_class()(threads)
 
@@ -94,20 +89,10 @@ def _pool_class() -> type["ThreadPoolExecutor"]:
 BlasFunctions: TypeAlias = tuple[Callable[[int], None], Callable[[], int]]
 """OpenBLAS's functions that set and get the number of threads."""
 
-_BLAS_NAMES = [
-    (f"{prefix}set_num_threads{suffix}", f"{prefix}get_num_threads{suffix}")
-    for prefix in ("scipy_openblas_", "openblas_")
-    for suffix in ("64_", "")
-]
-
 
 @functools.cache
 def thread_functions() -> BlasFunctions | None:
-    """Return OpenBLAS's setter and getter, or None where NumPy has another BLAS.
-
-    NumPy has no function for that. Its wheels carry OpenBLAS beside an extension module; to
-    look a name up in that module searches the libraries, too, that it depends on.
-    """
+    """Return OpenBLAS's setter and getter, or None where NumPy's wheels carry another BLAS."""
     import ctypes
     import importlib
 
@@ -116,9 +101,10 @@ def thread_functions() -> BlasFunctions | None:
         library = ctypes.CDLL(module.__file__)
     except (ImportError, OSError, AttributeError):
         return None
-    for setter_name, getter_name in _BLAS_NAMES:
-        if hasattr(library, setter_name) and hasattr(library, getter_name):
-            setter, getter = library[setter_name], library[getter_name]
+    for prefix, suffix in itertools.product(("scipy_openblas_", "openblas_"), ("64_", "")):
+        names = (f"{prefix}{verb}_num_threads{suffix}" for verb in ("set", "get"))
+        setter, getter = (getattr(library, name, None) for name in names)
+        if setter is not None and getter is not None:
             setter.argtypes, setter.restype = [ctypes.c_int], None
             getter.argtypes, getter.restype = [], ctypes.c_int
             return setter, getter
@@ -126,45 +112,39 @@ def thread_functions() -> BlasFunctions | None:
 
 
 _lock = threading.Lock()
-_blocks = {"one thread": 0, "all cores": 0}
+_open: list[int] = []  # the threads that each open block asks for
 _before = 1
 
 
-def _change(functions: BlasFunctions, wanted: str, by: int) -> None:
-    """Count a block that begins (1) or ends (-1), and set the number of threads."""
+def _change(functions: BlasFunctions, change: Callable[[int], None], threads: int) -> None:
+    """Begin or end a block, and set the fewest threads that an open one asks for."""
     global _before  # noqa: PLW0603 - as long as a block is open
     set_threads, get_threads = functions
     with _lock:
-        if not any(_blocks.values()):
-            _before = get_threads()
-        _blocks[wanted] += by
-        single, many = _blocks.values()
-        set_threads(1 if single else available_cores() if many else _before)
+        _before = _before if _open else get_threads()
+        change(threads)
+        set_threads(min(_open, default=_before))
 
 
 @contextlib.contextmanager
-def _blas(wanted: str) -> Iterator[None]:
+def _blas(threads: int) -> Iterator[None]:
     """Give OpenBLAS other threads for a block; other libraries (Accelerate) keep theirs."""
     functions = thread_functions()
     if functions is None:
         yield
         return
-    _change(functions, wanted, 1)
+    _change(functions, _open.append, threads)
     try:
         yield
     finally:
-        _change(functions, wanted, -1)
+        _change(functions, _open.remove, threads)
 
 
 def single_threaded_blas() -> AbstractContextManager[None]:
     """Keep matrix products in the calling thread; the last block that ends undoes it."""
-    return _blas("one thread")
+    return _blas(1)
 
 
 def many_threaded_blas() -> AbstractContextManager[None]:
-    """Let matrix products use all cores, unless another block keeps them to one thread.
-
-    It is for code that does little else than multiply: the command line starts with one
-    thread.
-    """
-    return _blas("all cores")
+    """Let matrix products use all cores, unless another block keeps them to one thread."""
+    return _blas(available_cores())

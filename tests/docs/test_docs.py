@@ -1,7 +1,9 @@
 """The documents say what the program does: generated parts are fresh, nothing is left out."""
 
 import inspect
+import io
 import re
+import runpy
 import shlex
 import shutil
 import subprocess
@@ -101,6 +103,19 @@ def test_the_python_examples_print_what_their_comments_say(
     )
     expected = re.findall(r"^ *print\(.*\)  # (.*)$", example, re.MULTILINE)
     assert done.stdout.splitlines() == expected
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_the_service_answers_pictures_of_16_bits(channels: int, tmp_path: Path) -> None:
+    (service,) = (example for example in EXAMPLES if "def soften" in example)
+    (tmp_path / "service.py").write_text(service.partition("\nprint(")[0])
+    names = runpy.run_path(str(tmp_path / "service.py"))
+    pixels = np.full((4, 5, channels), 65_535, np.uint16)
+    convcli.apply("identity", pixels, alpha="keep").save(tmp_path / "deep.png")
+    status, answer = names["soften"]((tmp_path / "deep.png").read_bytes())
+    assert status == 200, answer
+    with Image.open(io.BytesIO(answer)) as picture:
+        assert picture.getextrema()[-1] in (255, (255, 255))
 
 
 @pytest.mark.slow

@@ -199,3 +199,13 @@ def test_the_axis_that_does_not_fit_is_named() -> None:
 def test_an_empty_axis_is_refused(size: int) -> None:
     with pytest.raises(GeometryError, match=f"expected at least 1 pixel, got {size}"):
         Axis(kernel=1, before=5, after=5).output_size(size)
+
+
+def test_an_axis_by_hand() -> None:
+    """Windows of 3 at stride 2 start at 0, 2, 4 and 6: the last ends at 8."""
+    assert Axis(kernel=3, stride=2).input_size(4) == 9
+    assert Axis(kernel=3, stride=2).inputs(slice(1, 4)) == slice(2, 9)
+    assert Axis(kernel=3, stride=2, before=1, after=1).output_size(7) == 4
+    assert Axis(kernel=3, stride=3).exact_output_size(7) == Fraction(7, 3)
+    behind = Axis(kernel=3, stride=2, before=1, after=1).unseen(8)
+    assert behind == Unseen(picture=0, padding=1)

@@ -14,7 +14,7 @@ from convcli.geometry.window import Padding
 from convcli.images.picture import Frame
 from convcli.kernels.kernel import Kernel
 from convcli.kernels.spec import kernel_from
-from convcli.lessons.explain.explain import Explainer
+from convcli.lessons.explain import Explainer
 from convcli.pipeline.options import Options
 from convcli.pipeline.run import filter_frame
 from support.commands import cells

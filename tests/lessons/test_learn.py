@@ -16,8 +16,7 @@ from convcli.choices import LearningMethod, Sharing
 from convcli.engine.correlate import correlate
 from convcli.kernels.catalogue.entry import CATALOGUE
 from convcli.kernels.spec import kernel_from
-from convcli.lessons.learning import Samples, task_for
-from convcli.lessons.learning.descent import Schedule, gradient
+from convcli.lessons.learning import Samples, Schedule, gradient, task_for
 from convcli.lessons.learning.learn import learn_task, nearest_named
 from support.commands import cells
 
@@ -92,7 +91,8 @@ def test_the_gradient_is_a_correlation_of_input_and_error() -> None:
     image, errors = chance.normal(size=(12, 15)), chance.normal(size=(10, 13))
     known = np.ones((10, 13), bool)
     samples = Samples(image[np.newaxis], errors[np.newaxis], known, (3, 3))
-    found = gradient(samples.patches((0, 0), (10, 13)), errors.reshape(1, -1)).reshape(3, 3)
+    patches, flat, _ = samples.block(slice(None), slice(None))
+    found = gradient(patches, flat).reshape(3, 3)
     np.testing.assert_allclose(found * errors.size, correlate(image, errors), rtol=1e-9)
 
 
@@ -107,7 +107,7 @@ def test_the_gradient_is_the_slope_of_the_loss() -> None:
     known = np.ones((6, 7), bool)
     samples = Samples(image[np.newaxis], target[np.newaxis], known, (3, 3))
     errors = (correlate(image, weights) - target).reshape(1, -1)
-    found = gradient(samples.patches((0, 0), (6, 7)), errors).reshape(3, 3)
+    found = gradient(samples.block(slice(None), slice(None))[0], errors).reshape(3, 3)
     for place in np.ndindex(3, 3):
         moved = weights.copy()
         moved[place] += step

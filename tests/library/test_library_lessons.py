@@ -1,7 +1,10 @@
 import json
+import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -97,3 +100,39 @@ def test_a_script_that_uses_all_of_it_is_typed(tmp_path: Path) -> None:
 def test_the_library_loads_nothing_before_it_is_used() -> None:
     heavy = "{'numpy', 'PIL', 'click', 'rich'}"
     assert python("-c", f"import sys, convcli; print({heavy} & set(sys.modules))") == "set()\n"
+
+
+ARRAY = np.zeros((300, 300))
+LIBRARY: Any = convcli
+"""The library as somebody uses it whose program is not typed."""
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "said"),
+    [
+        (lambda: LIBRARY.stack(Path("a.json")), "Geometry", "layers: expected text, or a list"),
+        (lambda: LIBRARY.stack(ARRAY), "Geometry", "layers: expected text, or a list"),
+        (lambda: LIBRARY.stack("relu", 32), "Geometry", "in: expected rows x columns"),
+        (lambda: LIBRARY.receptive_field("relu", 5, "8x8"), "Geometry", "unit: expected layer"),
+        (lambda: LIBRARY.output_size(w="7", k=3), "Geometry", "width: expected a whole number"),
+        (lambda: LIBRARY.output_size(w=[7, 8], k=3), "Geometry", "width: expected a whole"),
+        (lambda: LIBRARY.output_size(w=ARRAY, k=3), "Geometry", "width: expected a whole"),
+        (lambda: LIBRARY.output_size(w=7, h=7.5, k=3), "Geometry", "height: expected a whole"),
+        (
+            lambda: LIBRARY.count_parameters(in_channels="3", filters=8, kernel_size=3),
+            "Geometry",
+            "in_channels: expected a whole number, got '3'",
+        ),
+        (lambda: LIBRARY.pool(ARRAY, "max"), "Option", "pooling: expected 'max' or 'average'"),
+        (lambda: LIBRARY.apply("box", ARRAY, range=ARRAY), "Option", "is not one of 'auto'"),
+        (lambda: LIBRARY.explain("box", [[1]], at=3), "Option", "at: expected two whole"),
+        (lambda: LIBRARY.animate("box", [[1]], at=ARRAY), "Option", "at: expected two whole"),
+    ],
+)
+def test_a_wrong_kind_of_value_is_refused_in_one_short_line(
+    call: Callable[[], object], error: str, said: str
+) -> None:
+    with pytest.raises(getattr(convcli, f"{error}Error"), match=re.escape(said)) as raised:
+        call()
+    assert "\n" not in str(raised.value)
+    assert len(str(raised.value)) < 170

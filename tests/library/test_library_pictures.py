@@ -9,6 +9,7 @@ from PIL import Image
 from scipy import ndimage
 
 import convcli
+from convcli.library.pictures import FilterOptions
 from support.commands import PHOTOS, process
 
 PHOTO = PHOTOS / "chelsea.png"
@@ -247,3 +248,8 @@ def test_a_notebook_is_sent_no_huge_picture() -> None:
 def test_what_is_no_picture_is_refused(array: Any) -> None:
     with pytest.raises(convcli.ImageError, match=r"^picture: expected "):
         convcli.open(array)
+
+
+def test_types_name_each_option() -> None:
+    typed = {*FilterOptions.__annotations__}
+    assert typed == {*convcli.Options.__annotations__} - {"collect_stats"}

@@ -93,3 +93,15 @@ def test_what_is_no_colour_is_refused(color: str) -> None:
     assert "expected a colour (#rrggbb, #rgb, or black" in line
     with pytest.raises(convcli.OptionError, match="background: expected a colour"):
         convcli.apply("box", [[1]], background=color)
+
+
+@pytest.mark.parametrize(
+    "options", [{"background": "white"}, {"depth": 8, "range": "stretch"}, {"missing": "alpha"}]
+)
+def test_transparency_of_floats_from_0_to_1_is_told(options: dict[str, Any]) -> None:
+    picture = np.ones((4, 4, 4), np.float32)
+    warnings = convcli.apply("box:3", convcli.open(picture, alpha=True), **options).warnings
+    assert [text for text in warnings if "goes from 0 to 255" in text]
+    picture[..., 3] = 255
+    warnings = convcli.apply("box:3", convcli.open(picture, alpha=True), **options).warnings
+    assert not [text for text in warnings if "goes from 0 to 255" in text]

@@ -2,15 +2,15 @@
 
 import functools
 import time
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from convcli.cli.command import subcommand, wants_json
-from convcli.cli.options import with_options
-from convcli.cli.output import STANDARD, answer, show_planned, shows_matrices
+from convcli.cli.options import subcommand, with_options
+from convcli.cli.output import STANDARD, answer, show_planned, shows_matrices, wants_json
 from convcli.cli.placing import (
+    TWO_NAMES,
+    PlacedCall,
     carry_out,
     is_replaced,
     located_names,
@@ -28,10 +28,7 @@ if TYPE_CHECKING:
     from convcli.scale.tiled.blocks import Tiling
 
 
-_TWO_NAMES = 2
-
-
-class ApplyCall(SimpleNamespace):
+class ApplyCall(PlacedCall):
     """What stands on the command line of `convcli apply`, by the names of its options.
 
     `kernels` are all links of the chain, `names` those of files.
@@ -40,8 +37,7 @@ class ApplyCall(SimpleNamespace):
     @property
     def files(self) -> dict[str, Any]:
         """How a file is read and written."""
-        settings = fields_of(self, "reading", "saving", "sheet")
-        return {**settings, "file_format": self.placing.kind}
+        return {**super().files, "sheet": self.sheet}
 
     @property
     def blocks(self) -> dict[str, Any]:
@@ -103,9 +99,8 @@ def command(**given: Any) -> None:
         from convcli.cli.batch import run_many
 
         run_many(call)
-    elif not (previews or call.placing.compare) and shows_matrices(
-        call.names, call.placing.output
-    ):
+    elif not (previews or call.compare) and shows_matrices(call.names, call.output):
+        refuse_misfits("printed")
         from convcli.cli.matrix import show_applied
 
         show_applied(call.kernels, call.names[0], call.options, call.reading)
@@ -136,7 +131,7 @@ def _call(
     links = (kernel, *chain)
     call = ApplyCall(kernels=links * times, names=names, **given)
     # Nobody reads the statistics of a batch, unless each file has its line.
-    collect_stats = wants_json() or not (call.placing.quiet or call.out_dir is not None)
+    collect_stats = wants_json() or not (call.quiet or call.out_dir is not None)
     if save_recipe is not None or record:
         from convcli.pipeline.recipe import recipe_of
 
@@ -155,7 +150,7 @@ def _refuse_kernel(names: tuple[str, ...], *, many: bool) -> None:
 
     first = names[0]
     is_kernel = is_kernel_name(first) and not (is_matrix(first) or is_there(first))
-    if is_kernel or (len(names) > _TWO_NAMES and not many):
+    if is_kernel or (len(names) > TWO_NAMES and not many):
         raise click.UsageError(
             f"the kernel is the recipe's, and {first!r} would be INPUT: leave it out, or leave "
             "--recipe out"
@@ -164,8 +159,7 @@ def _refuse_kernel(names: tuple[str, ...], *, many: bool) -> None:
 
 def _filter_one(call: ApplyCall) -> None:
     """Filter one picture, as a whole or block by block, or say how that would be done."""
-    placing = call.placing
-    words = (*call.names, *filter(None, [placing.output]))
+    words = (*call.names, *filter(None, [call.output]))
     has_zarr = any(map(is_zarr, words))
     in_blocks = has_zarr or call.tiled
     refuse_misfits("zarr" if has_zarr else "tiled" if in_blocks else "whole")
@@ -175,7 +169,7 @@ def _filter_one(call: ApplyCall) -> None:
     has_floats = (depth and depth.value == "float") or shows_matrices(call.names, None)
     names = located_names(
         call.names,
-        placing,
+        call,
         scratch=".npy" if has_floats else ".png",
         remedy="add --out-dir DIR to filter many pictures",
         writes=call.dry_run or not call.plan_only,
@@ -183,19 +177,18 @@ def _filter_one(call: ApplyCall) -> None:
     if call.dry_run:
         from convcli.cli.batch import show_one
 
-        is_replaced(*names, placing)
+        is_replaced(*names, call)
         show_one(call, *names, tiling_of(call, *names) if in_blocks else None)
     elif call.plan_only:
         _show_plan(call, *names, in_blocks=in_blocks)
     else:
-        run = functools.partial(_filter_in_blocks if in_blocks else _filter_whole, call, *names)
-        carry_out(run, *names, placing, call.reading)
+        run = functools.partial(_filter_in_blocks, call, *names)
+        if not in_blocks:
+            from convcli.pipeline.files import filter_file
 
-
-def _filter_whole(call: ApplyCall, source: str, target: str) -> "Report":
-    from convcli.pipeline.files import filter_file
-
-    return filter_file(call.kernels, source, target, call.options, **call.files)
+            files = call.files
+            run = functools.partial(filter_file, call.kernels, *names, call.options, **files)
+        carry_out(run, *names, call)
 
 
 def _show_plan(call: ApplyCall, source: str, target: str, *, in_blocks: bool) -> None:
@@ -230,11 +223,11 @@ def _filter_in_blocks(call: ApplyCall, source: str, target: str) -> "Report":
     from convcli.cli.render.batch import progress_shown
     from convcli.scale.tiled.run import filter_large
 
-    placing, started = call.placing, time.monotonic()
+    started = time.monotonic()
     with (
         # Running blocks are written to the end before the output is removed.
         only_one_interrupt(),
-        progress_shown(call.progress, "blocks", silent=placing.is_silent) as show,
+        progress_shown(call.progress, "blocks", silent=call.is_silent) as show,
     ):
 
         def progress(done: int, total: int, megapixels: float) -> None:
@@ -247,8 +240,8 @@ def _filter_in_blocks(call: ApplyCall, source: str, target: str) -> "Report":
             call.options,
             max_pixels=call.reading.max_pixels,
             saving=call.saving,
-            file_format=placing.kind,
-            overwrite=placing.rule("") == "overwrite",
+            file_format=call.kind,
+            overwrite=call.rule("") == "overwrite",
             resume=call.resume,
             progress=progress,
             timeout=call.timeout,

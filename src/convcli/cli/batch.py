@@ -18,9 +18,8 @@ from convcli.batch.local import worker_counts
 from convcli.batch.manifest import Manifest
 from convcli.batch.report import Executor, Summary
 from convcli.batch.run import JobList, local_executor, prepared_jobs, run_batch
-from convcli.cli.command import wants_json
 from convcli.cli.ending import stop_at_interrupt
-from convcli.cli.output import STANDARD, answer, show_json, show_planned, warn
+from convcli.cli.output import STANDARD, answer, show_json, show_planned, wants_json, warn
 from convcli.cli.render.batch import progress_shown, show_previews, show_summary
 from convcli.errors import BatchError, install
 from convcli.images.policy import needs_package
@@ -38,7 +37,7 @@ if TYPE_CHECKING:
 
 def job_of(call: "ApplyCall") -> jobs.BatchJob:
     """Return what is done to each file."""
-    skip = call.placing.rule("error") == "skip"
+    skip = call.rule("error") == "skip"
     return jobs.BatchJob(
         kernels=call.kernels, options=call.options, skip_existing=skip, **call.files
     )
@@ -53,7 +52,7 @@ def run_many(call: "ApplyCall") -> None:
         raise click.UsageError("Missing argument 'INPUT'")
     # A batch may run for hours: garbage is collected, unlike for one picture.
     gc.set_threshold(1000)
-    job, rule, start = job_of(call), call.placing.rule("error"), time.perf_counter()
+    job, rule, start = job_of(call), call.rule("error"), time.perf_counter()
     out_dir = places.place_from(call.out_dir)
     template = inputs.Template(
         inputs.DEFAULT_TEMPLATE if call.template is None else call.template, job.file_format
@@ -108,7 +107,7 @@ def _run(
         executor.stop()
 
     with (
-        progress_shown(call.progress, "files", silent=call.placing.is_silent) as show,
+        progress_shown(call.progress, "files", silent=call.is_silent) as show,
         stop_at_interrupt(stop),
     ):
         show(Summary(), total)
@@ -130,7 +129,7 @@ def _executor(call: "ApplyCall", job: jobs.BatchJob, files: int) -> Executor:
         from convcli.scale.cluster import DaskExecutor
 
         def tell(dashboard: str) -> None:
-            if sys.stderr.isatty() and not call.placing.quiet:
+            if sys.stderr.isatty() and not call.quiet:
                 click.echo(f"Dask's dashboard: {dashboard}", err=True)
 
         return DaskExecutor(call.cluster, call.retries, call.memory, call.timeout, tell)
@@ -234,7 +233,7 @@ def _show(
     plan = [each.as_dict(threads) for each in plans]
     named = {action.replace(" ", "_"): count for action, count in counts.items()}
     document = {"summary": {**named, "memory_bytes": memory, "plan": plan}}
-    quiet = call.placing.quiet
+    quiet = call.quiet
     answer(document, show_previews, kept, memory, workers, plans, threads, quiet=quiet)
     click.get_current_context().exit(int(counts[jobs.FAIL] > 0))
 
@@ -252,7 +251,7 @@ def _end(call: "ApplyCall", summary: Summary, total: int, out_dir: str) -> None:
         f"{files:,} file{'s' * (files > 1)}: {text}" for text, files in summary.warnings.items()
     )
     document = {"summary": {"files": total, **summary.as_dict()}}
-    answer(document, show_summary, summary, total, out_dir, quiet=call.placing.quiet)
+    answer(document, show_summary, summary, total, out_dir, quiet=call.quiet)
     failed = summary.counts[jobs.Status.FAILED]
     if failed and not summary.interrupted:
         first = summary.failures[0]

@@ -10,16 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from convcli.cli.command import subcommand, wants_json
-from convcli.cli.options import WINDOW, own_options, picture_options, with_options
-from convcli.cli.output import answer, scratch_file, show_file
+from convcli.cli.options import WINDOW, own_options, picture_options, subcommand, with_options
+from convcli.cli.output import answer, scratch_file, show_file, wants_json
 from convcli.cli.types import OPERAND, FrameReader, OperandValue, OptionsValue
 from convcli.geometry.window import Pair
 
 if TYPE_CHECKING:
     from convcli.images.picture import Frame
-    from convcli.lessons.explain import Explanation
-    from convcli.lessons.explain.explain import Explainer
+    from convcli.lessons.explain import Explainer, Explanation
 
 
 @subcommand("explain", short_help="Take one output pixel apart.")
@@ -73,8 +71,8 @@ def command(
     """
     from convcli.images.drawing import check_canvas_target, write_canvas
     from convcli.images.formats import is_matrix_name
+    from convcli.lessons.explain import Explainer, first_channels
     from convcli.lessons.explain.drawing import draw_explanations
-    from convcli.lessons.explain.explain import Explainer, first_channels
 
     _check_place(at, step=step, has_other=wants_json() or show or bool(png or target))
     numbers = target is not None and is_matrix_name(target)

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from convcli.choices import KernelFormat
-from convcli.cli.command import subcommand
-from convcli.cli.options import json_option, own_options, with_options
-from convcli.cli.output import answer, scratch_file, show_file
+from convcli.cli.options import json_option, own_options, subcommand, with_options
+from convcli.cli.output import answer, refuse, scratch_file, show_file
 from convcli.cli.types import READABLE, OperandValue, ReadableValue
 from convcli.values import fields_of
 
@@ -63,6 +62,8 @@ def command(
     """
     if long and subject is not None:
         raise click.UsageError("--long is for the list of all kernels: drop it, or the NAME")
+    if not export:
+        refuse("output", " belongs to --export: add that, or drop --output")
     if schema:
         from convcli.kernels.formats.json_text import schema as published
 
@@ -119,10 +120,7 @@ def _document(subject: ReadableValue) -> tuple[Callable[[], Any], str]:
         return (lambda: subject.tensors), "kernels:show_tensors"
     if not isinstance(subject, Operator):
         return (lambda: _read(subject)), "kernels:show_kernel"
-    operator = {
-        **fields_of(subject, "name", "description"),
-        "combine": subject.combine.value,
-    }
+    operator = {**fields_of(subject, "name", "description"), "combine": subject.combine.value}
     kernels = subject.kernels
     return (lambda: {**operator, "kernels": [*map(_read, kernels)]}), "kernels:show_operator"
 

@@ -8,9 +8,8 @@ from typing import Any
 import click
 
 from convcli.choices import LearningMethod, Sharing
-from convcli.cli.command import refuse, subcommand
-from convcli.cli.options import own_options, picture_options
-from convcli.cli.output import answer, refuse_terminals, warn
+from convcli.cli.options import own_options, picture_options, subcommand
+from convcli.cli.output import answer, refuse, refuse_terminals, warn
 from convcli.cli.types import FrameReader, one_of
 from convcli.geometry.window import Pair
 
@@ -78,8 +77,7 @@ def command(
       convcli learn photo.jpg edges.npy --show-step --start box:3
       convcli learn photo.jpg edges.npy --k 3 --method sgd --history loss.json
     """
-    from convcli.lessons.learning import task_for
-    from convcli.lessons.learning.descent import Schedule
+    from convcli.lessons.learning import Schedule, task_for
     from convcli.lessons.learning.learn import kernel_document, learn_task
     from convcli.lessons.pictures import write_json
 

@@ -4,18 +4,20 @@ import os
 import sys
 import zlib
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from convcli.cli.command import refuse, wants_json
 from convcli.cli.output import (
     STANDARD,
     answer,
     note,
+    refuse,
     refuse_terminals,
     scratch_file,
     show_frames,
+    wants_json,
     warn,
 )
 from convcli.errors import ImageError
@@ -29,42 +31,39 @@ from convcli.storage.urls import (
     is_zarr,
     unknown_field,
 )
-from convcli.values import Record
+from convcli.values import fields_of
 
 if TYPE_CHECKING:
-    from convcli.images.policy import ReadPolicy
     from convcli.pipeline.report import Report
 
 _STANDARD_OUTPUT = 1
-_TWO_NAMES = 2
+TWO_NAMES = 2
 
 _LARGEST_COMPARED = 2**28
 """Of larger files the sizes are compared, not the bytes."""
 
 
-class Placing(Record, kw_only=True):
-    """Where the outputs go, what an output that is there already means, what is shown of it."""
+class PlacedCall(SimpleNamespace):
+    """What stands on a command line that has an OUTPUT, by the names of its options."""
 
-    output: str | None = None
-    on_exists: str | None = None
-    no_clobber: bool = False
-    kind: str | None = None
-    show: bool = False
-    compare: str | None = None
-    quiet: bool = False
-
-    def __post_init__(self) -> None:
+    def __init__(self, **given: Any) -> None:
+        super().__init__(**given)
         if self.no_clobber and self.on_exists not in (None, "error"):
             raise click.UsageError(f"--no-clobber and --on-exists {self.on_exists}: use one")
 
     def rule(self, default: str) -> str:
-        """Return ``error``, ``skip`` or ``overwrite``."""
+        """Return what an output that is there means: ``error``, ``skip`` or ``overwrite``."""
         return "error" if self.no_clobber else self.on_exists or default
 
     @property
     def is_silent(self) -> bool:
         """Whether no progress is shown unless it is asked for."""
         return self.quiet or (wants_json() and sys.stdout.isatty())
+
+    @property
+    def files(self) -> dict[str, Any]:
+        """How a file is read and written."""
+        return {**fields_of(self, "reading", "saving"), "file_format": self.kind}
 
 
 # ------------------------------------------------------------------ options that do not fit
@@ -80,6 +79,7 @@ _MISFITS = (
     ("many", "axes select pyramid", "is for one .zarr: leave it or --out-dir out"),
     ("many", "resume", "is for one picture: use --manifest to go on with many"),
     ("many preview", "show compare", _NOT_SHOWN),
+    ("printed", "sheet colormap", "is for a picture that is written: name OUTPUT, or drop it"),
     ("tiled whole", "axes select pyramid", "is for a .zarr: leave it out"),
     ("zarr tiled", "sheet allow_truncated", _IN_MEMORY),
     ("zarr tiled whole", "recursive files_from template fail_fast manifest", _FOR_MANY),
@@ -101,7 +101,7 @@ def refuse_misfits(kind: str) -> None:
 
 def located_names(
     names: Sequence[str],
-    placing: Placing,
+    call: PlacedCall,
     *,
     scratch: str = ".png",
     remedy: str = "name two",
@@ -112,16 +112,16 @@ def located_names(
     OUTPUT may be left out where it is shown: `scratch` is the suffix of a file for it. `remedy`
     is what to do where there are more names. Without `writes` OUTPUT may be a terminal.
     """
-    if placing.output is not None and len(names) == _TWO_NAMES:
+    if call.output is not None and len(names) == TWO_NAMES:
         raise click.UsageError(
-            f"OUTPUT is given twice, as {names[-1]} and by -o {placing.output}: give one"
+            f"OUTPUT is given twice, as {names[-1]} and by -o {call.output}: give one"
         )
-    names = names if placing.output is None else (*names, placing.output)
-    if placing.show or placing.compare is not None:
-        names = _shown_names(names, placing, scratch)
-    if len(names) < _TWO_NAMES:
+    names = names if call.output is None else (*names, call.output)
+    if call.show or call.compare is not None:
+        names = _shown_names(names, call, scratch)
+    if len(names) < TWO_NAMES:
         raise click.UsageError(f"Missing argument '{('INPUT', 'OUTPUT')[len(names)]}'")
-    if len(names) > _TWO_NAMES:
+    if len(names) > TWO_NAMES:
         raise click.UsageError(
             f"expected one INPUT and one OUTPUT, got {len(names)} names ({names[0]} … "
             f"{names[-1]}): {remedy}"
@@ -130,22 +130,22 @@ def located_names(
     is_one = is_url(source) or not is_pattern(source) or is_there(source)
     if remedy.startswith("add") and not is_one:
         raise click.UsageError(f"INPUT is a pattern ({source}): {remedy}")
-    target = _located_target(source, target, placing.kind)
+    target = _located_target(source, target, call.kind)
     refuse_terminals(source, target if writes else None)
     return source, target
 
 
-def _shown_names(names: Sequence[str], placing: Placing, suffix: str) -> Sequence[str]:
+def _shown_names(names: Sequence[str], call: PlacedCall, suffix: str) -> Sequence[str]:
     """Refuse what cannot be shown; OUTPUT is a scratch file where it is left out."""
-    flag = "--show" if placing.show else "--compare"
+    flag = "--show" if call.show else "--compare"
     if any("{" in name for name in names):
         raise click.UsageError(f"{flag} {_NOT_SHOWN}")
     if STANDARD in names:
         raise click.UsageError(f"{flag} reads INPUT and OUTPUT again: name files, not -")
-    if placing.compare is not None:
+    if call.compare is not None:
         from convcli.images.drawing import check_canvas_target
 
-        check_canvas_target(placing.compare)
+        check_canvas_target(call.compare)
     elif len(names) == 1 and not sys.stdout.isatty():
         raise click.UsageError(
             "--show needs a terminal, and OUTPUT is left out: name OUTPUT, or --compare FILE"
@@ -154,11 +154,7 @@ def _shown_names(names: Sequence[str], placing: Placing, suffix: str) -> Sequenc
 
 
 def _located_target(source: str, target: str, kind: str | None) -> str:
-    """Return the output that a person means by a name: standard output, a file in a folder.
-
-    Where OUTPUT is a folder, the file in it is called like INPUT; `kind`, the format, gives its
-    suffix.
-    """
+    """Return the output that is meant: standard output, or a file in a folder, as of `kind`."""
     field = unknown_field(target)
     if field is not None:
         raise click.UsageError(
@@ -188,22 +184,16 @@ def _located_target(source: str, target: str, kind: str | None) -> str:
 # ------------------------------------------------------------------ the run
 
 
-def carry_out(
-    run: "Callable[[], Report]",
-    source: str,
-    target: str,
-    placing: Placing,
-    reading: "ReadPolicy",
-) -> None:
+def carry_out(run: "Callable[[], Report]", source: str, target: str, call: PlacedCall) -> None:
     """Run what writes OUTPUT, unless it is to be kept; then report, warn and show it.
 
     The report is on standard error where standard output is the picture.
     """
-    replaced = is_replaced(source, target, placing)
-    before = _digest(target) if replaced and _may_be_a_slip(source, target, placing) else None
+    replaced = is_replaced(source, target, call)
+    before = _digest(target) if replaced and _may_be_a_slip(source, target, call) else None
     report = run()
     warn(report.warnings)
-    if replaced and not placing.quiet:
+    if replaced and not call.quiet:
         note(f"replaced {target}")
     if before is not None and before != _digest(target):
         text = (
@@ -214,34 +204,31 @@ def carry_out(
     answer(
         lambda: names | report.as_dict(),
         *("report:show_report", report, source, target),
-        quiet=placing.quiet,
+        quiet=call.quiet,
         to_stderr=target == STANDARD,
     )
-    if placing.show or placing.compare:
-        _show_both(source, target, reading, placing)
+    if call.show or call.compare:
+        _show_both(source, target, call)
 
 
-def _show_both(source: str, target: str, reading: "ReadPolicy", placing: Placing) -> None:
+def _show_both(source: str, target: str, call: PlacedCall) -> None:
     """Draw, or show in the terminal, a picture and what became of it."""
     from convcli.pipeline.files import read_first_frame
 
-    before, after = read_first_frame(source, reading), read_first_frame(target)
-    if placing.compare is not None:
+    before, after = read_first_frame(source, call.reading), read_first_frame(target)
+    if call.compare is not None:
         from convcli.images.figures import side_by_side
         from convcli.images.write import write_frame
 
         page = side_by_side((before, after), ("before", "after"))
-        write_frame(page, placing.compare, "PNG")
-    if placing.show:
+        write_frame(page, call.compare, "PNG")
+    if call.show:
         show_frames(before, after)
 
 
-def is_replaced(source: str, target: str, placing: Placing) -> bool:
-    """Tell whether OUTPUT is there already, and is to be replaced.
-
-    The command ends if OUTPUT is to be kept; if that is an error, it fails.
-    """
-    rule = placing.rule("overwrite")
+def is_replaced(source: str, target: str, call: PlacedCall) -> bool:
+    """Tell whether OUTPUT is there, and is to be replaced; end if it is to be kept."""
+    rule = call.rule("overwrite")
     if target == STANDARD or is_stream(target) or not _is_there(target, rule):
         return False
     if rule == "error":
@@ -251,7 +238,7 @@ def is_replaced(source: str, target: str, placing: Placing) -> bool:
     if rule == "skip":
         document = {"source": source, "target": target, "status": "skipped"}
         line = f"skipped {source}: {target} exists"
-        answer(document, note, line, quiet=placing.quiet)
+        answer(document, note, line, quiet=call.quiet)
         click.get_current_context().exit(0)
     return True
 
@@ -266,9 +253,9 @@ def _is_there(target: str, rule: str) -> bool:
         raise
 
 
-def _may_be_a_slip(source: str, target: str, placing: Placing) -> bool:
+def _may_be_a_slip(source: str, target: str, call: PlacedCall) -> bool:
     """Tell whether OUTPUT may be named by mistake: ``two/*.png`` names two pictures."""
-    is_meant = placing.output is not None or placing.on_exists == "overwrite"
+    is_meant = call.output is not None or call.on_exists == "overwrite"
     if is_meant or source == STANDARD or is_url(source) or is_url(target):
         return False
     from convcli.images.formats import RAW, format_for

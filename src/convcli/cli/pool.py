@@ -5,17 +5,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from convcli.cli.command import subcommand
-from convcli.cli.options import json_option, own_options, with_options
+from convcli.cli.options import json_option, own_options, subcommand, with_options
 from convcli.cli.output import shows_matrices
-from convcli.cli.placing import Placing, carry_out, located_names
+from convcli.cli.placing import PlacedCall, carry_out, located_names
 from convcli.cli.types import OUTPUT, OptionsValue
 from convcli.geometry.window import Pair, window
 
 if TYPE_CHECKING:
     from convcli.choices import Border, Edges
-    from convcli.images.policy import ReadPolicy
-    from convcli.images.write import Saving
 
 
 @subcommand("pool", short_help="Pool a picture: maximum or average.")
@@ -45,9 +42,7 @@ def command(
     stride: Pair | None,
     border: "Border | Edges | None",
     options: OptionsValue,
-    reading: "ReadPolicy",
-    saving: "Saving",
-    placing: Placing,
+    **given: Any,
 ) -> None:
     """Keep the largest value, or the average, of each window of INPUT.
 
@@ -67,12 +62,12 @@ def command(
 
     slide = window(kernel_size, stride or kernel_size, options.padding, options.dilation)
     planned = Pooling(Reduction(pooling), slide, border)
-    if shows_matrices(names, placing.output):
+    call = PlacedCall(**given)
+    if shows_matrices(names, call.output):
         from convcli.cli.matrix import show_applied
 
-        show_applied([planned], names[0], options, reading)
+        show_applied([planned], names[0], options, call.reading)
         return
-    source, target = located_names(names, placing)
-    files: Any = {"reading": reading, "saving": saving, "file_format": placing.kind}
-    run = functools.partial(filter_file, [planned], source, target, options, **files)
-    carry_out(run, source, target, placing, reading)
+    source, target = located_names(names, call)
+    run = functools.partial(filter_file, [planned], source, target, options, **call.files)
+    carry_out(run, source, target, call)

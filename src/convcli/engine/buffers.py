@@ -12,33 +12,22 @@ from numpy.typing import DTypeLike, NDArray
 Values: TypeAlias = NDArray[Any]
 
 UNPACKED = 1_000_000
-"""Multiply-adds of one product, rows·inner·columns, up to which OpenBLAS packs nothing.
+"""Multiply-adds of one product, rows·inner·columns, up to which OpenBLAS packs nothing:
+4×70×640 runs at 75 to 110 GFLOP/s with AVX-512; 4000 columns wide, packed first, at 33."""
 
-With few rows, 4×70×640, such a product runs at 75 to 110 GFLOP/s on one core with
-AVX-512; the same one 4000 columns wide, packed first, at 33.
-"""
-
-LANES = 128
-"""Complex numbers that compiled transforms take together; 64 take 1.5 times as long each."""
-
-BLOCK_PITCH, BLOCK_ROWS = 528, 16
-"""Values that two rows of a compiled block are apart, and its rows of outputs: it stays in the
-nearest cache."""
-
+LANES = 128  # complex numbers of a compiled transform; 64 take 1.5 times as long each
+BLOCK_PITCH, BLOCK_ROWS = 528, 16  # of a block in the nearest cache: pitch, rows of outputs
 _LINE = 64  # bytes of a cache line
 _PAGE = 4096
-_STAGGER = 1344
-"""Bytes by which the starts of two buffers of a thread differ, counted from a page."""
+_STAGGER = 1344  # bytes by which the starts of two buffers differ, counted from a page
 
 
 class Scratch:
-    """Named buffers of one worker, allocated once.
+    """Named buffers of one worker, allocated once; `nbytes` is the memory of all of them.
 
-    A buffer starts on a cache line: at NumPy's usual 16 bytes behind one, an int16 pass
-    takes 0.11 ns an element, not 0.09, and a float32 product of two arrays in the L2
-    cache 0.40, not 0.16. Buffers start at different distances from a page, so that
+    A buffer starts on a cache line: at NumPy's usual 16 bytes behind one, an int16 pass takes
+    0.11 ns an element, not 0.09. Buffers start at different distances from a page, so that
     loads from one and stores to another do not meet in the same cache set.
-    `nbytes` is the memory of all of them.
     """
 
     def __init__(self) -> None:
@@ -46,11 +35,7 @@ class Scratch:
         self.nbytes = 0
 
     def take(self, name: str, shape: tuple[int, ...], dtype: DTypeLike) -> Values:
-        """Return the buffer of a name and a dtype, as a C-contiguous array of a shape.
-
-        A second call with the same name and dtype shares the memory; the first should ask
-        for the most. A new buffer holds zeros, another what was last written to it.
-        """
+        """Return a C-contiguous buffer, first of zeros: later calls share it or a part."""
         size, dtype = int(np.prod(shape)), np.dtype(dtype)
         buffer = self._buffers.get((name, dtype))
         if buffer is None or buffer.size < size:
@@ -69,11 +54,7 @@ def strided(
 ) -> Values:
     """Return a view of a contiguous buffer: offset and strides count elements.
 
-    The array constructor checks the bounds and takes 0.5 µs, where
-    `numpy.lib.stride_tricks.as_strided` checks nothing and takes 5 to 10.
-
-    >>> strided(np.arange(6), 1, (2, 2), (2, 1)).tolist()
-    [[1, 2], [3, 4]]
+    The array constructor takes 0.5 µs, `numpy.lib.stride_tricks.as_strided` 5 to 10.
     """
     size = flat.itemsize
     steps = tuple(stride * size for stride in strides)
@@ -84,10 +65,6 @@ def flat_rows(values: Values) -> tuple[Values, int]:
     """Return a flat view of rows, from the first value to the last, and their distance.
 
     It can be written, whatever the array can: numba compiles a function for each kind.
-
-    >>> flat, pitch = flat_rows(np.arange(12).reshape(3, 4)[:, :2])
-    >>> flat.size, pitch
-    (10, 4)
     """
     height, width = values.shape
     pitch = values.strides[0] // values.itemsize if height > 1 else width
@@ -102,23 +79,13 @@ def flat_rows(values: Values) -> tuple[Values, int]:
 
 
 def round_up(size: int, unit: int) -> int:
-    """Return the smallest multiple of `unit` that is not below `size`.
-
-    >>> round_up(9, 4), round_up(8, 4)
-    (12, 8)
-    """
+    """Return the smallest multiple of `unit` that is not below `size`."""
     return -(-size // unit) * unit
 
 
 def pitch(length: int, dtype: np.dtype[Any]) -> int:
-    """Return how many values apart the rows of a matrix start: an odd number of cache lines.
-
-    Rows that start a power of two apart share few sets of the first cache. With a pitch of
-    256 values a product with 64×256 weights ran at 69 GFLOP/s, with 272 at 100.
-
-    >>> pitch(256, np.dtype(np.float32)), pitch(257, np.dtype(np.float32))
-    (272, 272)
-    """
+    """Return how many values apart rows start: an odd number of cache lines."""
+    # A product with 64×256 weights, 256 values apart, ran at 69 GFLOP/s, 272 apart at 100.
     items = _LINE // dtype.itemsize
     return (-(-length // items) | 1) * items
 
@@ -132,23 +99,15 @@ def frozen(values: Values, dtype: np.dtype[Any]) -> Values:
     return copy[..., : values.shape[-1]]
 
 
-_LARGE = 2**25
-"""Bytes from which the C library asks the system for memory, and gives it back, each time;
-the system fills what it gives with zeros."""
-
+_LARGE = 2**25  # bytes from which the C library asks the system for memory each time
 _MOST_KEPT = 2**27  # bytes of a result above which its memory is not kept
-_UNUSED: deque[Values] = deque(maxlen=1)
-"""Memory of the last large result that nobody uses any more."""
+_UNUSED: deque[Values] = deque(maxlen=1)  # memory of a large result that nobody uses
 
 
 def result_array(shape: tuple[int, ...], dtype: DTypeLike) -> Values:
     """Return an array for results that starts on a cache line; what it holds is undefined.
 
-    NumPy starts large arrays 16 bytes behind one: a float32 pass into such a row takes
-    0.36 ns a value, into one that starts on a line 0.20.
-
-    >>> result_array((3, 5), "float32").ctypes.data % 64
-    0
+    A float32 pass into a row that starts on one takes 0.20 ns a value, elsewhere 0.36.
     """
     return _on_a_line(_memory(math.prod(shape) * np.dtype(dtype).itemsize), shape, dtype)
 
@@ -156,15 +115,8 @@ def result_array(shape: tuple[int, ...], dtype: DTypeLike) -> Values:
 def recycled_array(shape: tuple[int, ...], dtype: DTypeLike) -> Values:
     """Return an array as `result_array` does, in the memory of an earlier one if it can.
 
-    The system fills the pages of a large result with zeros first: sobel-x on 12 megapixels
-    of floats takes 14.6 ms with that, 10.5 without. So the memory of a result between 32
-    and 128 MiB is kept from when nobody uses it to the next result above 32 MiB.
-
-    >>> array = recycled_array((2048, 4096), "float32")
-    >>> address = array.ctypes.data
-    >>> del array
-    >>> recycled_array((4096, 2048), "float32").ctypes.data == address
-    True
+    The system fills new pages with zeros: sobel-x on 12 megapixels of floats takes 14.6 ms with
+    that, 10.5 without. Memory of 32 to 128 MiB that nobody uses waits for the next one.
     """
     size = math.prod(shape) * np.dtype(dtype).itemsize
     if size < _LARGE:

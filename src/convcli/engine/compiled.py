@@ -16,8 +16,7 @@ from typing import Any
 from convcli.errors import ConvcliError, install
 
 START = 1.5e9
-"""Nanoseconds to import numba and to read compiled functions: 0.35 s and 0.6 to 0.85 s were
-measured on an idle machine."""
+"""Nanoseconds to import numba and to read compiled functions: 0.35 s and 0.6 to 0.85 s."""
 
 _LEAST = (0, 61)
 _MODES = ("auto", "always", "never")
@@ -122,10 +121,7 @@ def compiled(function: Callable[..., Any], *, inlined: bool = False) -> Callable
 
 @functools.cache
 def _compiler() -> type[Any]:
-    """Return a compiler that takes for granted that no two arrays of a call share memory.
-
-    LLVM compares only some of them before a loop, and does not vectorise one with more.
-    """
+    """Return a compiler that assumes that no arrays share memory: LLVM compares only some."""
     base: Any = importlib.import_module("numba.core.compiler").Compiler
 
     class Compiler(base):  # type: ignore[misc] # numba has no types
@@ -148,9 +144,10 @@ def _has_cache() -> bool:
         home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
         folder = home / "convcli" / "numba"
         folder.mkdir(parents=True, exist_ok=True)
+        is_writable = os.access(folder, os.W_OK)
     except (OSError, RuntimeError):
-        folder = None
-    if folder is None or not os.access(folder, os.W_OK):
+        is_writable = False
+    if not is_writable:
         warnings.warn(
             "no folder for compiled functions can be written: they are compiled in each "
             "process; set XDG_CACHE_HOME to a folder that can",

@@ -132,10 +132,7 @@ def every(line: A, size: int, channels: int, step: int) -> int:
 
 @inlined
 def placed(top: int, left: int, source: A, kernel: A) -> A:
-    """Write the offsets and the weights of taps for one row; return what constants add.
-
-    A tap on the constant border weighs 0, and reads what another tap reads.
-    """
+    """Write offsets and weights of taps for one row; return what taps on the constant add."""
     _, pitch, rows, _, column, channels, fill = source
     down, across, weights, offsets, kept = kernel
     base, known = weights.dtype.type(0), np.uint64(0)

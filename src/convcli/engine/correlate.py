@@ -8,7 +8,7 @@ from typing import Any, TypedDict, Unpack
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from convcli.borders import beyond, fill_of
+from convcli.borders import Padder, fill_of
 from convcli.choices import Border, Depth, Edges, Method, border_named
 from convcli.engine.buffers import recycled_array
 from convcli.engine.compiled import preference
@@ -19,10 +19,8 @@ from convcli.errors import GeometryError, ImageError
 from convcli.geometry.window import IntOrPair, Padding, window
 from convcli.kernels.kernel import Kernel
 
+# Settings of which two that are equal, and of one type, are the same.
 _PLAIN = (int, float, str, type, np.dtype, Border, Method, type(None))
-"""Settings of which two that are equal, and of one type, are the same."""
-
-
 _MOST_REMEMBERED = 2**20  # bytes of weights up to which their kernel is kept for the next call
 
 
@@ -115,8 +113,7 @@ def correlate(
     >>> correlate([[9, 9, 9]], "box:3", border="replicate", padding=1)
     array([[9., 9., 9.]])
     """
-    given = image_array(image)
-    pixels = given[..., np.newaxis] if given.ndim == 2 else given  # noqa: PLR2004 - (H, W)
+    pixels, is_grid = image_pixels(image)
     kernel = kernel_given(weights, bias)
     if border in ("odd", Border.ODD) or isinstance(border, Edges):
         pixels, padding = _bordered(pixels, kernel, border, (stride, padding, dilation)), 0
@@ -126,9 +123,16 @@ def correlate(
     plain = all(map(isinstance, settings, itertools.repeat(_PLAIN)))
     look_up = _planned if plain else _planned.__wrapped__
     chosen = look_up(pixels.shape, pixels.dtype, kernel, preference(), *settings)
-    result = recycled_array(chosen.problem.result_shape, chosen.problem.result)
-    run_plan(chosen, pixels, result, jobs)
-    return result if given.ndim == 3 or kernel.is_bank else result[..., 0]  # noqa: PLR2004
+    return computed(chosen, pixels, jobs, is_grid=is_grid)
+
+
+def computed(
+    plan: Plan, pixels: NDArray[Any], jobs: int | None, *, is_grid: bool
+) -> NDArray[Any]:
+    """Run a plan; of a 2-D kernel and an image without channels return (H', W')."""
+    result = recycled_array(plan.problem.result_shape, plan.problem.result)
+    run_plan(plan, pixels, result, jobs)
+    return result[..., 0] if is_grid and not plan.problem.kernel.is_bank else result
 
 
 def _bordered(
@@ -136,13 +140,9 @@ def _bordered(
 ) -> NDArray[Any]:
     """Return the image with a border that the engine does not fill itself."""
     edges = border if isinstance(border, Edges) else border_named(border)
-    (top, bottom), (left, right) = window(kernel.size, *slide).padding
-    places = (
-        np.arange(-top, pixels.shape[0] + bottom),
-        np.arange(-left, pixels.shape[1] + right),
-    )
-    white = Depth.of(pixels.dtype).white
-    return beyond(pixels, edges, *places, fill_of(edges, pixels.shape[2], white))
+    fill = fill_of(edges, pixels.shape[2], Depth.of(pixels.dtype).white)
+    size, padding = (pixels.shape[0], pixels.shape[1]), window(kernel.size, *slide).padding
+    return Padder(size, padding, edges, fill).whole(pixels)
 
 
 def kernel_given(weights: ArrayLike | Kernel, bias: float | Sequence[float] | None) -> Kernel:
@@ -177,16 +177,9 @@ def _planned(
 ) -> Plan:
     """Check the settings and plan the problem: once for equal calls."""
     stride, padding, dilation, groups, border, fill, dtype, method = settings
-    problem = problem_for(
-        shape,
-        image_dtype,
-        kernel,
-        window(kernel.size, stride, padding, dilation),
-        groups=groups,
-        border=border,
-        fill=fill,
-        dtype=dtype,
-    )
+    slide = window(kernel.size, stride, padding, dilation)
+    how = {"groups": groups, "border": border, "fill": fill, "dtype": dtype}
+    problem = problem_for(shape, image_dtype, kernel, slide, **how)
     return choose_plan(problem, method_named(method))
 
 
@@ -205,17 +198,18 @@ def convolve(
     return correlate(image, kernel_given(weights, None).flipped(), **settings)
 
 
-def image_array(image: ArrayLike) -> NDArray[Any]:
-    """Return the pixels of an image, shape (H, W) or (H, W, C)."""
+def image_pixels(image: ArrayLike) -> tuple[NDArray[Any], bool]:
+    """Return the pixels of an image, shape (H, W, C), and whether it had no channels."""
     try:
         pixels = np.asarray(image)
     except ValueError:
         raise ImageError(
             "image: expected rows of equal length, got ragged lists: fill them up"
         ) from None
-    if pixels.ndim in (2, 3):
-        return pixels
-    raise GeometryError(
-        f"image: expected (H, W) or (H, W, C), got {pixels.ndim} dimensions of shape "
-        f"{pixels.shape}: reshape it"
-    )
+    if pixels.ndim not in (2, 3):
+        raise GeometryError(
+            f"image: expected (H, W) or (H, W, C), got {pixels.ndim} dimensions of shape "
+            f"{pixels.shape}: reshape it"
+        )
+    is_grid = pixels.ndim == 2  # noqa: PLR2004 - (H, W)
+    return pixels[..., np.newaxis] if is_grid else pixels, is_grid

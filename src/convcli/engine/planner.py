@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 
 from convcli.borders import padded_sources
 from convcli.choices import Method, Range
-from convcli.engine.buffers import Scratch
+from convcli.engine.buffers import Scratch, round_up
 from convcli.engine.compiled import is_long, may_compile, worth_compiling
 from convcli.engine.problem import Problem
 from convcli.engine.store import Inner, StoreRule
 from convcli.engine.strategies import COMPILED, STRATEGIES
 from convcli.engine.strategies.base import Strategy
 from convcli.errors import ConvcliError
-from convcli.values import Record, replace
+from convcli.values import Record, asdict, replace
 
 
 class Tile(Record):
@@ -29,28 +29,26 @@ class Tile(Record):
 
 
 def split_tile(
-    down: slice, across: slice, channel: int | None, rows: int, columns: int
+    down: slice, across: slice, channel: int | None, strategy: Strategy
 ) -> list[Tile]:
-    """Cut some rows and columns of outputs into tiles of at most `rows` by `columns`.
-
-    >>> [tile.rows for tile in split_tile(slice(0, 5), slice(0, 4), None, 3, 4)]
-    [slice(0, 3, None), slice(3, 5, None)]
-    """
+    """Cut some rows and columns of outputs into the tiles of a strategy."""
     return [
-        Tile(
-            slice(y, min(y + rows, down.stop)), slice(x, min(x + columns, across.stop)), channel
-        )
-        for y in range(down.start, down.stop, rows)
-        for x in range(across.start, across.stop, columns)
+        Tile(y, x, channel)
+        for y in _pieces(down, strategy.rows)
+        for x in _pieces(across, strategy.columns)
     ]
 
 
-class Block(Record):
-    """A part of a result, and the part of the image that it is computed from.
+def _pieces(part: slice, step: int) -> list[slice]:
+    starts = range(part.start, part.stop, step)
+    return [slice(start, min(start + step, part.stop)) for start in starts]
 
-    The same tiles compute it as the whole, so it is equal to the last bit. `rows` and `columns`
-    are the outputs; `held_rows` and `held_columns` the rows and columns of the image that are
-    held, in order: at least those that the tiles of the outputs read.
+
+class Block(Record):
+    """A part of a result, and the part of the image that the same tiles compute it from.
+
+    `rows` and `columns` are the outputs; `held_rows` and `held_columns` the rows and columns of
+    the image that are held, in order: at least those that the tiles of the outputs read.
     """
 
     rows: slice
@@ -59,28 +57,23 @@ class Block(Record):
     held_columns: NDArray[np.intp]
 
 
-_MARGIN = 0.1
-"""Raw values this far beyond their limits still round to a limit. Weights that should sum to 1
-sum to a little more or less."""
-
-_WORTH_A_THREAD = 1e6
-"""Nanoseconds of estimated work below which a second thread wakes too late to help."""
+_MARGIN = 0.1  # raw values so far beyond their limits, by rounding errors, round to a limit
+_WORTH_A_THREAD = 1e6  # nanoseconds of work below which a second thread wakes too late
 
 
 class Candidate(Record):
     """A strategy that was considered: the time of an output value, or why it cannot serve."""
 
-    name: str
-    method: Method
-    nanoseconds: float | None
-    refusal: str
+    strategy: str
+    method: str
+    ns_per_value: float | None
+    refusal: str | None
 
 
 class Plan(Record):
-    """How a problem is computed. To run a plan takes no further decision.
+    """How a problem is computed: by a strategy of a method, because of `why`.
 
-    `method` was asked for, and `strategy` was chosen, for the reason `why`; `cost` are the
-    estimated nanoseconds of an output value, on one thread.
+    `cost` are the estimated nanoseconds of an output value, on one thread.
     """
 
     problem: Problem
@@ -94,11 +87,6 @@ class Plan(Record):
     __hash__ = object.__hash__
 
     @property
-    def working(self) -> np.dtype[Any]:
-        """The dtype that tiles and accumulators have."""
-        return self.strategy.working
-
-    @property
     def considered(self) -> tuple[Candidate, ...]:
         """All strategies of the method that was asked for."""
         costs = _costs(STRATEGIES, self.problem, self.method)
@@ -108,9 +96,9 @@ class Plan(Record):
                 pays = is_chosen or isinstance(cost, str) or cost >= self.cost
                 costs[each] = cost if pays else "numba starts longer than it would save"
         return tuple(
-            Candidate(each.name, each.method, None, cost)
+            Candidate(each.name, each.method.value, None, cost)
             if isinstance(cost, str)
-            else Candidate(each.name, each.method, cost, "")
+            else Candidate(each.name, each.method.value, cost, None)
             for each, cost in costs.items()
         )
 
@@ -142,51 +130,38 @@ class Plan(Record):
         return tiles * channels if strategy.planar else tiles
 
     def tiles_in(self, block: Block | None) -> list[Tile]:
-        """Return the tiles that hold the outputs of a block, or all tiles.
-
-        They go channel by channel, from the top, from the left.
-        """
-        strategy, (height, width, channels) = self.strategy, self.problem.result_shape
-        rows, columns = slice(0, height), slice(0, width)
+        """Return the tiles of a block, or all: by channels, from the top, from the left."""
+        height, width, channels = self.problem.result_shape
+        rows, columns = (slice(0, height), slice(0, width))
         if block is not None:
-            rows = covered(block.rows, strategy.rows, height)
-            columns = covered(block.columns, strategy.columns, width)
+            rows, columns = self._covered(block.rows, block.columns)
         return [
             tile
-            for channel in (range(channels) if strategy.planar else (None,))
-            for tile in split_tile(rows, columns, channel, strategy.rows, strategy.columns)
+            for channel in (range(channels) if self.strategy.planar else (None,))
+            for tile in split_tile(rows, columns, channel, self.strategy)
+        ]
+
+    def _covered(self, *outputs: slice) -> list[slice]:
+        """Return the rows and the columns of all tiles that hold some outputs."""
+        steps, sizes = (self.strategy.rows, self.strategy.columns), self.problem.result_shape
+        return [
+            slice(part.start // step * step, min(round_up(part.stop, step), size))
+            for part, step, size in zip(outputs, steps, sizes, strict=False)
         ]
 
     def block_of(self, rows: slice, columns: slice) -> Block:
-        """Return some outputs as a block, with the rows and columns of the image that it needs.
-
-        >>> from convcli.engine.problem import problem_for
-        >>> from convcli.geometry.window import window
-        >>> from convcli.kernels.kernel import Kernel
-        >>> kernel, shape = Kernel([[1], [1], [1]]), (100_000, 8, 1)
-        >>> problem = problem_for(shape, np.dtype(np.uint8), kernel, window((3, 1)))
-        >>> len(choose_plan(problem).block_of(slice(0, 5), slice(0, 8)).held_rows) < 100_000
-        True
-        """
-        parts = zip(
-            (rows, columns),
-            (self.strategy.rows, self.strategy.columns),
-            self.problem.result_shape,
-            self.problem.window.axes,
-            padded_sources(self.problem.border, self.problem.shape, self.problem.window),
-            strict=False,
-        )
-        held = []
-        for outputs, step, size, axis, padded in parts:
-            positions = np.unique(padded[axis.inputs(covered(outputs, step, size))])
-            held.append(positions[positions >= 0])
-        return Block(rows, columns, held[0], held[1])
+        """Return some outputs as a block, with the rows and columns of the image it needs."""
+        problem, parts = self.problem, self._covered(rows, columns)
+        sources = padded_sources(problem.border, problem.shape, problem.window)
+        axes = zip(sources, problem.window.axes, parts, strict=True)
+        held = [np.unique(padded[axis.inputs(part)]) for padded, axis, part in axes]
+        return Block(rows, columns, *(positions[positions >= 0] for positions in held))
 
     @property
     def scratch_bytes(self) -> int:
         """Memory of the buffers of one thread."""
         scratch = Scratch()
-        tile = scratch.take("tile", self.strategy.tile_shape, self.working)
+        tile = scratch.take("tile", self.strategy.tile_shape, self.strategy.working)
         self.strategy.bind(tile, scratch)
         return scratch.nbytes
 
@@ -204,30 +179,13 @@ class Plan(Record):
             "strategy": strategy.name,
             "method": strategy.method.value,
             "why": self.why,
-            "considered": [
-                {
-                    "strategy": candidate.name,
-                    "method": candidate.method.value,
-                    "ns_per_value": candidate.nanoseconds,
-                    "refusal": candidate.refusal or None,
-                }
-                for candidate in self.considered
-            ],
+            "considered": [asdict(candidate) for candidate in self.considered],
             "tile": {"rows": strategy.rows, "columns": strategy.columns},
             "tiles": plan.tile_count,
-            "working_dtype": self.working.name,
+            "working_dtype": self.strategy.working.name,
             "jobs": jobs,
             "memory_bytes": self.memory_bytes(jobs),
         }
-
-
-def covered(outputs: slice, step: int, size: int) -> slice:
-    """Return the outputs of all tiles, `step` long each, that hold some outputs of an axis.
-
-    >>> covered(slice(5, 9), 4, 10)
-    slice(4, 10, None)
-    """
-    return slice(outputs.start // step * step, min(-(-outputs.stop // step) * step, size))
 
 
 @functools.lru_cache(maxsize=64)
@@ -256,10 +214,7 @@ def method_named(name: str | Method) -> Method:
 
 
 def choose_plan(problem: Problem, method: Method = Method.AUTO) -> Plan:
-    """Choose how to compute a problem: the cheapest strategy of a method that can serve.
-
-    A `ConvcliError` is raised where none can.
-    """
+    """Return the plan of the cheapest strategy of a method, or raise a `ConvcliError`."""
     shared = _plan(problem, method)
     shared = _compiled_plan(shared) or shared
     # Equal problems share a plan, but kernels of equal weights may have other names.
@@ -272,7 +227,7 @@ def choose_plan(problem: Problem, method: Method = Method.AUTO) -> Plan:
 @functools.lru_cache(maxsize=64)
 def _plan(problem: Problem, method: Method) -> Plan:
     found = _costs(STRATEGIES, problem, method)
-    costs = {each: cost for each, cost in found.items() if not isinstance(cost, str)}
+    costs = _serving(found)
     if not costs:
         reasons = "; ".join(f"{each.name}: {reason}" for each, reason in found.items())
         raise ConvcliError(f"method {method.value} cannot serve here ({reasons}): use auto")
@@ -289,13 +244,16 @@ def _costs(
     }
 
 
+def _serving(found: dict[type[Strategy], float | str]) -> dict[type[Strategy], float]:
+    return {each: cost for each, cost in found.items() if not isinstance(cost, str)}
+
+
 def _compiled_plan(plain: Plan) -> Plan | None:
     """Return a plan with a compiled strategy, where that takes less time with its start."""
     values = math.prod(plain.problem.result_shape)
     if not is_long(plain.cost * values):
         return None
-    found = _costs(COMPILED, plain.problem, plain.method)
-    costs = {each: cost for each, cost in found.items() if not isinstance(cost, str)}
+    costs = _serving(_costs(COMPILED, plain.problem, plain.method))
     chosen = min(costs, key=costs.__getitem__, default=None)
     if chosen is None or costs[chosen] >= plain.cost:
         return None
@@ -305,9 +263,9 @@ def _compiled_plan(plain: Plan) -> Plan | None:
 
 @functools.lru_cache(maxsize=64)
 def _planned_with(plain: Plan, chosen: type[Strategy], cost: float) -> Plan:
-    why = f"compiled by numba: {plain.cost / cost:.1f} times faster than {plain.strategy.name}"
-    strategy = chosen(plain.problem)
-    return Plan(plain.problem, plain.method, strategy, f"{why}, estimated", cost)
+    factor = f"{plain.cost / cost:.1f} times faster than {plain.strategy.name}"
+    why = f"compiled by numba: {factor}, estimated"
+    return replace(plain, strategy=chosen(plain.problem), why=why, cost=cost)
 
 
 def _why(costs: dict[type[Strategy], float], method: Method) -> str:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from convcli.borders import AnyBorder, Padder, fill_of
 from convcli.choices import Border, Depth
+from convcli.engine.store import integer_limits
 from convcli.errors import GeometryError
 from convcli.geometry.window import Window
 from convcli.values import Record, replace
@@ -29,9 +30,8 @@ class Reduction(enum.Enum):
 class Pooling(Record):
     """How a picture is pooled: which value a window becomes, and how the window slides.
 
-    `border` fills the padding. With None the padding never wins a maximum, and counts as zeros
-    in a mean: as torch's `MaxPool2d` and `AvgPool2d` (with ``count_include_pad``). Padding
-    wider than half of the window is a `GeometryError`: torch refuses it, too.
+    `border` fills the padding. With None it never wins a maximum, and counts as zeros in a
+    mean, as in torch. Padding wider than half of the window is a `GeometryError`, as in torch.
     """
 
     reduction: Reduction
@@ -56,20 +56,11 @@ class Pooling(Record):
 def pooled(values: Values, pooling: Pooling) -> Values:
     """Pool each channel of an array (H, W, C), which is never modified.
 
-    A maximum has the dtype of the values, a mean is float64. A window that does not fit is a
-    `GeometryError`.
-
-    >>> from convcli.geometry.window import window
-    >>> row = np.array([[[3], [1], [2], [8]]])
-    >>> pooled(row, Pooling(Reduction.MAX, window((1, 2), stride=(1, 2))))[0, :, 0].tolist()
-    [3, 8]
-    >>> pooled(row, Pooling(Reduction.AVERAGE, window((1, 2), stride=(1, 2))))[0, :, 0].tolist()
-    [2.0, 5.0]
+    A maximum has the dtype of the values, a mean is float64.
     """
     padder, bare = pool_padder(pooling, values.shape[:2], values.dtype)
     if padder is not None:
-        padded = padder.over(lambda rows, columns: values[rows, columns])
-        values = padded(slice(0, padder.padded[0]), slice(0, padder.padded[1]))
+        values = padder.whole(values)
     shape = bare.output_shape((values.shape[0], values.shape[1]))
     mean = pooling.reduction is Reduction.AVERAGE
     result = np.empty((*shape, values.shape[2]), np.float64 if mean else values.dtype)
@@ -96,7 +87,8 @@ def pool_padder(
         return None, slide
     fill = fill_of(border, channels, Depth.EIGHT.white)
     if pooling.border is None and pooling.reduction is Reduction.MAX:
-        fill = (_lowest(dtype),)
+        # It never wins a maximum.
+        fill = (-math.inf if dtype.kind == "f" else integer_limits(dtype)[0],)
     bare = [replace(axis, before=0, after=0) for axis in slide.axes]
     return Padder((size[0], size[1]), slide.padding, border, fill), Window(*bare)
 
@@ -104,29 +96,17 @@ def pool_padder(
 def _sum_dtype(dtype: np.dtype[Any], count: int) -> np.dtype[Any]:
     """Return a dtype for sums of `count` values; sums of whole numbers are exact."""
     small = dtype.kind == "u" and dtype.itemsize <= _FEW_BITS
-    if small and count * int(np.iinfo(dtype).max) <= int(np.iinfo(np.uint32).max):
+    if small and count * integer_limits(dtype)[1] <= integer_limits(np.dtype(np.uint32))[1]:
         return np.dtype(np.uint32)
     return np.dtype(np.float64)
-
-
-def _lowest(dtype: np.dtype[Any]) -> float:
-    """Return a value that never wins a maximum."""
-    if dtype.kind == "b":
-        return 0
-    return -math.inf if dtype.kind == "f" else int(np.iinfo(str(dtype)).min)
 
 
 def running(
     lines: Values, taps: int, dilation: int, join: Callable[[Values, Values], Values]
 ) -> Values:
-    """Join the values in each window of an axis, in about 2·log2(taps) operations.
+    """Join the values in each window of the first axis, in about 2·log2(taps) operations.
 
-    A window of 2, 4, 8 … taps is two windows of half the size. Those whose sizes add up to
-    `taps` are joined. The axis comes first; the result has dilation·(taps - 1) lines fewer.
-    `join` is any associative operation.
-
-    >>> running(np.arange(8), 5, 1, np.add).tolist()
-    [10, 15, 20, 25]
+    A window of 2, 4, 8 … taps is two of half the size; those that add up to `taps` are joined.
     """
     count = len(lines) - dilation * (taps - 1)
     total: Values | None = None

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from convcli.choices import Border, border_named
+from convcli.engine.store import integer_limits
 from convcli.errors import ConvcliError, GeometryError, ImageError, KernelError
 from convcli.geometry.window import Window
 from convcli.kernels.kernel import Kernel
@@ -22,16 +23,14 @@ _FLOAT32_DIGITS = 2**24  # up to this number every whole number is a float32
 _WIDE_INTEGER = 4  # bytes from which integers are computed in float64: float32 holds 24 bits
 
 _KEPT_WHOLE = {4: 2.0**16, 8: 2.0**45}
-"""Largest range of whole sums that a transform returns within ½, by the bytes of a value. In
-float32 the worst error found was 8.4e-7 of the range: 127×127, one weight, in a corner."""
+"""Largest range of whole sums that a transform returns within ½, by the bytes of a value: in
+float32 the worst error found was 8.4e-7 of the range (127×127, one weight, in a corner)."""
 
 
 class Problem(Record):
     """One correlation, described completely and hashable.
 
-    `shape` (H, W, C) and `dtype` are those of the image, and `result` is the dtype of the
-    result. `groups` split the channels for a filter bank, and `fill` is the constant of
-    `Border.ZERO`.
+    `shape` (H, W, C) and `dtype` are those of the image, `fill` is that of `Border.ZERO`.
     """
 
     shape: Shape
@@ -73,7 +72,7 @@ class Problem(Record):
     @cached_property
     def pixel_limits(self) -> tuple[float, float]:
         """The smallest and the largest value of an integer image and its fill."""
-        least, most = _limits(self.dtype)
+        least, most = map(float, integer_limits(self.dtype))
         return (min(least, self.fill), max(most, self.fill))
 
     @cached_property
@@ -83,10 +82,7 @@ class Problem(Record):
 
     @cached_property
     def sum_limits(self) -> tuple[float, float]:
-        """The smallest and the largest sum of exact weights times pixels.
-
-        Only meaningful if `is_integer`.
-        """
+        """The smallest and the largest sum of exact weights times pixels, if `is_integer`."""
         return _sum_limits(self.exact_weights[0], self)
 
     @cached_property
@@ -160,12 +156,6 @@ def _sum_limits(weights: NDArray[Any], problem: Problem) -> tuple[float, float]:
     return (float(low), float(high))
 
 
-def _limits(dtype: np.dtype[Any]) -> tuple[float, float]:
-    if dtype.kind == "b":
-        return (0.0, 1.0)
-    return (float(np.iinfo(dtype).min), float(np.iinfo(dtype).max))
-
-
 def problem_for(
     shape: tuple[int, ...],
     image_dtype: np.dtype[Any],
@@ -179,8 +169,7 @@ def problem_for(
 ) -> Problem:
     """Describe a correlation of an image of a shape (H, W, C), and check that its parts fit.
 
-    The window has the size of the kernel. The others are those of `convcli.correlate`, and so
-    are the errors: `ImageError`, `GeometryError` and `KernelError`.
+    The window has the size of the kernel; other arguments and errors are those of `correlate`.
     """
     border = border if isinstance(border, Border) else border_named(border)
     if border is Border.ODD:
@@ -188,16 +177,9 @@ def problem_for(
     _check_image(shape, image_dtype)
     _check_channels(kernel, shape[2], groups)
     _check_fill(fill)
-    problem = Problem(
-        shape=(shape[0], shape[1], shape[2]),
-        dtype=image_dtype.newbyteorder("="),
-        kernel=kernel,
-        window=window,
-        groups=groups,
-        border=border,
-        fill=float(fill),
-        result=_result_dtype(image_dtype.newbyteorder("="), dtype),
-    )
+    size, native = (shape[0], shape[1], shape[2]), image_dtype.newbyteorder("=")
+    result = _result_dtype(native, dtype)
+    problem = Problem(size, native, kernel, window, groups, border, float(fill), result)
     _ = problem.result_shape  # the kernel must fit
     _check_magnitude(problem)
     if len(kernel.bias) not in (0, 1, problem.outputs):
@@ -209,11 +191,7 @@ def problem_for(
 
 
 def natural_result(image: np.dtype[Any]) -> np.dtype[Any]:
-    """Return the dtype of a raw result: float32, or float64 where that would lose digits.
-
-    >>> natural_result(np.dtype(np.uint8)), natural_result(np.dtype(np.int32))
-    (dtype('float32'), dtype('float64'))
-    """
+    """Return the dtype of a raw result: float32, or float64 where that would lose digits."""
     wide = image == np.float64 or (image.kind in "iu" and image.itemsize >= _WIDE_INTEGER)
     return np.dtype(np.float64 if wide else np.float32)
 
@@ -251,8 +229,8 @@ def _check_magnitude(problem: Problem) -> None:
     """Refuse weights whose sums may be too large for the working dtype."""
     filters = np.abs(problem.kernel.weights).reshape(problem.kernel.filters, -1)
     with np.errstate(over="ignore"):
-        brightest = 1.0 if problem.dtype.kind == "f" else max(map(abs, _limits(problem.dtype)))
-        largest = filters.sum(axis=1).max() * max(brightest, abs(problem.fill))
+        pixels = (1.0, problem.fill) if problem.dtype.kind == "f" else problem.pixel_limits
+        largest = filters.sum(axis=1).max() * max(map(abs, pixels))
         largest += max(map(abs, problem.kernel.bias), default=0.0)
     most = float(np.finfo(problem.natural_working).max)
     if not largest <= most:

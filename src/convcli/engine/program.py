@@ -8,21 +8,18 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from convcli.kernels.kernel import Kernel
+from convcli.kernels.kernel import Kernel, outer_factors
 from convcli.values import Record
 
-_MOST_TAPS = 40
-"""More taps than this are not searched for shared pairs: the search is quadratic."""
-
+_MOST_TAPS = 40  # more are not searched for shared pairs: the search is quadratic
 _NARROW = (np.dtype(np.int16), np.dtype(np.uint16))
 _WIDE = np.dtype(np.int32)
 
 
 class Read(NamedTuple):
-    """A value, read shifted: `dy` rows below and `dx` columns to the right of its place.
+    """A value, 0 for the tile, read `dy` rows below and `dx` columns right of its place.
 
-    Value 0 is the tile; value n is the result of operation n. Reads and operations are
-    tuples: hundreds are made for one program.
+    Reads and operations are tuples: hundreds are made for one program.
     """
 
     value: int
@@ -35,12 +32,11 @@ class Read(NamedTuple):
 
 
 class Operation(NamedTuple):
-    """One pass: value `target` = `function`(`left`, `right`), a ufunc or called like one."""
+    """One pass, which makes the next value: `function`(`left`, `right`), called as a ufunc."""
 
     function: Callable[..., Any]
     left: Read
     right: Read | float
-    target: int
 
     @property
     def reads(self) -> tuple[Read, ...]:
@@ -49,20 +45,45 @@ class Operation(NamedTuple):
 
 
 class TypedProgram(Record):
-    """A program with its casts, and the dtypes of the tile and of each operation's value."""
+    """A program with its casts, and the dtypes of its values, the tile first."""
 
     operations: tuple[Operation, ...]
     types: tuple[np.dtype[Any], ...]
 
     @functools.cached_property
     def buffers(self) -> list[int]:
-        """The buffer of each operation's value."""
-        return buffers_for(self.operations, self.types)
+        """The buffer of each value: as few buffers as possible, and two dtypes share none.
+
+        A buffer becomes free after the last read of its value. An operation writes over an
+        operand only if it reads it unshifted: NumPy copies operands that overlap the output.
+        """
+        last_use = {
+            read.value: number
+            for number, operation in enumerate(self.operations, 1)
+            for read in operation.reads
+        }
+        buffers, free, count = [0], defaultdict[Any, list[int]](list), 1
+        for number, operation in enumerate(self.operations, 1):
+            dtype, reads = self.types[number], operation.reads
+            ending = {read.value for read in reads if last_use[read.value] == number}
+            kept = {read.value for read in reads if read.dy or read.dx}
+            over = [v for v in ending if v not in kept and self.types[v] == dtype]
+            if over:
+                buffers.append(buffers[over[0]])
+            elif free[dtype]:
+                buffers.append(free[dtype].pop())
+            else:
+                buffers.append(count)
+                count += 1
+            for value in ending:
+                if buffers[value] != buffers[number]:
+                    free[self.types[value]].append(buffers[value])
+        return buffers
 
     @functools.cached_property
     def value_bytes(self) -> int:
         """The bytes of all buffers for one value of a tile."""
-        dtypes = dict(zip((0, *self.buffers), self.types, strict=True))
+        dtypes = dict(zip(self.buffers, self.types, strict=True))
         return sum(dtype.itemsize for dtype in dtypes.values())
 
 
@@ -76,86 +97,35 @@ def typed_program(
 ) -> TypedProgram:
     """Return the program of a kernel in integers between limits, or in floats.
 
-    Weights are whole numbers where `whole` is asked for, and the kernel has such a form.
+    Its weights are their whole form if `whole` is asked for, and there is one.
     """
     form = kernel.integer_form if whole else None
-    weights = kernel.weights if form is None else form.integers
-    operations = tuple(program_for(kernel, weights))
+    operations = program_for(kernel, kernel.weights if form is None else form.integers)
     typed = None if limits is None else in_integers(operations, kernel.size, limits)
-    return typed or TypedProgram(operations, (otherwise,) * (len(operations) + 1))
+    return typed or TypedProgram(tuple(operations), (otherwise,) * (len(operations) + 1))
 
 
-Term: TypeAlias = tuple[Read, float]
-"""A value and its weight in a sum."""
+Term: TypeAlias = tuple[Read, float]  # a value and its weight in a sum
 
 
 def program_for(kernel: Kernel, weights: NDArray[Any]) -> list[Operation]:
-    """Return the shortest program known for a 2-D kernel.
-
-    `weights` are those of the kernel or their integer form; at least one is not 0.
-    Sobel takes three passes: two additions down and one subtraction across.
-
-    >>> sobel = Kernel([[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]])
-    >>> len(program_for(sobel, sobel.weights))
-    3
-    """
-    factors = _factors(kernel, weights)
+    """Return the shortest program known for a 2-D kernel, or for its whole form; not all 0."""
+    programs = []
+    if kernel.rank == 1:
+        first = int(weights.any(axis=1).argmax())
+        whole = np.issubdtype(weights.dtype, np.integer)
+        column, row = outer_factors(weights, first, whole=whole)
+        # A tiny weight does not count for the rank, but a NaN below it must be read.
+        if np.allclose(np.outer(column, row), weights, 1e-12, 0):
+            builder = _Builder()
+            middle = builder.line(Read(0), column.tolist(), down=True)
+            programs.append(builder.finished(builder.line(middle, row.tolist(), down=False)))
     # Of two programs of one length the first is taken. Factors go down first, which leaves
-    # fewer rows to go across: a box of 5×5 on 12 megapixels takes 7.7 ms, else 7.9.
-    programs = [] if factors is None else [_factored(*factors)]
-    # Many taps one by one never take fewer passes than factors.
-    if factors is None or np.count_nonzero(weights) <= _MOST_TAPS:
+    # fewer rows to go across: a box of 5×5 on 12 megapixels takes 7.7 ms, else 7.9. Many taps
+    # one by one never take fewer passes than factors.
+    if not programs or np.count_nonzero(weights) <= _MOST_TAPS:
         programs += _tap_by_tap(weights)
     return min(programs, key=len)
-
-
-def buffers_for(operations: Sequence[Operation], types: Sequence[np.dtype[Any]]) -> list[int]:
-    """Return the buffer of each operation's value: as few buffers as possible.
-
-    The tile is buffer 0, and becomes free like the others after its last read. An operation
-    writes over one of its operands only if it reads it unshifted: NumPy copies operands
-    that overlap the output otherwise.
-    `types` are the dtypes of the values, the tile first: two dtypes share no buffer.
-
-    >>> sobel = Kernel([[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]])
-    >>> buffers_for(program_for(sobel, sobel.weights), [np.dtype(np.int16)] * 4)
-    [1, 0, 1]
-    """
-    last_use = {read.value: i for i, op in enumerate(operations) for read in op.reads}
-    buffers, free, count = {0: 0}, defaultdict[Any, list[int]](list), 1
-    for i, operation in enumerate(operations):
-        dtype = types[operation.target]
-        ending = {read.value for read in operation.reads if last_use[read.value] == i}
-        over = [v for v in ending if _only_unshifted(operation, v) and types[v] == dtype]
-        if over:
-            buffer = buffers[over[0]]
-        elif free[dtype]:
-            buffer = free[dtype].pop()
-        else:
-            buffer, count = count, count + 1
-        for value in ending:
-            if buffers[value] != buffer:
-                free[types[value]].append(buffers[value])
-        buffers[operation.target] = buffer
-    return [buffers[operation.target] for operation in operations]
-
-
-def _only_unshifted(operation: Operation, value: int) -> bool:
-    return not any(read.dy or read.dx for read in operation.reads if read.value == value)
-
-
-def _factors(kernel: Kernel, weights: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]] | None:
-    """Return the column and the row of a kernel of rank 1, whole where its weights are."""
-    if kernel.rank != 1:
-        return None
-    rows = np.flatnonzero(weights.any(axis=1))
-    row = weights[rows[0]]
-    if np.issubdtype(weights.dtype, np.integer):
-        row = row // np.gcd.reduce(row)
-    pivot = int(np.abs(row).argmax())
-    column = weights[:, pivot] / row[pivot]
-    # A tiny weight does not count for the rank, but a NaN below it must be read.
-    return (column, row) if np.allclose(np.outer(column, row), weights, 1e-12, 0) else None
 
 
 class _Builder:
@@ -168,9 +138,8 @@ class _Builder:
         self, ufunc: np.ufunc, left: Read, right: Read | float, dy: int = 0, dx: int = 0
     ) -> Read:
         """Add an operation, and return its value, read at (dy, dx)."""
-        target = len(self.operations) + 1
-        self.operations.append(Operation(ufunc, left, right, target))
-        return Read(target, dy, dx)
+        self.operations.append(Operation(ufunc, left, right))
+        return Read(len(self.operations), dy, dx)
 
     def combine(self, left: Read, right: Read, sign: float) -> Read:
         return self.emit(np.add if sign > 0 else np.subtract, left, right)
@@ -216,24 +185,22 @@ class _Builder:
     def box(self, source: Read, length: int, dy: int, dx: int) -> Read:
         """Add up `length` neighbours: double sums to 2, 4, 8 …, then add by binary digits.
 
-        A length of 2^k - 1, all of whose digits are 1, is two halves that overlap by one
-        neighbour, which is subtracted.
+        2^k - 1 neighbours are two halves that overlap by one, which is subtracted.
         """
         if length & (length + 1) == 0 and length > 3:  # noqa: PLR2004 - 3 is two additions
             middle = length // 2
             half = self.box(source, middle + 1, dy, dx)
             both = self.emit(np.add, half, half.moved(middle * dy, middle * dx))
             return self.emit(np.subtract, both, source.moved(middle * dy, middle * dx))
-        sums = {1: source}
-        while 2 * max(sums) <= length:
-            widest = max(sums)
-            half = sums[widest]
-            sums[2 * widest] = self.emit(np.add, half, half.moved(widest * dy, widest * dx))
-        value, done = sums[max(sums)], max(sums)
-        for width in sorted(sums, reverse=True)[1:]:
-            if length & width:
-                value = self.emit(np.add, value, sums[width].moved(done * dy, done * dx))
-                done += width
+        sums = [source]  # of 1, 2, 4, 8 … neighbours
+        while (done := 2 ** len(sums)) <= length:
+            half, moved = sums[-1], done // 2
+            sums.append(self.emit(np.add, half, half.moved(moved * dy, moved * dx)))
+        value, done = sums[-1], done // 2
+        for power in reversed(range(len(sums) - 1)):
+            if length >> power & 1:
+                value = self.emit(np.add, value, sums[power].moved(done * dy, done * dx))
+                done += 2**power
         return value
 
     def finished(self, result: Read) -> list[Operation]:
@@ -250,21 +217,17 @@ def _tap_by_tap(weights: NDArray[Any]) -> list[list[Operation]]:
     builder = _Builder()
     programs = [builder.finished(builder.weighted_sum(taps))]
     if len(taps) <= _MOST_TAPS:
-        programs += [_shared(taps), _shared(_halved(taps))]
+        # A weight of ±2 is two times ±1: x + x may share a pair where 2·x cannot.
+        halves = [(read, weight / 2) for read, weight in taps if abs(weight) == 2]  # noqa: PLR2004
+        others = [(read, weight) for read, weight in taps if abs(weight) != 2]  # noqa: PLR2004
+        programs += [_shared(taps), _shared([*others, *halves, *halves])]
     return programs
-
-
-def _factored(column: NDArray[Any], row: NDArray[Any]) -> list[Operation]:
-    builder = _Builder()
-    middle = builder.line(Read(0), [float(tap) for tap in column], down=True)
-    return builder.finished(builder.line(middle, [float(tap) for tap in row], down=False))
 
 
 def _shared(taps: Sequence[Term]) -> list[Operation]:
     """Compute a sum or difference of two values once if it occurs more than once.
 
-    Sharpen's four neighbours are two diagonal pairs: 4 passes, where it takes 5 tap by
-    tap; emboss takes 5 for 7.
+    Sharpen's four neighbours are two diagonal pairs: 4 passes for 5; emboss takes 5 for 7.
     """
     builder, terms = _Builder(), sorted(taps, key=_place)
     while (frequent := _most_frequent_pair(terms)) is not None:
@@ -305,21 +268,10 @@ def _most_frequent_pair(terms: Sequence[Term]) -> tuple[_Pair, list[tuple[int, i
     return best if best is not None and len(best[1]) > 1 else None
 
 
-def _halved(taps: Sequence[Term]) -> list[Term]:
-    """Write a weight of ±2 as two times ±1: x + x may share a pair where 2·x cannot."""
-    return [
-        (read, weight / count)
-        for read, weight in taps
-        for count in (2 if abs(weight) == 2 else 1,)  # noqa: PLR2004
-        for _ in range(count)
-    ]
-
-
 def _without_pairs(taps: Sequence[float]) -> tuple[int, Sequence[float]]:
     """Divide taps by [1 1] as polynomials, as often as that saves passes.
 
-    Binomial [1 4 6 4 1] is [1 1] four times: 4 additions and no multiplication. Only
-    positive quotients are taken: others cancel, and read pixels of weight 0.
+    Binomial [1 4 6 4 1] is [1 1] four times. Only positive quotients are taken: others cancel.
     """
     best, least = (0, taps), _passes(taps)
     pairs, quotient = 1, _divided_by_pair(taps)
@@ -344,13 +296,7 @@ def _passes(taps: Sequence[float]) -> int:
 
 
 def cancels(operations: Sequence[Operation], size: tuple[int, int]) -> bool:
-    """Tell whether a program adds a pixel and subtracts it again: an infinity gives NaN then.
-
-    `size` is the size of the kernel.
-
-    >>> [cancels(program_for(Kernel([[1] * n]), np.ones((1, n))), (1, n)) for n in (15, 16)]
-    [True, False]
-    """
+    """Tell whether a program adds a pixel and subtracts it again: infinity gives NaN then."""
     signed, unsigned = taps_of(operations, size), taps_of(operations, size, unsigned=True)
     pairs = zip(signed, unsigned, strict=True)
     return any(np.any(np.abs(weights) != largest) for weights, largest in pairs)
@@ -359,36 +305,28 @@ def cancels(operations: Sequence[Operation], size: tuple[int, int]) -> bool:
 def taps_of(
     operations: Sequence[Operation], size: tuple[int, int], *, unsigned: bool = False
 ) -> list[NDArray[Any]]:
-    """Return the weight of each pixel in each value of a program, the tile first.
-
-    With `unsigned` it adds where it would subtract.
-    """
-    # A value may read pixels to its left: its own column is the middle one.
-    tile = np.zeros((size[0], 2 * size[1] - 1))
-    tile[0, size[1] - 1] = 1
+    """Return the weight of each pixel in each value; `unsigned` adds and never subtracts."""
+    # The window is flat. A value may read pixels to its left: its own column is the middle one.
+    width = 2 * size[1] - 1
+    tile = np.zeros(size[0] * width)
+    tile[size[1] - 1] = 1
     taps = [tile]
+
+    def read_from(read: Read) -> NDArray[Any]:
+        shifted, weights = np.zeros_like(tile), taps[read.value]
+        by = read.dy * width + read.dx
+        shifted[max(by, 0) : tile.size + min(by, 0)] = weights[
+            max(-by, 0) : tile.size - max(by, 0)
+        ]
+        return shifted
+
     for operation in operations:
         function, right = operation.function, operation.right
-        other = _shifted(taps, right) if isinstance(right, Read) else right
+        other = read_from(right) if isinstance(right, Read) else right
         if unsigned:
             function, other = np.add if function is np.subtract else function, np.abs(other)
-        taps.append(function(_shifted(taps, operation.left), other))
+        taps.append(function(read_from(operation.left), other))
     return taps
-
-
-def _shifted(taps: Sequence[NDArray[Any]], read: Read) -> NDArray[Any]:
-    weights, dy, dx = taps[read.value], read.dy, read.dx
-    shifted = np.zeros_like(weights)
-    height, width = weights.shape
-    source, target = (
-        slice(max(-dx, 0), width - max(dx, 0)),
-        slice(max(dx, 0), width + min(dx, 0)),
-    )
-    shifted[dy:, target] = weights[: height - dy, source]
-    return shifted
-
-
-# ------------------------------------------------------------------ dtypes
 
 
 def in_integers(
@@ -396,16 +334,10 @@ def in_integers(
 ) -> TypedProgram | None:
     """Return a program that computes in integers, each value in the smallest that hold it.
 
-    It is None where a value needs more than 32 bits. `size` is the size of the kernel,
-    `limits` are the smallest and the largest pixel, the constant of the border included.
-
-    >>> box = Kernel([[1] * 31] * 31)
-    >>> typed = in_integers(program_for(box, box.weights), (31, 31), (0, 255))
-    >>> [dtype.name for dtype in typed.types].count("uint16")
-    10
+    It is None where a value needs more than 32 bits. `limits` are those of pixels and border.
     """
     taps, (least, most) = np.array(taps_of(operations, size)), limits
-    above, below = np.maximum(taps, 0).sum((1, 2)), np.minimum(taps, 0).sum((1, 2))
+    above, below = np.maximum(taps, 0).sum(1), np.minimum(taps, 0).sum(1)
     low, high = above * least + below * most, above * most + below * least
 
     def fitting(dtype: np.dtype[Any]) -> list[bool]:
@@ -423,41 +355,39 @@ def in_integers(
 
 def _types(
     operations: Sequence[Operation], fitting: Sequence[bool], narrow: np.dtype[Any]
-) -> tuple[np.dtype[Any], ...]:
+) -> list[np.dtype[Any]]:
     """Return the dtype of each value: narrow if it fits and all its operands are narrow."""
     types = [narrow if fitting[0] else _WIDE]
     for operation, fits in zip(operations, fitting[1:], strict=True):
-        operands = {types[read.value] for read in operation.reads}
-        types.append(narrow if fits and operands == {narrow} else _WIDE)
-    return tuple(types)
+        is_narrow = fits and all(types[read.value] == narrow for read in operation.reads)
+        types.append(narrow if is_narrow else _WIDE)
+    return types
 
 
 def _with_casts(
-    operations: Sequence[Operation], types: tuple[np.dtype[Any], ...]
+    operations: Sequence[Operation], types: Sequence[np.dtype[Any]]
 ) -> TypedProgram:
     """Cast a value once, before the first operation that needs it wider."""
-    if len(set(types)) == 1:
-        return TypedProgram(tuple(operations), types)
     program: list[Operation] = []
     dtypes = [types[0]]
-    numbers: dict[tuple[int, np.dtype[Any]], int] = {(0, types[0]): 0}
+    numbers = {(0, types[0]): 0}  # of each value in each dtype
 
-    def emit(function: Callable[..., Any], left: Read, right: Read | float, value: int) -> None:
-        program.append(Operation(function, left, right, len(program) + 1))
+    def emit(operation: Operation, value: int, dtype: np.dtype[Any]) -> None:
+        program.append(operation)
         dtypes.append(dtype)
         numbers[value, dtype] = len(program)
 
-    def cast(read: Read) -> Read:
+    def cast(read: Read, dtype: np.dtype[Any]) -> Read:
         if (read.value, dtype) not in numbers:
             narrow = Read(numbers[read.value, types[read.value]])
-            emit(_cast, narrow, 0.0, read.value)
-        return Read(numbers[read.value, dtype], read.dy, read.dx)
+            emit(Operation(_cast, narrow, 0.0), read.value, dtype)
+        return read._replace(value=numbers[read.value, dtype])
 
-    for operation in operations:
-        dtype, right = types[operation.target], operation.right
-        left = cast(operation.left)
-        right = cast(right) if isinstance(right, Read) else right
-        emit(operation.function, left, right, operation.target)
+    for number, (function, left, right) in enumerate(operations, 1):
+        dtype = types[number]
+        first = cast(left, dtype)
+        second = cast(right, dtype) if isinstance(right, Read) else right
+        emit(Operation(function, first, second), number, dtype)
     return TypedProgram(tuple(program), tuple(dtypes))
 
 

@@ -23,22 +23,9 @@ class ValueStats(Record):
     clipped: int = 0
     rim: float = 0.0
 
-    def __init__(
-        self, low: float = np.inf, high: float = -np.inf, clipped: int = 0, rim: float = 0.0
-    ) -> None:
-        # Written out: one is made for each tile.
-        object.__setattr__(self, "low", low)
-        object.__setattr__(self, "high", high)
-        object.__setattr__(self, "clipped", clipped)
-        object.__setattr__(self, "rim", rim)
-
     def __add__(self, other: "ValueStats") -> "ValueStats":
-        return ValueStats(
-            min(self.low, other.low),
-            max(self.high, other.high),
-            self.clipped + other.clipped,
-            max(self.rim, other.rim),
-        )
+        low, high = min(self.low, other.low), max(self.high, other.high)
+        return ValueStats(low, high, self.clipped + other.clipped, max(self.rim, other.rim))
 
 
 Inner: TypeAlias = tuple[tuple[int, int], tuple[int, int]]
@@ -46,11 +33,7 @@ Inner: TypeAlias = tuple[tuple[int, int], tuple[int, int]]
 
 
 def rim_of(values: Values, inner: Inner, top: int = 0, left: int = 0) -> list[Values]:
-    """Return the parts of some outputs that are at the rim; the first is (top, left).
-
-    >>> rim_of(np.arange(6).reshape(2, 3), ((1, 5), (0, 3)), top=4)
-    [array([[3, 4, 5]])]
-    """
+    """Return the parts of some outputs that are at the rim; the first is (top, left)."""
     (rows, last_row), (columns, last_column) = inner
     parts = (
         values[: max(rows - top, 0)],
@@ -63,32 +46,28 @@ def rim_of(values: Values, inner: Inner, top: int = 0, left: int = 0) -> list[Va
 
 def magnitude(parts: Iterable[Values]) -> float:
     """Return the largest magnitude in some values, or 0; NaN does not count."""
-    reduced = (
+    extremes = (
         float(extreme.reduce(part, axis=None, initial=0))
         for part in parts
         for extreme in (np.fmin, np.fmax)
     )
-    return max(map(abs, reduced), default=0.0)
+    return max(map(abs, extremes), default=0.0)
 
 
 Finish: TypeAlias = Callable[[Values], ValueStats | None]
-"""Stores the accumulators that it is bound to into a part of the result. It returns the
-statistics of raw values that become pixels, and None for others."""
+"""Stores the accumulators that it is bound to, and returns the statistics of pixels, if any."""
 
-_NEARLY_HALF = 0.49
-
+Change: TypeAlias = Callable[[], object]  # changes the values that it is bound to, in place
 Whole: TypeAlias = tuple[int, int]
-Copy: TypeAlias = Callable[[Values], None]
-"""Copies the values that it is bound to into an array of their shape."""
+_NEARLY_HALF = 0.49
 
 
 class Accumulators(Record):
     """The sums of output rows before they are stored. All of these arrays may be overwritten.
 
     `values` has the shape (rows, columns·O), or (rows, columns) of a channel. `around` is the
-    contiguous buffer that starts with them: what is done to each value is done to all of it,
-    which takes 9.5 ms on sobel-x to 8 bits, in rows of 4000 values 12.7. `spare` is another
-    buffer of its shape and dtype: it is in the cache.
+    contiguous buffer that starts with them, whose every value is changed with them: sobel-x to
+    8 bits takes 9.5 ms so, in rows of 4000 values 12.7. `spare` is another such buffer.
     """
 
     values: Values
@@ -102,11 +81,8 @@ class Accumulators(Record):
         return replace(self, values=values) if at_start else Accumulators(values, values)
 
     def cast(self, result: np.dtype[Any], scratch: Scratch) -> "Accumulators":
-        """Return accumulators in floats, laid out like these integers; their values are unset.
-
-        Integers of 32 bits may have more digits than a float32 keeps, and so has a quotient
-        for a result in float64.
-        """
+        """Return accumulators in floats, not set yet, laid out like these integers."""
+        # Integers of 32 bits, and quotients in float64, have more digits than a float32.
         wide = self.values.dtype.itemsize > 2 or result.itemsize > 4  # noqa: PLR2004
         dtype = np.float64 if wide else np.float32
         floats = scratch.take("floats", (self.around.size,), dtype)
@@ -114,42 +90,6 @@ class Accumulators(Record):
         if self.around is not self.values:
             pitch = self.values.strides[0] // self.values.itemsize
         return Accumulators(strided(floats, 0, self.values.shape, (pitch, 1)), floats)
-
-
-def pixels_of(
-    block: Accumulators,
-    values: Values,
-    rule: "StoreRule",
-    pixels: Range,
-    rim: list[Values],
-) -> Finish:
-    """Return the function that stores raw values as pixels, with statistics if asked for."""
-    least, most = integer_limits(rule.dtype)
-    # The pixel of 0 is added after rounding.
-    middle = (most + 1) // 2 if pixels is Range.SHIFT else 0
-    raw = (least - middle, most - middle)
-    store = saturating(values, block.around, rule.dtype, raw, fits=True)
-    clip = saturating(values, block.around, rule.dtype, raw, fits=False)
-
-    def finish(out: Values) -> ValueStats | None:
-        low, high, fits = _extent(values) if rule.collect_stats else (-np.inf, np.inf, False)
-        lowest, highest, largest = low, high, magnitude(rim)
-        if pixels is Range.ABS and low < 0:
-            np.abs(block.around, out=block.around)
-            lowest, highest = 0.0, max(-low, high)
-        # Values near ½ beyond a limit may round to it: they are counted one by one.
-        within = raw[0] - _NEARLY_HALF <= lowest and highest <= raw[1] + _NEARLY_HALF
-        fits = fits and within
-        seen = None
-        if rule.collect_stats:
-            outside = 0 if fits else _count_outside(values, (lowest, highest), *raw)
-            seen = ValueStats(low, high, outside, largest)
-        (store if fits else clip)(out)
-        if middle:
-            np.add(out, out.dtype.type(middle), out=out)
-        return seen
-
-    return finish
 
 
 def _extent(values: Values) -> tuple[float, float, bool]:
@@ -175,15 +115,7 @@ def _count_outside(values: Values, extremes: tuple[float, float], least: int, mo
 
 
 def saturate(values: Values, out: Values) -> None:
-    """Copy real numbers, which may be overwritten, into an array of another dtype.
-
-    Integers are rounded half to even and saturated; NaN becomes 0.
-
-    >>> out = np.empty(4, np.uint8)
-    >>> saturate(np.array([-3.0, 0.5, 1.5, 300.0]), out)
-    >>> out.tolist()
-    [0, 0, 2, 255]
-    """
+    """Copy real numbers, which may be overwritten, into an array; NaN becomes 0 in integers."""
     with np.errstate(over="ignore"):
         saturating(values, values, out.dtype, fits=False)(out)
 
@@ -195,33 +127,35 @@ def saturating(
     limits: Whole | None = None,
     *,
     fits: bool,
-) -> Copy:
+) -> Callable[[Values], None]:
     """Return the function that copies values into an array of another dtype.
 
-    A value beyond float16 or float32 becomes infinite there, as in any cast. `values` are
-    part of the contiguous buffer `around`, all of which may be overwritten. `limits` are the
-    least and the most integer that is stored, those of `dtype` by default; `fits` says that
-    the rounded values are known to be within them.
+    `values` are part of the contiguous buffer `around`, all of which may be overwritten.
+    `limits` are the least and the most integer that is stored, those of `dtype` by default;
+    `fits` says that the rounded values are known to be within them.
     """
     if dtype.kind == "f":
-        return functools.partial(_copy, values)
-    bounds = limits or integer_limits(dtype)
+        return functools.partial(_copy, values, around, None)
+    low, high = limits or integer_limits(dtype)
     if values.dtype.kind in "iu":
-        narrower = None if fits else _narrower(values.dtype, bounds)
-        return functools.partial(_copy_whole, values, around, narrower)
+        least, most = integer_limits(values.dtype)
+        number, narrower = values.dtype.type, None
+        if not fits and (low > least or most > high):
+            narrower = (number(max(least, low)), number(min(most, high)))
+        return functools.partial(_copy, values, around, narrower)
     if dtype.itemsize * 2 <= values.dtype.itemsize:
         bits = values.view(f"u{values.dtype.itemsize}")
-        return functools.partial(_copy_rounded, bits, around, None if fits else bounds)
+        shift = values.dtype.type(1.5 * 2 ** np.finfo(values.dtype).nmant)
+        clipped = None if fits else (low, high)
+        return functools.partial(_copy_rounded, bits, around, clipped, shift)
     return functools.partial(_copy_wide, values)
 
 
 @functools.cache
 def integer_limits(dtype: np.dtype[Any]) -> Whole:
-    """Return the smallest and the largest number of an integer dtype.
-
-    >>> integer_limits(np.dtype(np.int16))
-    (-32768, 32767)
-    """
+    """Return the smallest and the largest number of a dtype of integers or booleans."""
+    if dtype.kind == "b":
+        return (0, 1)
     return (int(np.iinfo(dtype).min), int(np.iinfo(dtype).max))
 
 
@@ -231,45 +165,27 @@ def holds(dtype: np.dtype[Any], low: float, high: float) -> bool:
     return least <= low and high <= most
 
 
-@functools.cache
-def _narrower(dtype: np.dtype[Any], limits: Whole) -> tuple[Any, Any] | None:
-    """Return the limits to clip integers of a dtype to, as its scalars; None where all fit."""
-    least, most = integer_limits(dtype)
-    if limits[0] <= least and most <= limits[1]:
-        return None
-    return (dtype.type(max(least, limits[0])), dtype.type(min(most, limits[1])))
-
-
-def _copy(values: Values, out: Values) -> None:
+def _copy(values: Values, around: Values, limits: Whole | None, out: Values) -> None:
+    if limits is not None:
+        around.clip(*limits, out=around)
     out[...] = values
 
 
-def _copy_whole(
-    values: Values, around: Values, narrower: tuple[Any, Any] | None, out: Values
+def _copy_rounded(
+    bits: Values, around: Values, limits: Whole | None, shift: Any, out: Values
 ) -> None:
-    if narrower is not None:
-        around.clip(*narrower, out=around)
-    out[...] = values
+    """Round by adding a shift, 1.5·2^m, where m is the number of digits of the mantissa.
 
-
-def _copy_rounded(bits: Values, around: Values, limits: Whole | None, out: Values) -> None:
-    """Round by adding 1.5·2^m, where m is the number of digits of the mantissa.
-
-    The processor rounds the sum half to even; its low bytes are then the whole number in
-    two's complement. It takes 0.34 ns a value, rint and a cast from float take 0.42.
+    The sum is rounded half to even; its low bytes are the whole number in two's complement. It
+    takes 0.34 ns a value, rint and a cast from float take 0.42.
     """
     if limits is not None:
         around.clip(*limits, out=around)
         # The mantissa of a NaN may hold anything.
         if np.isnan(around.min()):
             around[np.isnan(around)] = 0
-    np.add(around, _shift_of(around.dtype), out=around)
+    np.add(around, shift, out=around)
     out[...] = bits
-
-
-@functools.cache
-def _shift_of(dtype: np.dtype[Any]) -> Any:
-    return dtype.type(1.5 * 2 ** np.finfo(dtype).nmant)
 
 
 def _copy_wide(values: Values, out: Values) -> None:
@@ -286,37 +202,30 @@ def _copy_wide(values: Values, out: Values) -> None:
     out[above] = limits.max
 
 
-# ------------------------------------------------------------------ division
-
-
 def _whole_division(
     values: Values, spare: Values | None, divisor: int, scratch: Scratch
-) -> Callable[[], None]:
+) -> list[Change]:
     """Return the division of integers in place, rounded half to even."""
-    number = values.dtype.type
     if divisor % 2:
         # No quotient is half-way between two whole numbers, and no value is negative: NumPy
         # divides unsigned integers by a scalar as fast as it adds them.
-        unsigned = values.view(f"u{values.itemsize}")
-        half, whole = (unsigned.dtype.type(part) for part in (divisor // 2, divisor))
-
-        def divide() -> None:
-            np.add(unsigned, half, out=unsigned)
-            np.floor_divide(unsigned, whole, out=unsigned)
-
-        return divide
+        values = values.view(f"u{values.itemsize}")
+        number = values.dtype.type
+        return [
+            functools.partial(np.add, values, number(divisor // 2), out=values),
+            functools.partial(np.floor_divide, values, number(divisor), out=values),
+        ]
     odd = scratch.take("odd", values.shape, values.dtype) if spare is None else spare
+    number = values.dtype.type
     bits = number(divisor.bit_length() - 1)
-
-    def shift() -> None:
-        # A shift rounds down. Half of 2^k, less 1 where the quotient is even, is added before.
-        np.right_shift(values, bits, out=odd)
-        np.bitwise_and(odd, number(1), out=odd)
-        np.add(values, odd, out=values)
-        np.add(values, number(divisor // 2 - 1), out=values)
-        np.right_shift(values, bits, out=values)
-
-    return shift
+    # A shift rounds down. Half of 2^k, less 1 where the quotient is even, is added before.
+    return [
+        functools.partial(np.right_shift, values, bits, out=odd),
+        functools.partial(np.bitwise_and, odd, number(1), out=odd),
+        functools.partial(np.add, values, odd, out=values),
+        functools.partial(np.add, values, number(divisor // 2 - 1), out=values),
+        functools.partial(np.right_shift, values, bits, out=values),
+    ]
 
 
 def is_power_of_two(number: float) -> bool:
@@ -324,27 +233,13 @@ def is_power_of_two(number: float) -> bool:
     return math.frexp(number)[0] == 0.5  # noqa: PLR2004 - the mantissa of a power of two
 
 
-def _float_division(values: Values, divisor: float) -> Callable[[], object]:
-    """Return the division of floats in place.
-
-    A power of two becomes a multiplication: as exact, and twice as fast.
-    """
-    number = values.dtype.type
-    if is_power_of_two(divisor):
-        return functools.partial(np.multiply, values, number(1 / divisor), out=values)
-    return functools.partial(np.divide, values, number(divisor), out=values)
-
-
-# ------------------------------------------------------------------ all of it
-
-
 class StoreRule(Record):
-    """How accumulators become results of a dtype; integers are rounded half to even, saturated.
+    """How accumulators become results of a dtype.
 
-    The accumulators are divided by `divisor`, and `bias` is added after that: none, one, or one
-    per output channel. `pixels` is how raw values become pixels of an integer dtype; None
-    stores them raw. `limits` are the least and the most raw value, rounding errors aside: what
-    fits is not clipped. With `collect_stats` statistics of raw values that become pixels are
+    They are divided by `divisor`, and `bias` is added after that: none, one, or one per output
+    channel. `pixels` is how raw values become pixels of an integer dtype; None stores them raw.
+    Integers are rounded half to even, and saturate; what is within `limits`, rounding errors
+    aside, is not clipped. With `collect_stats` statistics of raw values that become pixels are
     returned; `inner` are the outputs that are not at the rim, if that is looked at.
     """
 
@@ -369,34 +264,67 @@ class StoreRule(Record):
         scratch: Scratch,
         place: tuple[int, int] | None = None,
     ) -> Finish:
-        """Return the function that stores accumulators in a part of the result.
+        """Return the function that stores accumulators in a part of the result, of a `shape`.
 
-        `shape` is the shape of that part, `channel` its output channel if it has but one of
-        several; `scratch` gives buffers. `place` are its first row and column in a result whose
-        rim is looked at.
+        `channel` is its output channel if it has but one of several, `place` its first row and
+        column in a result whose rim is looked at.
         """
-        steps: list[Callable[[], object]] = []
+        steps: list[Change] = []
         last: Finish
         block = self._divided(accumulators, steps, scratch)
         values = block.values.reshape(shape, copy=False)
         if any(self.bias):
-            steps.append(self._add_bias(block, values, channel))
+            bias = np.array(self.bias, values.dtype)
+            # One number is added to the whole buffer, faster than to rows.
+            target = block.around if bias.size == 1 else values
+            added = bias[0] if bias.size == 1 else bias if channel is None else bias[channel]
+            steps.append(functools.partial(np.add, target, added, out=target))
         if self.pixels is not None:
             rim = rim_of(values, self.inner, *place) if self.inner and place else []
-            last = pixels_of(block, values, self, self.pixels, rim)
+            last = self._pixels(block, values, self.pixels, rim)
         else:
             fits = self.dtype.kind == "f" or holds(self.dtype, *self.limits)
             last = saturating(values, block.around, self.dtype, fits=fits)
         return functools.partial(_after, steps, last) if steps else last
 
+    def _pixels(
+        self, block: Accumulators, values: Values, pixels: Range, rim: list[Values]
+    ) -> Finish:
+        """Return the function that stores raw values as pixels, with statistics or None."""
+        least, most = integer_limits(self.dtype)
+        # The pixel of 0 is added after rounding.
+        middle = (most + 1) // 2 if pixels is Range.SHIFT else 0
+        raw, collects = (least - middle, most - middle), self.collect_stats
+        store = saturating(values, block.around, self.dtype, raw, fits=True)
+        clip = saturating(values, block.around, self.dtype, raw, fits=False)
+
+        def finish(out: Values) -> ValueStats | None:
+            low, high, fits = _extent(values) if collects else (-np.inf, np.inf, False)
+            lowest, highest, largest = low, high, magnitude(rim)
+            if pixels is Range.ABS and low < 0:
+                np.abs(block.around, out=block.around)
+                lowest, highest = 0.0, max(-low, high)
+            # Values near ½ beyond a limit may round to it: they are counted one by one.
+            fits = fits and raw[0] - _NEARLY_HALF <= lowest and highest <= raw[1] + _NEARLY_HALF
+            seen = None
+            if collects:
+                outside = 0 if fits else _count_outside(values, (lowest, highest), *raw)
+                seen = ValueStats(low, high, outside, largest)
+            (store if fits else clip)(out)
+            if middle:
+                np.add(out, out.dtype.type(middle), out=out)
+            return seen
+
+        return finish
+
     def _divided(
-        self, block: Accumulators, steps: list[Callable[[], object]], scratch: Scratch
+        self, block: Accumulators, steps: list[Change], scratch: Scratch
     ) -> Accumulators:
         """Add the steps of the division: in floats, unless integers can be divided."""
         if self.divisor == 1.0 and not any(self.bias):
             return block
         if self._divides_whole(block.values.dtype):
-            steps.append(_whole_division(block.around, block.spare, int(self.divisor), scratch))
+            steps.extend(_whole_division(block.around, block.spare, int(self.divisor), scratch))
             return block
         if block.values.dtype.kind in "iu":
             floats = block.cast(self.dtype, scratch)
@@ -404,7 +332,11 @@ class StoreRule(Record):
             steps.append(functools.partial(np.copyto, target, block.around))
             block = floats
         if self.divisor != 1.0:
-            steps.append(_float_division(block.around, self.divisor))
+            # A product with the reciprocal is twice as fast; of a power of two it is as exact.
+            is_exact, number = is_power_of_two(self.divisor), block.around.dtype.type
+            function = np.multiply if is_exact else np.divide
+            operand = number(1 / self.divisor if is_exact else self.divisor)
+            steps.append(functools.partial(function, block.around, operand, out=block.around))
         return block
 
     def _divides_whole(self, dtype: np.dtype[Any]) -> bool:
@@ -417,17 +349,8 @@ class StoreRule(Record):
             return False
         return is_power_of_two(self.divisor) or (self.divisor % 2 == 1 and low >= 0)
 
-    def _add_bias(
-        self, block: Accumulators, values: Values, channel: int | None
-    ) -> Callable[[], object]:
-        bias = np.array(self.bias, block.values.dtype)
-        if bias.size == 1:
-            return functools.partial(np.add, block.around, bias[0], out=block.around)
-        added = bias if channel is None else bias[channel]
-        return functools.partial(np.add, values, added, out=values)
 
-
-def _after(steps: list[Callable[[], object]], last: Finish, out: Values) -> ValueStats | None:
+def _after(steps: list[Change], last: Finish, out: Values) -> ValueStats | None:
     for step in steps:
         step()
     return last(out)

@@ -7,11 +7,10 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from convcli.choices import Method
-from convcli.engine.buffers import recycled_array
-from convcli.engine.correlate import image_array, kernel_given
+from convcli.engine.buffers import round_up
+from convcli.engine.correlate import computed, image_pixels, kernel_given
 from convcli.engine.planner import choose_plan, method_named
 from convcli.engine.problem import Problem, problem_for
-from convcli.engine.worker import run_plan
 from convcli.errors import GeometryError, KernelError
 from convcli.geometry.window import Axis, IntOrPair, Padding, Pair, Window, pair, window
 from convcli.kernels.kernel import Kernel
@@ -21,11 +20,7 @@ _ROUNDING = 1e-9
 
 
 class Stamping(Record):
-    """A transposed convolution as a correlation of the picture with zeros between its pixels.
-
-    `problem` is that correlation. `stride` minus 1 zeros stand between two pixels, and `cut`
-    are the rows and columns of the picture with its zeros that the problem has.
-    """
+    """A correlation of a `cut` of a picture with `stride` - 1 zeros between its pixels."""
 
     problem: Problem
     stride: Pair
@@ -65,19 +60,13 @@ def correlate_transposed(
     weights : array_like, shape (kh, kw) or (C, O/groups, kh, kw); Kernel; or str
         A 2-D kernel, applied to each channel on its own; or a bank as torch writes it, whose
         first axis is the *inputs*: the bank of the correlation that it is the gradient of.
-    bias : float or sequence of float, optional
-        Added to the result: one number, or one per output channel.
-    stride, dilation : int or (int, int)
-        In pixels, for both axes or (rows, columns).
     padding : int, (int, int), ((int, int), (int, int)), "same" or "valid"
         Pixels that are *cut* from each side of the result. With ``"same"`` the result has
         `stride` times the size of the image.
     output_padding : int or (int, int)
         Rows and columns that the result has more at its end; less than the stride or the
         dilation.
-    groups : int
-        Groups that the channels are split into.
-    dtype, method, jobs
+    bias, stride, dilation, groups, dtype, method, jobs
         As for `correlate`.
 
     Returns
@@ -95,26 +84,19 @@ def correlate_transposed(
     >>> correlate_transposed([[1, 2]], [[1, 1, 1]], stride=2)
     array([[1., 1., 3., 2., 2.]])
     """
-    given = image_array(image)
-    pixels = given[..., np.newaxis] if given.ndim == 2 else given  # noqa: PLR2004 - (H, W)
+    pixels, is_grid = image_pixels(image)
     kernel = exchanged(kernel_given(weights, None), groups)
-    if bias is not None:
-        kernel = kernel_given(kernel, bias)
+    kernel = kernel if bias is None else kernel.plus_bias(bias)
     slide, more = stamp_window(kernel.size, stride, padding, dilation, output_padding)
     stamping = stamping_for(
         pixels.shape, pixels.dtype, kernel, slide, more, groups=groups, dtype=dtype
     )
     plan = choose_plan(stamping.problem, method_named(method))
-    result = recycled_array(plan.problem.result_shape, plan.problem.result)
-    run_plan(plan, stamping.spread(pixels), result, jobs)
-    return result if given.ndim == 3 or kernel.is_bank else result[..., 0]  # noqa: PLR2004
+    return computed(plan, stamping.spread(pixels), jobs, is_grid=is_grid)
 
 
 def exchanged(kernel: Kernel, groups: int = 1) -> Kernel:
-    """Return a bank (C, O/groups, kh, kw) with its inputs second: (O, C/groups, kh, kw).
-
-    A 2-D kernel stays as it is. A bank that does not split into the groups is a `KernelError`.
-    """
+    """Return a bank (C, O/groups, kh, kw) as (O, C/groups, kh, kw); a 2-D kernel as it is."""
     if not kernel.is_bank:
         return kernel
     inputs, outputs, *size = kernel.weights.shape
@@ -123,8 +105,7 @@ def exchanged(kernel: Kernel, groups: int = 1) -> Kernel:
             f"groups: expected a divisor of the bank's {inputs} inputs, got {groups}: use 1"
         )
     split = kernel.weights.reshape(groups, inputs // groups, outputs, *size).swapaxes(1, 2)
-    weights = split.reshape(groups * outputs, inputs // groups, *size)
-    return Kernel(weights, kernel.bias or None, kernel.name, kernel.description)
+    return kernel.with_weights(split.reshape(groups * outputs, inputs // groups, *size))
 
 
 def stamp_window(
@@ -134,11 +115,7 @@ def stamp_window(
     dilation: IntOrPair,
     output_padding: IntOrPair = 0,
 ) -> tuple[Window, Pair]:
-    """Return the window of the correlation whose gradient is asked for, and what comes on top.
-
-    That is the number of rows and columns that the result has more at its end. Padding ``same``
-    chooses both.
-    """
+    """Return the window whose gradient is asked for, and the output padding."""
     more = pair(output_padding, "output_padding")
     if padding == "same":
         if more != (0, 0):
@@ -171,21 +148,12 @@ def stamping_for(
     groups: int = 1,
     dtype: DTypeLike | None = None,
 ) -> Stamping:
-    """Describe a transposed convolution of an `exchanged` kernel, and check it.
-
-    `slide` and `more` are those of `stamp_window`. It raises as `problem_for`.
-    """
-    parts = [_along(*each) for each in zip(slide.axes, shape[:2], more, strict=True)]
-    lengths, cuts = [size for _, size, _ in parts], (parts[0][2], parts[1][2])
-    problem = problem_for(
-        (*lengths, shape[2]),
-        image_dtype,
-        kernel.flipped(),
-        Window(parts[0][0], parts[1][0]),
-        groups=groups,
-        dtype=dtype,
-    )
-    return Stamping(problem, slide.stride, cuts)
+    """Describe a transposed convolution of an `exchanged` kernel: see `stamp_window`."""
+    parts = zip(slide.axes, shape[:2], more, strict=True)
+    axes, lengths, cut = zip(*(_along(*each) for each in parts), strict=True)
+    size, flipped = (*lengths, shape[2]), kernel.flipped()
+    problem = problem_for(size, image_dtype, flipped, Window(*axes), groups=groups, dtype=dtype)
+    return Stamping(problem, slide.stride, cut)
 
 
 def _along(axis: Axis, size: int, more: int) -> tuple[Axis, int, slice]:
@@ -206,39 +174,26 @@ def _along(axis: Axis, size: int, more: int) -> tuple[Axis, int, slice]:
 def checkerboard_of(slide: Window, weights: NDArray[Any]) -> str:
     """Warn where stamps overlap unevenly and flat areas show it; else return an empty text.
 
-    The taps d·i of one remainder mod s meet in one pixel of the result. `weights` end in
-    (kh, kw); those of a linear interpolation, [1 2 1] at stride 2, make the overlaps even.
-
-    >>> checkerboard_of(window(4, stride=2), np.ones((4, 4)))
-    ''
-    >>> checkerboard_of(window(3, stride=2), np.ones((3, 3)))
-    'stride 2 does not divide the 3 rows and columns of the kernel: ... use a kernel of 4, ...'
+    `weights` may be a bank. Those of a linear interpolation, [1 2 1] at stride 2, make the
+    overlaps even.
     """
-    sides = zip(("rows", "columns"), slide.axes, strict=True)
-    uneven = {name: axis for name, axis in sides if not _is_even(axis)}
-    if not uneven or _is_flat(slide, weights):
+    down, across = map(_meeting, slide.axes)
+    sides = zip(("rows", "columns"), slide.axes, (down, across), strict=True)
+    uneven = {name: axis for name, axis, taps in sides if np.ptp(taps.sum(axis=1))}
+    # A flat picture stays flat where all remainders have one sum.
+    sums = down @ weights @ across.T
+    gaps = np.ptp(sums.reshape(*sums.shape[:-2], -1), axis=-1)
+    if not uneven or (gaps <= _ROUNDING * np.abs(weights).max()).all():
         return ""
     axis = next(iter(uneven.values()))
     return (
         f"stride {axis.stride} does not divide the {axis.kernel} {' and '.join(uneven)} of the "
         "kernel: its stamps overlap unevenly, which shows as a checkerboard: use a kernel of "
-        f"{-(-axis.kernel // axis.stride) * axis.stride}, or a larger picture and stride 1"
+        f"{round_up(axis.kernel, axis.stride)}, or a larger picture and stride 1"
     )
 
 
-def _phases(axis: Axis) -> NDArray[Any]:
-    """Return the remainder mod s of each tap."""
-    return np.arange(axis.kernel) * axis.dilation % axis.stride
-
-
-def _is_even(axis: Axis) -> bool:
-    """Tell whether each remainder of the stride has the same number of taps."""
-    return len(set(np.bincount(_phases(axis), minlength=axis.stride).tolist())) == 1
-
-
-def _is_flat(slide: Window, weights: NDArray[Any]) -> bool:
-    """Tell whether a flat picture stays flat: whether all remainders have one sum."""
-    down, across = (np.equal.outer(np.arange(a.stride), _phases(a)) * 1.0 for a in slide.axes)
-    sums = down @ weights @ across.T
-    gaps = np.ptp(sums.reshape(*sums.shape[:-2], -1), axis=-1)
-    return bool((gaps <= _ROUNDING * np.abs(weights).max()).all())
+def _meeting(axis: Axis) -> NDArray[np.float64]:
+    """Return which taps, d·i, have each remainder mod s: they meet in one pixel."""
+    places = np.arange(axis.kernel) * axis.dilation
+    return np.equal.outer(np.arange(axis.stride), places % axis.stride) * 1.0

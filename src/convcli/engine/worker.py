@@ -1,9 +1,6 @@
-"""Running a plan: each thread loads tiles, lets the strategy compute, and stores.
+"""Running a plan: each thread loads tiles, lets the strategy compute, and stores."""
 
-The loader casts the input that a tile needs, fills the border and adds the halo: a strategy
-sees a padded tile, and computes only "valid" outputs.
-"""
-
+import contextlib
 import functools
 from collections import deque
 from collections.abc import Callable, Iterable
@@ -12,15 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from convcli.borders import (
-    FromImage,
-    FromTile,
-    Stretch,
-    fill_rows,
-    padded_sources,
-    sides_of,
-    stretches,
-)
+from convcli.borders import Run, padded_sources, runs, sides_of
 from convcli.engine.buffers import Scratch, Values, flat_rows
 from convcli.engine.planner import Block, Plan, Tile, rule_for, split_tile
 from convcli.engine.problem import Problem, checked_count
@@ -40,15 +29,13 @@ Load: TypeAlias = Callable[[Values, int], None]
 _Step: TypeAlias = Callable[[Values, int], ValueStats | None]
 """Computes some rows of a tile that starts at an output row, and stores them in a result."""
 
-_TileProgram: TypeAlias = tuple[Load, list[_Step]]
-"""How to load tiles of one shape, and the steps on their rows, from the top down."""
-
 
 class Loader:
     """Fills one buffer, of shape (rows, pitch), with the padded input of tiles.
 
-    The values of a pixel's `channels` are neighbours in a row. Values that a tile does not
-    need are set to 0. With a block, only its rows and columns of the image are held.
+    It casts the input, fills the border and adds the halo: a strategy computes only "valid"
+    outputs. The values of a pixel's `channels` are neighbours in a row; those that a tile does
+    not need are 0. With a block, only its rows and columns of the image are held.
     """
 
     def __init__(
@@ -62,64 +49,51 @@ class Loader:
         if block is not None:
             self._rows = _places(self._rows, block.held_rows)
             self._columns = _places(self._columns, block.held_columns)
-        self._stretches: dict[tuple[int, int], list[Stretch]] = {}
+        self._runs: dict[tuple[int, int], list[Run]] = {}
         self._loads: dict[tuple[int, int, int], Load] = {}
         self._width = problem.shape[1]
         # Padded rows from `top` on are rows of the image, if all of it is held.
         self._height = problem.shape[0] if block is None else 0
 
     def bind(self, tile: Tile) -> Load:
-        """Return the function that fills the buffer for tiles of that height and columns.
-
-        The function never modifies the image; of a tile of one channel it takes (H, W, 1).
-        """
+        """Return the function that fills the buffer for tiles of that height and columns."""
         key = (tile.rows.stop - tile.rows.start, tile.columns.start, tile.columns.stop)
         if key not in self._loads:
-            rows, columns = self._window.inputs(tile.rows, tile.columns)
-            self._loads[key] = self._bound(rows.stop - rows.start, columns)
+            down, across = self._window.axes
+            self._loads[key] = self._bound(down.input_size(key[0]), across.inputs(tile.columns))
         return self._loads[key]
 
     def _bound(self, count: int, inputs: slice) -> Load:
+        # To make the views for each tile took as long as sobel-x itself.
         step, top = self._window.rows.stride, self._window.rows.before
         most = self._height - count
-        middle, columns, (within, beyond), unused = self._views(count, inputs)
+        sources, inside, column = self._across(inputs)
+        width = len(sources) * self._channels
+        padded = self._buffer[:count, :width].reshape(count, -1, self._channels, copy=False)
+        middle, columns = padded[:, inside], slice(column, column + inside.stop - inside.start)
+        within, beyond = sides_of(padded, sources, inside, self._fill)
+        unused = [
+            each for each in (self._buffer[count:], self._buffer[:count, width:]) if each.size
+        ]
 
         def load(image: Values, start: int) -> None:
             first = start * step
             if 0 <= first - top <= most:
                 middle[...] = image[first - top : first - top + count, columns]
             elif middle.size:
-                rows = self._stretches.get((first, count))
-                if rows is None:
-                    rows = stretches(self._rows[first : first + count])
-                    self._stretches[first, count] = rows
-                fill_rows(middle, image[:, columns], rows, self._fill)
+                held, key = image[:, columns], (first, count)
+                if key not in self._runs:
+                    self._runs[key] = runs(self._rows[first : first + count])
+                for some, source in self._runs[key]:
+                    middle[some] = self._fill if source is None else held[source]
             for rest in unused:
                 rest.fill(0)
-            for target, values in within:
-                target[...] = values
-            for target, sources in beyond:
-                target[...] = image[np.ix_(self._rows[first : first + count], sources)]
+            for side, values in within:
+                side[...] = values
+            for side, others in beyond:
+                side[...] = image[np.ix_(self._rows[first : first + count], others)]
 
         return load
-
-    def _views(
-        self, count: int, inputs: slice
-    ) -> tuple[Values, slice, tuple[FromTile, FromImage], list[Values]]:
-        """Return the views that `bind` fills, and the columns of the image that fill the first.
-
-        To make them for each tile took as long as sobel-x itself.
-        """
-        sources, inside, column = self._across(inputs)
-        width = len(sources) * self._channels
-        padded = self._buffer[:count, :width].reshape(count, -1, self._channels, copy=False)
-        unused = (self._buffer[count:], self._buffer[:count, width:])
-        return (
-            padded[:, inside],
-            slice(column, column + inside.stop - inside.start),
-            sides_of(padded, sources, inside, self._fill),
-            [rest for rest in unused if rest.size],
-        )
 
     def _across(self, inputs: slice) -> tuple[NDArray[np.intp], slice, int]:
         """Return the sources of columns, the columns in the image, and their first source."""
@@ -133,13 +107,12 @@ class Loader:
 class ImageRows(Loader):
     """Shows where the input of a tile is in the image, for strategies that read it there.
 
-    `place` has the values of rows, flat; the distance of two rows; the row and the column of
+    `held` has the values of rows, flat; the distance of two rows; the row and the column of
     each padded one of the tile, -1 for the constant; and what to add to a padded column for its
-    place in the image. `inside` has the padded columns within the image.
+    place in the image; then the padded columns within the image.
     """
 
-    place: tuple[Values, int, NDArray[np.intp], NDArray[np.intp], int]
-    inside: tuple[int, int]
+    held: tuple[tuple[Values, int, NDArray[np.intp], NDArray[np.intp], int], tuple[int, int]]
 
     def _bound(self, count: int, inputs: slice) -> Load:
         columns, inside, column = self._across(inputs)
@@ -156,8 +129,8 @@ class ImageRows(Loader):
                 image = np.ascontiguousarray(part, part.dtype.newbyteorder("="))
                 rows = np.where(rows < 0, -1, rows - first)
             flat, pitch = flat_rows(image.reshape(len(image), -1, copy=False))
-            self.place = (flat, pitch, rows, columns, column - inside.start)
-            self.inside = (inside.start, inside.stop)
+            place = (flat, pitch, rows, columns, column - inside.start)
+            self.held = (place, (inside.start, inside.stop))
 
         return load
 
@@ -172,8 +145,7 @@ class TileWorker:
 
     All views and functions for tiles of one shape are made once: while one thread runs
     Python, others wait. Five microseconds more of it for each tile made sobel-x on two
-    threads slower by a fifth. A worker serves any image that the problem of its plan
-    describes; with a block it computes only that part of the result.
+    threads slower by a fifth. A worker serves any image that its plan describes.
     """
 
     rule: StoreRule
@@ -192,7 +164,8 @@ class TileWorker:
         rows, columns, _ = problem.result_shape
         whole = (slice(0, rows), slice(0, columns))
         self._stored = whole if block is None else (block.rows, block.columns)
-        self._programs: dict[tuple[int | None, ...], _TileProgram] = {}
+        # How to load tiles of one shape, and the steps on their rows, from the top down.
+        self._programs: dict[tuple[int | None, ...], tuple[Load, list[_Step]]] = {}
 
     def use_rule(self, rule: StoreRule) -> None:
         """Use `rule` to turn sums into results from now on."""
@@ -243,7 +216,7 @@ class TileWorker:
         size = (rows.stop - rows.start, columns.stop - columns.start)
         if min(size) <= 0:
             # The rows below may need what this part computes.
-            return _storing(part.compute, lambda _: None, rows, columns)
+            return _storing(part.compute, _nothing, rows, columns)
         sums, maps = part.accumulators, strategy.outputs
         is_full = size == (len(sums.values), strategy.columns)
         is_whole = strategy.takes_parts and (down, across) == (outputs, tile.columns)
@@ -251,7 +224,7 @@ class TileWorker:
         seen = rule.pixels is not None and rule.collect_stats
         can_store = (is_full or is_whole) and alone and not seen
         if can_store and part.direct and strategy.stores_directly(rule):
-            return _direct(part.direct, rows, columns)
+            return _storing(_nothing, functools.partial(_direct, part.direct), rows, columns)
         if not is_full:
             top, left = down.start - outputs.start, (across.start - tile.columns.start) * maps
             sums = sums.cut(slice(top, top + size[0]), slice(left, left + size[1] * maps))
@@ -264,8 +237,7 @@ class TileWorker:
         """Compute a tile with the fallback, in pieces of its tile size."""
         worker, outputs = self._fallback, (tile.rows, tile.columns, tile.channel)
         worker.use_rule(self.rule)
-        strategy = worker.plan.strategy
-        pieces = split_tile(*outputs, strategy.rows, strategy.columns)
+        pieces = split_tile(*outputs, worker.plan.strategy)
         return [stats for piece in pieces for stats in worker.compute(piece, image, out)]
 
     @functools.cached_property
@@ -280,7 +252,7 @@ class TileWorker:
 def _storing(
     compute: Callable[[], object], finish: Finish, rows: slice, columns: slice
 ) -> _Step:
-    """Return the step that computes accumulators, and stores them."""
+    """Return the step that computes, and stores in a part of the result."""
 
     def step(out: Values, start: int) -> ValueStats | None:
         compute()
@@ -289,14 +261,12 @@ def _storing(
     return step
 
 
-def _direct(compute: Callable[[Values], None], rows: slice, columns: slice) -> _Step:
-    """Return the step that computes in the result."""
+def _direct(compute: Callable[[Values], None], target: Values) -> None:
+    compute(target.reshape(len(target), -1, copy=False))
 
-    def step(out: Values, start: int) -> None:
-        target = out[start + rows.start : start + rows.stop, columns]
-        compute(target.reshape(len(target), -1, copy=False))
 
-    return step
+def _nothing(*_: Values) -> None:
+    """Compute nothing before, or store nothing after."""
 
 
 def _common(one: slice, other: slice) -> slice:
@@ -309,31 +279,23 @@ def _moved(part: slice, origin: int) -> slice:
 
 
 def _is_finite(tile: Values) -> bool:
-    """Tell whether all values are finite, by one product that a NaN or infinity makes so too.
-
-    Huge values may do that as well: they are then computed tap by tap without need.
-    """
+    """Tell whether all values are finite, by a product: huge values count as infinite, too."""
     flat = tile.reshape(-1)
     with np.errstate(over="ignore", invalid="ignore"):
         return bool(np.isfinite(np.dot(flat, flat)))
 
 
+# To make a worker takes a tenth of the time of a small bank (256×64×1×1 on 56²).
 _PARKED: deque[TileWorker] = deque(maxlen=available_cores())
 
 
 def _worker_for(plan: Plan, block: Block | None) -> TileWorker:
-    """Return a worker: a parked one of the same plan, or a new one.
-
-    The buffers of a parked worker are in the cache, and its views are made: that is a tenth
-    of the time of a small bank (256×64×1×1 on 56²), and of sobel-x on 12 megapixels.
-    """
-    try:
+    """Return a parked worker of the plan, with its views and warm buffers, or a new one."""
+    with contextlib.suppress(IndexError):
         worker = _PARKED.pop()
-    except IndexError:
-        return TileWorker(plan, block)
-    if worker.plan.strategy is plan.strategy and block is None:
-        return worker
-    _PARKED.clear()
+        if worker.plan.strategy is plan.strategy and block is None:
+            return worker
+        _PARKED.clear()
     return TileWorker(plan, block)
 
 
@@ -348,14 +310,11 @@ def run_plan(
 ) -> ValueStats:
     """Compute all tiles of a plan; return the statistics of raw values that became pixels.
 
-    `image` (H, W, C) is never modified; the results (H', W', O) go to `out`. They do not depend
-    on `jobs`, the number of threads: `available_cores` by default; one below 1 is a
-    `ConvcliError`. With a block only that part is computed, bit for bit equal to the whole:
-    `image` then holds the rows and columns that the block names, and `out` has the shape of its
-    outputs. `rule` says how sums become results; raw ones of the dtype of `out` by default.
+    `image` (H, W, C) is never modified; results (H', W', O) go to `out`, the same on any number
+    of threads. With a block only that part is computed, bit for bit equal to the whole: `image`
+    holds the rows and columns that it names. By default the raw sums are stored.
     """
-    if jobs is None:
-        jobs = available_cores()
+    jobs = available_cores() if jobs is None else jobs
     workers = plan.threads(checked_count("jobs", jobs, "leave it out for one a core"))
     # A block holds the input of the tiles of the plan as it is for one thread.
     plan = plan.on(workers) if block is None and workers > 1 else plan

@@ -1,7 +1,6 @@
 """Layers: receptive fields, parameters, settings without remainder, rules of other tools."""
 
 import math
-from collections.abc import Callable
 from fractions import Fraction
 
 from convcli.errors import GeometryError
@@ -13,10 +12,9 @@ from convcli.values import Record, replace
 class ReceptiveField(Record):
     """The receptive field of one output of a stack of layers, along one axis.
 
-    It is `size` pixels of the input wide, r. Two neighbouring outputs are `jump` pixels of the
-    input apart, j. `start` is the centre of the first output; the first pixel's centre is 0.
-    Each layer does r += d(k-1)·j, start += (d(k-1)/2 - p)·j, then j *= s. Two 3×3 layers see as
-    much as one 5×5.
+    It is `size` pixels of the input wide, r. Two neighbouring outputs are `jump` pixels apart,
+    j, and `start` is the centre of the first; the first pixel's centre is 0. Each layer does r
+    += d(k-1)·j, start += (d(k-1)/2 - p)·j, then j *= s.
     """
 
     size: int = 1
@@ -26,11 +24,8 @@ class ReceptiveField(Record):
     def through(self, axis: Axis) -> "ReceptiveField":
         """Return the receptive field after one more layer."""
         growth = axis.extent - 1
-        return ReceptiveField(
-            size=self.size + growth * self.jump,
-            jump=self.jump * axis.stride,
-            start=self.start + (Fraction(growth, 2) - axis.before) * self.jump,
-        )
+        start = self.start + (Fraction(growth, 2) - axis.before) * self.jump
+        return ReceptiveField(self.size + growth * self.jump, self.jump * axis.stride, start)
 
 
 class Layer(Record):
@@ -78,12 +73,7 @@ def convolution_layer(
     bias: bool = True,
     output: Pair = (0, 0),
 ) -> Layer:
-    """Count a convolution layer: C_out·C_in/g·kh·kw weights and C_out biases.
-
-    The size of the kernel and of the output are (rows, columns); the output counts for the
-    multiply-adds H'·W'·C_out·C_in/g·kh·kw only. A count below 1, and groups that do not divide
-    the channels, are a `GeometryError`.
-    """
+    """Count a convolution layer; its output (rows, columns) is for multiply-adds only."""
     for name, value in (("in", channels), ("filters", filters), ("groups", groups)):
         if value < 1:
             raise GeometryError(
@@ -112,9 +102,6 @@ def locally_connected_layer(
     return Layer(weights, output.values if bias else 0, weights)
 
 
-# ------------------------------------------------------------------ sizes
-
-
 class CleanSetting(Record):
     """One letter (K, S, P or W), its new value that leaves no remainder, the output size."""
 
@@ -123,44 +110,34 @@ class CleanSetting(Record):
     output: int
 
 
+_CHANGES = {"K": ("kernel",), "S": ("stride",), "P": ("before", "after"), "W": ()}
+"""What changes with a letter; W is the size."""
+
+_SEARCHED = 1000  # the largest change of a letter: a value further off helps nobody
+
+
 def clean_settings(axis: Axis, size: int) -> list[CleanSetting]:
-    """Return the nearest settings that tile an axis, one letter changed at a time.
-
-    For each of K, S, P and W they are the nearest value below and the nearest above that
-    make (W - K + 2P)/S a whole number. P is the padding on each side.
-    """
-    changes: list[tuple[str, int, int, Callable[[int], tuple[Axis, int]]]] = [
-        ("K", axis.kernel, 1, lambda k: (replace(axis, kernel=k), size)),
-        ("S", axis.stride, 1, lambda s: (replace(axis, stride=s), size)),
-        ("P", axis.before, 0, lambda p: (replace(axis, before=p, after=p), size)),
-        ("W", size, 1, lambda w: (axis, w)),
-    ]
-    symmetric = axis.before == axis.after
-    return [
-        CleanSetting(letter, value, changed.output_size(length))
-        for letter, current, least, change in changes
-        if symmetric or letter != "P"
-        for value in _nearest_clean(current, least, change)
-        for changed, length in [change(value)]
-    ]
+    """Return the nearest settings on both sides that tile an axis, one letter at a time."""
+    settings: list[CleanSetting] = []
+    known = (axis.kernel, axis.stride, axis.before, size)
+    for letter, current in zip(_CHANGES, known, strict=True):
+        if letter == "P" and axis.before != axis.after:
+            continue
+        least = max(current - _SEARCHED, 0 if letter == "P" else 1)
+        below = range(current - 1, least - 1, -1)
+        for values in (below, range(current + 1, current + _SEARCHED)):
+            outputs = ((value, _clean_output(axis, size, letter, value)) for value in values)
+            nearest = next((each for each in outputs if each[1]), None)
+            settings += [CleanSetting(letter, *nearest)] if nearest else []
+    return settings
 
 
-_SEARCHED = 1000
-"""The largest change of a letter: a value further off helps nobody."""
-
-
-def _nearest_clean(
-    current: int, least: int, change: Callable[[int], tuple[Axis, int]]
-) -> list[int]:
-    below = range(current - 1, max(current - _SEARCHED, least) - 1, -1)
-    above = range(current + 1, current + _SEARCHED)
-    nearest = (next((v for v in side if _tiles(*change(v))), None) for side in (below, above))
-    return [value for value in nearest if value is not None]
-
-
-def _tiles(axis: Axis, size: int) -> bool:
-    padded = size + axis.before + axis.after
-    return padded >= axis.extent and axis.tiles(size)
+def _clean_output(axis: Axis, size: int, letter: str, value: int) -> int:
+    """Return the output size after a change, or 0 where windows do not tile the axis."""
+    changed = replace(axis, **dict.fromkeys(_CHANGES[letter], value))
+    length = value if letter == "W" else size
+    fits = length + changed.before + changed.after >= changed.extent
+    return changed.output_size(length) if fits and changed.tiles(length) else 0
 
 
 def ceil_padding(
@@ -168,9 +145,8 @@ def ceil_padding(
 ) -> Pair:
     """Return the padding (before, after), in pixels, that makes the output ceil(W/S).
 
-    TensorFlow's ``SAME`` and ONNX's ``SAME_UPPER`` put the odd pixel at the end,
-    ONNX's ``SAME_LOWER`` (`lower`) at the start. Unlike the padding that torch calls ``same``
-    it depends on the size: max((ceil(W/S) - 1)·S + D(K-1) + 1 - W, 0) in all.
+    It is max((ceil(W/S) - 1)·S + D(K-1) + 1 - W, 0) in all. TensorFlow's ``SAME`` and ONNX's
+    ``SAME_UPPER`` put the odd pixel at the end, ONNX's ``SAME_LOWER`` (`lower`) at the start.
     """
     axis = Axis(kernel, stride, dilation=dilation)
     total = max((-(-size // stride) - 1) * stride + axis.extent - size, 0)
@@ -179,11 +155,10 @@ def ceil_padding(
 
 
 def transposed_size(axis: Axis, size: int, output_padding: int = 0) -> int:
-    """Return the size of a transposed convolution, which runs a layer backwards.
+    """Return (W - 1)·S + D(K-1) + 1 - P1 - P2 + output padding: the layer is run backwards.
 
-    It is (W - 1)·S + D(K-1) + 1 - P1 - P2 + output padding. A convolution with stride S maps
-    S different widths to one output; the output padding, 0 to S-1, chooses among them (as
-    torch ConvTranspose2d). A `GeometryError` is raised where it is larger, or nothing is left.
+    A convolution maps S different widths to one output; the output padding, 0 to S-1, chooses
+    among them. A `GeometryError` is raised where it is larger, or nothing is left.
     """
     limit = max(axis.stride, axis.dilation)
     if not 0 <= output_padding < limit:
@@ -217,17 +192,13 @@ class SizeRule(Record):
 def size_rules(axis: Axis, size: int, noun: str, *, same: bool = False) -> list[SizeRule]:
     """Return what the course, torch, TensorFlow and ONNX make of one axis.
 
-    The rules that are named SAME choose the padding themselves. `noun` is what a pixel of the
-    axis is called, and `same` whether the padding was asked for as ``same``, which torch has at
-    stride 1 only. A kernel larger than the padded axis is a `GeometryError`.
+    Rules named SAME choose the padding. `noun` is what a pixel of the axis is called, and
+    `same` whether padding was asked for as ``same``, which torch has at stride 1 only.
     """
+    exact, note = str(axis.exact_output_size(size)), "no whole number: not allowed"
+    note = "clean" if axis.tiles(size) else note
     return [
-        SizeRule(
-            "course",
-            str(axis.exact_output_size(size)),
-            (axis.before, axis.after),
-            "clean" if axis.tiles(size) else "no whole number: not allowed",
-        ),
+        SizeRule("course", exact, (axis.before, axis.after), note),
         _torch_rule(axis, size, noun, same=same),
         _same_rule("TensorFlow SAME", axis, size, noun),
         _same_rule("ONNX SAME_UPPER", axis, size, noun),
@@ -247,17 +218,12 @@ def _torch_rule(axis: Axis, size: int, noun: str, *, same: bool) -> SizeRule:
 def _same_rule(name: str, axis: Axis, size: int, noun: str, *, lower: bool = False) -> SizeRule:
     pads = ceil_padding(size, axis.kernel, axis.stride, axis.dilation, lower=lower)
     padded = Axis(axis.kernel, axis.stride, *pads, axis.dilation)
-    note = _odd_pixel(pads)
+    note = "as much on both sides" if pads[0] else "no padding needed"
+    if pads[0] != pads[1]:
+        note = f"odd pixel at the {'end' if pads[1] > pads[0] else 'start'}"
     if not padded.tiles(size):
         note = f"{note}; {_not_read(padded, size, noun)}"
     return SizeRule(name, str(padded.output_size(size)), pads, note)
-
-
-def _odd_pixel(pads: Pair) -> str:
-    """Say on which side the odd pixel of padding is."""
-    if pads[0] == pads[1]:
-        return "as much on both sides" if pads[0] else "no padding needed"
-    return f"odd pixel at the {'end' if pads[1] > pads[0] else 'start'}"
 
 
 def _not_read(axis: Axis, size: int, noun: str) -> str:

@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeGuard
 
 from convcli.errors import GeometryError
+from convcli.text import brief
 from convcli.values import Record
 
 if TYPE_CHECKING:
@@ -25,18 +26,11 @@ class Unseen(Record):
         return self.picture + self.padding
 
 
-_ALL_SEEN = Unseen(0, 0)
-
-
 class Axis(Record):
     """One axis of a sliding window: the number of taps of the kernel, k, and pixels.
 
     They are the distances of two outputs, the stride s, and of two taps, the dilation d, and
-    the padding at the start and at the end. A tap count, stride or dilation below 1, and a
-    negative padding, are a `GeometryError`.
-
-    >>> Axis(kernel=3, stride=2, before=1, after=1).output_size(7)
-    4
+    the padding at the start and at the end. Values that are too small are a `GeometryError`.
     """
 
     kernel: int
@@ -63,10 +57,7 @@ class Axis(Record):
         return self.dilation * (self.kernel - 1) + 1
 
     def span(self, size: int) -> int:
-        """Return W + p1 + p2 - extent, the way of the window in pixels.
-
-        An empty axis, and a kernel larger than the padded axis, are a `GeometryError`.
-        """
+        """Return W + p1 + p2 - extent; raise a `GeometryError` if the kernel does not fit."""
         if size < 1:
             raise GeometryError(
                 f"size: expected at least 1 pixel, got {size}: use a larger one"
@@ -86,25 +77,16 @@ class Axis(Record):
         return self.span(size) // self.stride + 1
 
     def input_size(self, outputs: int) -> int:
-        """Return how many padded pixels neighbouring outputs read, (n - 1)s + extent.
-
-        >>> Axis(kernel=3, stride=2).input_size(4)
-        9
-        """
+        """Return how many padded pixels neighbouring outputs read, (n - 1)s + extent."""
         return (outputs - 1) * self.stride + self.extent
 
     def inputs(self, outputs: slice) -> slice:
         """Return the padded pixels that some outputs read."""
-        return slice(
-            outputs.start * self.stride, (outputs.stop - 1) * self.stride + self.extent
-        )
+        first = outputs.start * self.stride
+        return slice(first, first + self.input_size(outputs.stop - outputs.start))
 
     def exact_output_size(self, size: int) -> "Fraction":
-        """Return the magic formula (W - K + 2P)/S + 1 without rounding.
-
-        >>> Axis(kernel=3, stride=3).exact_output_size(7)
-        Fraction(7, 3)
-        """
+        """Return the magic formula (W - K + 2P)/S + 1 without rounding."""
         from fractions import Fraction
 
         return Fraction(self.span(size), self.stride) + 1
@@ -114,16 +96,8 @@ class Axis(Record):
         return self.span(size) % self.stride == 0
 
     def unseen(self, size: int) -> Unseen:
-        """Return the pixels behind the last window, of the picture and of the padding.
-
-        A 3-tap kernel with stride 2 and padding 1 on 8 pixels leaves padding only.
-
-        >>> Axis(kernel=3, stride=2, before=1, after=1).unseen(8)
-        Unseen(picture=0, padding=1)
-        """
+        """Return the pixels behind the last window, of the picture and of the padding."""
         total = self.span(size) % self.stride
-        if not total:
-            return _ALL_SEEN
         first = size + self.after - total  # the first position behind the last window
         picture = max(size - max(first, 0), 0)
         return Unseen(picture=picture, padding=total - picture)
@@ -150,8 +124,7 @@ Padding: TypeAlias = int | Sequence[int] | Sequence[Sequence[int]] | Literal["sa
 class Window(Record):
     """How a kernel slides over a picture: its size, stride, padding and dilation.
 
-    `window` makes one from the forms that a person writes. Its axes are `rows`, the vertical
-    one, and `columns`.
+    `window` makes one of the forms that a person writes. Its axes are `rows` and `columns`.
 
     Examples
     --------
@@ -189,10 +162,7 @@ class Window(Record):
         return (down.before, down.after), (across.before, across.after)
 
     def output_shape(self, shape: Pair) -> Pair:
-        """Return the size (rows, columns) of the result for a picture of a size.
-
-        An empty picture, and a kernel larger than the padded one, are a `GeometryError`.
-        """
+        """Return the size (rows, columns) of the result of a picture; raise as `span`."""
         for name, axis, size in zip(("rows", "columns"), self.axes, shape, strict=True):
             try:
                 axis.span(size)
@@ -246,11 +216,7 @@ _axis = functools.lru_cache(Axis)
 
 
 def pair(value: object, name: str) -> Pair:
-    """Return (rows, columns) of one number or of two; raise `GeometryError` for others.
-
-    >>> pair(3, "kernel")
-    (3, 3)
-    """
+    """Return (rows, columns) of one number or of two; raise `GeometryError` for others."""
     if _is_several(value):
         if len(value) == 2:  # noqa: PLR2004 - a pair is two
             return (_whole(value[0], name), _whole(value[1], name))
@@ -268,7 +234,7 @@ def _is_several(value: object) -> TypeGuard[Sequence[Any]]:
 
 def _whole(value: object, name: str) -> int:
     if isinstance(value, bool) or _is_several(value) or not hasattr(value, "__index__"):
-        raise GeometryError(f"{name}: expected a whole number, got {value!r}: round it")
+        raise GeometryError(f"{name}: expected a whole number, got {brief(value)}: round it")
     return operator.index(value)
 
 

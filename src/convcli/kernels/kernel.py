@@ -1,6 +1,7 @@
 """The kernel: frozen weights, a 2-D grid or a filter bank, and what follows from them."""
 
 import enum
+import math
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Any, TypeAlias
@@ -180,8 +181,11 @@ class Kernel(Record):
     @cached_property
     def rank(self) -> int:
         """Rank of a 2-D kernel (1: separable into a column and a row); 0 if all zero."""
+        grid = self._grid
         # Rank 1 needs no singular values, which take seconds for 2047×2047.
-        return 1 if _is_outer(self._grid) else int(np.linalg.matrix_rank(self._grid))
+        if grid.any() and np.allclose(np.outer(*outer_factors(grid)), grid, 1e-12, 0):
+            return 1
+        return int(np.linalg.matrix_rank(grid))
 
     @cached_property
     def symmetries(self) -> tuple[str, ...]:
@@ -363,12 +367,17 @@ def _integers_over(weights: Weights, divisor: float) -> IntegerForm | None:
     return IntegerForm(exact, float(divisor))
 
 
-def _is_outer(grid: Weights) -> bool:
-    """Tell whether a grid is the outer product of its strongest column and row."""
-    y, x = np.unravel_index(np.abs(grid).argmax(), grid.shape)
-    if grid[y, x] == 0:
-        return False
-    return bool(np.allclose(np.outer(grid[:, x] / grid[y, x], grid[y]), grid, 1e-12, 0))
+def outer_factors(
+    grid: NDArray[Any], y: int | None = None, *, whole: bool = False
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return a column and a row whose products are a grid of rank 1.
+
+    The row is row `y`, by default that of the largest magnitude; of whole numbers the smallest.
+    """
+    row = grid[np.abs(grid).argmax() // grid.shape[1] if y is None else y]
+    row = row // math.gcd(*map(int, row.tolist())) if whole else row
+    x = np.abs(row).argmax()
+    return grid[:, x] / row[x], row
 
 
 def _clean_sums(rows: Weights) -> Weights:

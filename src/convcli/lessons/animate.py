@@ -1,5 +1,6 @@
 """A window that slides, or a stamp that is added up, drawn step by step."""
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -16,6 +17,7 @@ from convcli.images.drawing import QUIET, WHITE, Canvas, Cell
 from convcli.images.picture import Frame
 from convcli.kernels.kernel import Kernel
 from convcli.kernels.operator import Operator, Plain
+from convcli.lessons.explain import COLOURS, steps_between
 from convcli.lessons.explain.drawing import (
     GAP,
     HEAD,
@@ -25,8 +27,7 @@ from convcli.lessons.explain.drawing import (
     draw_rows,
     value_cells,
 )
-from convcli.lessons.explain.explain import COLOURS, steps_between
-from convcli.lessons.pictures import square_around
+from convcli.lessons.pictures import finite, square_around
 from convcli.pipeline.chain import REDUCTIONS
 from convcli.pipeline.options import Options
 from convcli.pipeline.report import Report
@@ -37,8 +38,7 @@ from convcli.values import Record, replace
 
 Grid = NDArray[np.float64]
 
-_WIDE, _HIGH = 1240, 560
-"""Pixels that the grids may take; three channels may be twice as high."""
+_WIDE, _HIGH = 1240, 560  # pixels that the grids may take; three channels may be twice as high
 _FIVE_DIGITS_WIDE, _THREE_DIGITS = 40, 999
 _LARGEST_SIDE, _SMALLEST_SIDE, _TITLE, _CAPTION = 56, 8, 30, 40
 
@@ -46,10 +46,11 @@ _LARGEST_SIDE, _SMALLEST_SIDE, _TITLE, _CAPTION = 56, 8, 30, 40
 class Scene(Record, kw_only=True):
     """A small frame, what slides over it, and the result.
 
-    `planes` (C, H, W) are the input channels with their padding, which is `outside` (H, W).
-    `kernels` (O, C, kh, kw) are the filters as they slide, each with its `bias`, or None where
-    windows are pooled. `raw` and `output` (O, H', W') are the result before the range step, of
-    which `report` knows, and in pixels. `white` is drawn white; `depth_white` is the largest.
+    `planes` (C, H, W) have their padding, `outside` (H, W). `kernels` (O, C, kh, kw) are None
+    where windows are pooled. `raw` and `output` (O, H', W') are the result before the range
+    step and in pixels; `white` is drawn white, `depth_white` is the largest. Where
+    `is_stamped`, a step adds the stamp of a pixel, and `outside` are the cells of `raw` that
+    are cut off.
     """
 
     planes: Grid
@@ -63,29 +64,46 @@ class Scene(Record, kw_only=True):
     white: int
     depth_white: int
     report: Report | None = None
+    is_stamped: bool = False
+
+    @property
+    def order(self) -> NDArray[np.intp]:
+        """The number of the step of each output value, or of each filter and pixel."""
+        walked = (self.planes if self.is_stamped else self.raw).shape[1:]
+        return np.arange(len(self.raw) * math.prod(walked)).reshape(-1, *walked)
 
     @property
     def count(self) -> int:
-        """How many steps there are: one for each output value."""
-        return int(self.raw.size)
+        """How many steps there are."""
+        return self.order.size
 
     def step(self, index: int) -> "AnimationStep":
         """Return what one step shows."""
-        number, row, column = map(int, np.unravel_index(index, self.raw.shape))
-        rows, columns = self._taps(row, column)
-        framed = np.zeros(self.outside.shape, bool)
-        framed[rows, columns] = True
-        products = self.planes[:, rows, columns]
+        order = self.order
+        number, row, column = map(int, np.unravel_index(index, order.shape))
+        taps = self._taps(row, column)
+        reached = np.zeros(self.outside.shape, bool)
+        reached[taps] = True
+        if self.is_stamped:
+            maps = np.arange(len(self.raw))[:, np.newaxis, np.newaxis]
+            inputs, framed = order[number] == index, reached & (maps == number)
+            outputs = np.where(maps < number, self.raw, np.nan)
+            outputs[number] = self.summed(number, order[number] <= index)
+            products = self.planes[:, row : row + 1, column : column + 1]
+        else:
+            inputs, framed = reached, order == index
+            outputs = np.where(order <= index, self.raw, np.nan)
+            products = self.planes[:, taps[0], taps[1]]
         if self.kernels is not None:
             products = products * self.kernels[number]
-        order = np.arange(self.count).reshape(self.raw.shape)
+        caption = self._stamp if self.is_stamped else self._caption
         return AnimationStep(
-            inputs=framed,
+            inputs=inputs,
             filter=number,
             products=products,
-            outputs=np.where(order <= index, self.raw, np.nan),
-            framed=order == index,
-            caption=self._caption((number, row, column), products),
+            outputs=outputs,
+            framed=framed,
+            caption=caption((number, row, column), products),
         )
 
     def _taps(self, *place: int) -> tuple[NDArray[np.intp], ...]:
@@ -111,39 +129,11 @@ class Scene(Record, kw_only=True):
         several = f" {' + '.join(added)} =" if len(added) > 1 else ""
         return f"{where}: sum of the products{several} {short(raw)}{named}"
 
-
-class Stamps(Scene, kw_only=True):
-    """A transposed convolution: each step adds the stamp of one pixel to the result.
-
-    `outside` says which cells of the result are cut off; `raw` has them, too.
-    """
-
-    @property
-    def count(self) -> int:
-        """How many steps there are: one for each pixel and filter."""
-        return len(self.raw) * int(self.planes[0].size)
-
-    def step(self, index: int) -> "AnimationStep":
-        """Return what one step shows."""
-        assert self.kernels is not None  # noqa: S101 - a stamp has weights
-        size = self.planes.shape[1:]
-        number, row, column = map(int, np.unravel_index(index, (len(self.raw), *size)))
-        places, place = np.arange(np.prod(size)).reshape(size), row * size[1] + column
-        at, outputs = np.zeros(self.raw.shape, bool), np.full(self.raw.shape, np.nan)
-        outputs[:number] = self.raw[:number]
-        outputs[number] = self.summed(number, places <= place)
-        at[number][self._taps(row, column)] = True
-        pixels = self.planes[:, row, column]
-        values = " and ".join(map(short, pixels.tolist()))
+    def _stamp(self, place: tuple[int, int, int], _products: Grid) -> str:
+        _, row, column = place
+        values = " and ".join(map(short, self.planes[:, row, column].tolist()))
         stamp = "stamp is" if len(self.planes) == 1 else "stamps are"
-        return AnimationStep(
-            inputs=places == place,
-            filter=number,
-            products=pixels[:, np.newaxis, np.newaxis] * self.kernels[number],
-            outputs=outputs,
-            framed=at,
-            caption=f"pixel ({column}, {row}): {values} times the kernel: the {stamp} added",
-        )
+        return f"pixel ({column}, {row}): {values} times the kernel: the {stamp} added"
 
     def summed(self, number: int, pixels: NDArray[np.bool_]) -> Grid:
         """Return the sums of the stamps of some pixels; NaN where no stamp has been."""
@@ -157,12 +147,7 @@ class Stamps(Scene, kw_only=True):
 
 
 class AnimationStep(Record, kw_only=True):
-    """What one frame of an animation shows.
-
-    `inputs` (H, W) and `framed` (O, H', W') say which cells have a frame; `products`
-    (C, kh, kw) are the patch or the stamp by the kernels of that number, `outputs` (O, H', W')
-    the values so far, NaN where there are none yet.
-    """
+    """What one frame shows: cells with frames, products (C, kh, kw), outputs (NaN: not yet)."""
 
     inputs: NDArray[np.bool_]
     filter: int
@@ -173,10 +158,7 @@ class AnimationStep(Record, kw_only=True):
 
 
 def scene_of(frame: Frame, link: Link, options: Options, at: Pair | None, cells: int) -> Scene:
-    """Cut a square of `cells` rows around `at` out of a frame, and filter or pool it.
-
-    It is grey, but for a bank of all colours. A `GeometryError` says what cannot be drawn.
-    """
+    """Cut a square around `at` out of a frame, grey but for a bank of colours."""
     if isinstance(link, Operator) or (isinstance(link, Plain) and link.kind not in REDUCTIONS):
         raise GeometryError(
             f"animate: expected one kernel, or a pooling as max:2, got {link.name}: choose one"
@@ -189,8 +171,7 @@ def scene_of(frame: Frame, link: Link, options: Options, at: Pair | None, cells:
         kernel = exchanged(link) if options.transposed else link
         colours = kernel.is_bank and kernel.channels == frame.channels
         crop = Frame((frame if colours else frame.gray()).pixels[square])
-        make = _stamping_scene if options.transposed else _sliding_scene
-        scene = make(crop, link, kernel.flipped() if options.flip else kernel, options)
+        scene = _kernel_scene(crop, link, kernel.flipped() if options.flip else kernel, options)
     if _side(scene) < _SMALLEST_SIDE:
         raise GeometryError(
             f"animate: expected cells of at least {_SMALLEST_SIDE} px on the page, got "
@@ -221,57 +202,57 @@ def _pooling_scene(crop: Frame, kind: str, size: int, options: Options) -> Scene
     )
 
 
-def _sliding_scene(crop: Frame, given: Kernel, kernel: Kernel, options: Options) -> Scene:
-    slide = window(kernel.size, options.stride, options.padding, options.dilation)
-    rows, columns = (
-        np.arange(-axis.before, size + axis.after)
-        for axis, size in zip(slide.axes, crop.shape, strict=True)
-    )
-    fill, (height, width) = fill_of(options.border, crop.channels, crop.white), crop.shape
-    outside = ((rows < 0) | (rows >= height), (columns < 0) | (columns >= width))
-    raw = filter_frame(crop, [given], options, raw=True).values
-    return Scene(
-        planes=_planes(beyond(crop.pixels, options.border, rows, columns, fill)),
-        outside=np.logical_or.outer(*outside),
-        raw=_planes(raw),
-        title=_title(kernel.name, slide, f"padding {options.border.value}"),
-        **_shared(crop, given, kernel, slide, options),
-    )
-
-
-def _stamping_scene(crop: Frame, given: Kernel, kernel: Kernel, options: Options) -> Scene:
+def _kernel_scene(crop: Frame, given: Kernel, kernel: Kernel, options: Options) -> Scene:
+    """Return the scene of a kernel that slides, or whose stamps are added up."""
     sides = (kernel.size, options.stride, options.padding, options.dilation)
-    slide, more = stamp_window(*sides, options.output_padding)
-    cut = []
-    for axis, size, extra in zip(slide.axes, crop.shape, more, strict=True):
-        places = np.arange((size - 1) * axis.stride + axis.extent + extra)
-        cut.append((places < axis.before) | (places >= len(places) - axis.after))
-    scene = Stamps(
-        planes=_planes(crop.pixels),
-        outside=np.logical_or.outer(*cut),
-        raw=np.zeros((kernel.filters, len(cut[0]), len(cut[1]))),
-        title=_title(f"{kernel.name} transposed", slide, "padding, which is cut off"),
-        **_shared(crop, given, kernel, slide, options),
+    slide, more, padding = window(*sides), (0, 0), f"padding {options.border.value}"
+    if options.transposed:
+        slide, more = stamp_window(*sides, options.output_padding)
+        padding = "padding, which is cut off"
+    filtered = filter_frame(crop, [given], options)
+    planes, outside = _cells(crop, slide, options, more)
+    if options.transposed:
+        raw = np.zeros((kernel.filters, *outside.shape))
+    else:
+        raw = _planes(filter_frame(crop, [given], options, raw=True).values)
+    scene = Scene(
+        planes=planes,
+        outside=outside,
+        kernels=kernel.weights.reshape(kernel.filters, -1, *kernel.size),
+        bias=tuple(np.resize(kernel.bias or (0.0,), kernel.filters).tolist()),
+        window=slide,
+        raw=raw,
+        output=_planes(filtered.values),
+        title=_title(kernel.name + " transposed" * options.transposed, slide, padding),
+        white=crop.brightest,
+        depth_white=crop.white,
+        report=filtered.report,
+        is_stamped=options.transposed,
     )
-    all_pixels = np.ones(crop.shape, bool)
-    scene.raw[:] = [scene.summed(number, all_pixels) for number in range(kernel.filters)]
+    if options.transposed:
+        every = np.ones(crop.shape, bool)
+        raw[:] = [scene.summed(number, every) for number in range(kernel.filters)]
     return scene
 
 
-def _shared(
-    crop: Frame, given: Kernel, kernel: Kernel, slide: Window, options: Options
-) -> dict[str, Any]:
-    """Return what both scenes of a kernel have."""
-    filtered = filter_frame(crop, [given], options)
-    return {
-        "kernels": kernel.weights.reshape(kernel.filters, -1, *kernel.size),
-        "bias": tuple(np.resize(kernel.bias or (0.0,), kernel.filters).tolist()),
-        "window": slide,
-        "output": _planes(filtered.values),
-        "white": crop.brightest,
-        "depth_white": crop.white,
-        "report": filtered.report,
-    }
+def _cells(
+    crop: Frame, slide: Window, options: Options, more: Pair
+) -> tuple[Grid, NDArray[np.bool_]]:
+    """Return the input, with its padding, and which cells of it, or of stamps, are padding."""
+    places = []
+    for axis, size, extra in zip(slide.axes, crop.shape, more, strict=True):
+        stamps = (size - 1) * axis.stride + axis.extent + extra
+        length = stamps if options.transposed else size + axis.before + axis.after
+        places.append(np.arange(length) - axis.before)
+    outside = [
+        (place < 0) | (place >= len(place) - axis.before - axis.after)
+        for axis, place in zip(slide.axes, places, strict=True)
+    ]
+    pixels: NDArray[Any] = crop.pixels
+    if not options.transposed:
+        fill = fill_of(options.border, crop.channels, crop.white)
+        pixels = beyond(pixels, options.border, places[0], places[1], fill)
+    return _planes(pixels), np.logical_or.outer(*outside)
 
 
 def _planes(pixels: NDArray[np.generic]) -> Grid:
@@ -297,18 +278,13 @@ def animation_of(
     """Draw a picture for each step of a scene, or at most `frames` that skip some.
 
     The last, the whole output, stays longer than the `delay` in milliseconds of the others.
-
-    >>> from convcli.kernels.spec import kernel_from
-    >>> black, kernel = Frame(np.zeros((9, 9, 1), np.uint8)), kernel_from("[[1]]")
-    >>> len(animation_of(black, kernel, Options(), cells=3, frames=4).drawings)
-    4
     """
     scene = scene_of(frame, link, options, at, cells)
     # From the end, which is always shown: it has the whole result.
     shown = np.linspace(scene.count - 1, 0, min(scene.count, frames)).round().astype(int)
     steps = [scene.step(int(index)) for index in np.unique(shown)]
     output = np.moveaxis(scene.raw, 0, 2)
-    if isinstance(scene, Stamps):
+    if scene.is_stamped:
         kept = scene.output.shape[1:]
         output = output[~scene.outside].reshape(*kept, -1)
     return Animation(
@@ -357,10 +333,10 @@ def _in_thousands(scene: Scene) -> bool:
 
 def _rows(scene: Scene, step: AnimationStep) -> list[Row]:
     """Return a row of grids for each input channel: input, kernel and products."""
-    largest, text, rows = float(np.abs(scene.planes).max()), _text(scene), []
+    largest, text, rows = float(np.abs(finite(scene.planes)).max()), _text(scene), []
     for channel, (plane, products) in enumerate(zip(scene.planes, step.products, strict=True)):
         name = COLOURS[channel] if len(scene.planes) == len(COLOURS) else "input"
-        padded = None if isinstance(scene, Stamps) else scene.outside
+        padded = None if scene.is_stamped else scene.outside
         cells = value_cells(plane, scene.white, text, padded=padded, framed=step.inputs)
         if scene.kernels is None:
             patch = value_cells(products, scene.white, text)
@@ -368,7 +344,7 @@ def _rows(scene: Scene, step: AnimationStep) -> list[Row]:
             continue
         scale = float(np.abs(scene.kernels).max())
         kernel = value_cells(scene.kernels[step.filter, channel], scale, signed=True)
-        last = "stamp" if isinstance(scene, Stamps) else "products"
+        last = "stamp" if scene.is_stamped else "products"
         grids = (cells, kernel, value_cells(products, scale * largest, text, signed=True))
         rows.append(Row((name, "kernel", last), grids, channel > 0))
     return rows
@@ -378,7 +354,7 @@ def _maps(scene: Scene, step: AnimationStep) -> list[Cells]:
     """Return the output maps: greys for pixels, blue to red where some sums are negative."""
     lowest, highest = float(np.nanmin(scene.raw)), float(np.nanmax(scene.raw))
     scale = max(-lowest, highest) if lowest < 0 else max(highest, scene.white)
-    signed, cut = lowest < 0, scene.outside if isinstance(scene, Stamps) else None
+    signed, cut = lowest < 0, scene.outside if scene.is_stamped else None
     maps: list[Cells] = []
     for values, framed in zip(step.outputs, step.framed, strict=True):
         none, text = np.isnan(values).tolist(), _text(scene)

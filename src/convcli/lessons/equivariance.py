@@ -19,16 +19,15 @@ from convcli.values import Record, plain_json, replace
 
 Values = NDArray[Any]
 
-_NOISE = 1e-5
-"""A difference below this part of the largest possible value is a rounding error."""
+_NOISE = 1e-5  # a difference below this part of the largest possible value is a rounding error
 
 
 class Difference(Record, kw_only=True):
     """How far the two orders are apart, for one shift of the frame in rows and columns.
 
-    `output_shift` is that of the output; None where the stride does not divide the shift, and
-    the nearest was compared. `inside` is the largest difference where no window looks beyond
-    the frame, `border` that of the other outputs; None where there are none.
+    `inside` is the largest difference where no window looks beyond the frame, `border` that of
+    the others; None where there are none. `output_shift` is None where the stride does not
+    divide the shift: the nearest was compared.
     """
 
     shift: Pair
@@ -50,10 +49,7 @@ class Difference(Record, kw_only=True):
 
 
 def compare_orders(frame: Frame, operand: Operand, shift: Pair, options: Options) -> Difference:
-    """Compare raw values of a frame that is shifted, then filtered, and the other way round.
-
-    A shift as large as the frame is a `GeometryError`.
-    """
+    """Compare raw values of a frame that is shifted, then filtered, and the other way round."""
     pixels = (frame.gray() if options.gray else frame).pixels
     _check_shift(shift, frame.shape)
     slide = window(operand.size, options.stride, options.padding, options.dilation)

@@ -16,18 +16,14 @@ from convcli.values import Record, asdict
 
 Values = NDArray[Any]
 
-_FLAT = 1e-5
-"""A standard deviation below this part of the picture's range counts as 0."""
+_FLAT = 1e-5  # a standard deviation below this part of the picture's range counts as 0
 
 _FAINT = 0.01
 """Windows of less contrast, as a part of the picture's largest, are noise and not compared."""
 
 
 class Match(Record):
-    """A window in which the kernel answers more strongly than at all places near it.
-
-    The score is the answer in units of brightness, or from -1 to 1 where it is normalised.
-    """
+    """A window whose answer is the strongest near it; its score is brightness, or -1 to 1."""
 
     left: int
     top: int
@@ -53,14 +49,7 @@ def find_matches(
 
     Of answers closer to each other than half a kernel only the strongest is kept. `normalized`
     scores by normalised cross-correlation (J. P. Lewis, "Fast Normalized Cross-Correlation",
-    1995): the cosine between the kernel and the window, each less its mean. A bank, and a
-    normalised kernel all of one weight, are a `KernelError`; a kernel larger than the frame is
-    a `GeometryError`.
-
-    >>> pixels = np.zeros((5, 9, 1), np.uint8)
-    >>> pixels[2, 6] = 200
-    >>> find_matches(Frame(pixels), Kernel([[0, 1, 0]]), top=1)
-    [Match(left=5, top=2, width=3, height=1, score=200.0)]
+    1995): the cosine between the kernel and the window, each less its mean.
     """
     if kernel.is_bank:
         raise KernelError(

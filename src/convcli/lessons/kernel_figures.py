@@ -1,7 +1,6 @@
 """A kernel as a picture: its cells, its frequencies, its properties."""
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,34 +35,25 @@ _CELLS = 360
 _NUMBERED = 9
 _LARGEST_CELL, _SMALLEST_CELL = 52, 4
 _RESPONSE_SCALE = 6
-_SLICES = 64
-"""The most slices of a filter bank that a figure shows."""
+_SLICES = 64  # the most slices of a filter bank that a figure shows
 
 
-def kernel_figure(kernel: Kernel) -> Frame:
-    """Draw a kernel: its grid and frequencies, or a bank's first slices; its properties."""
-    drawn = _slices(kernel) if kernel.is_bank else _grid_and_response(kernel)
-    return _figure(kernel.name, drawn, kernel_facts(kernel))
-
-
-def _figure(name: str, drawn: Canvas, facts: list[tuple[str, str]]) -> Frame:
-    facts_block = text_block(facts, max(_WIDTH, drawn.width))
-    return page_of([title_block(name), drawn, facts_block]).frame()
-
-
-def operator_figure(operator: Operator) -> Frame:
-    """Draw an operator: the grids of its kernels, and how their answers are combined."""
-    blocks = [
-        _named(kernel.name, _CELLS // 2, _grid(kernel.weights, _CELLS // 2))
-        for kernel in operator.kernels
-    ]
-    return _figure(operator.name, in_rows(blocks, 4), operator_facts(operator))
+def kernel_figure(operand: Kernel | Operator) -> Frame:
+    """Draw a kernel, a bank's first slices, or an operator's kernels; and the properties."""
+    if isinstance(operand, Operator):
+        side = _CELLS // 2
+        grids = [_named(each.name, side, _grid(each.weights, side)) for each in operand.kernels]
+        drawn, facts = in_rows(grids, 4), operator_facts(operand)
+    else:
+        drawn = _slices(operand) if operand.is_bank else _grid_and_response(operand)
+        facts = kernel_facts(operand)
+    properties = text_block(facts, max(_WIDTH, drawn.width))
+    return page_of([title_block(operand.name), drawn, properties]).frame()
 
 
 def draw_kernel(operand: Kernel | Operator, target: str | Path) -> None:
     """Draw a kernel or an operator into a picture's file."""
-    draw: Any = operator_figure if isinstance(operand, Operator) else kernel_figure
-    write_frame(draw(operand), target, format_for(target))
+    write_frame(kernel_figure(operand), target, format_for(target))
 
 
 def _grid(weights: NDArray[np.float64], room: int, largest: int = _LARGEST_CELL) -> Canvas:
@@ -87,8 +77,7 @@ def _labels(weights: NDArray[np.float64]) -> list[list[str]]:
     return [[tight(value) for value in row] for row in without_dust(weights).tolist()]
 
 
-_LABEL = 120
-"""Pixels that the name of a slice takes."""
+_LABEL = 120  # pixels that the name of a slice takes
 
 
 def _slices(kernel: Kernel) -> Canvas:

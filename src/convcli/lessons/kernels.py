@@ -29,8 +29,7 @@ _COMBINATIONS = {
     Combine.MIN: "smallest answer",
 }
 _SEPARABLE = "1 (separable: a column times a row)"
-_TYPICAL = (1080, 1920)
-"""Rows and columns of the picture that `strategy_of` plans for."""
+_TYPICAL = (1080, 1920)  # rows and columns of the picture that `strategy_of` plans for
 
 _LONGEST_FACTOR = 17
 _FEW = 6
@@ -38,11 +37,7 @@ _FLAT = 100
 
 
 def kernel_facts(kernel: Kernel) -> list[tuple[str, str]]:
-    """Return the properties of a kernel, as (name, text).
-
-    >>> dict(kernel_facts(Kernel([[1, 2, 1]])))["factors"]
-    '[1] ⊗ [1 2 1]'
-    """
+    """Return the properties of a kernel, as (name, text)."""
     facts = [("what", kernel.description)] if kernel.description else []
     facts += _from_catalogue(kernel)
     facts.append(("size", times(kernel.weights.shape)))
@@ -118,18 +113,11 @@ def _listed(values: list[float]) -> str:
 
 
 _MIDDLE, _HALF_RANGE = 128, 127
-_DUST = 1e-13
-"""A weight below this part of the largest one is a 0 with rounding errors."""
+_DUST = 1e-13  # a weight below this part of the largest one is a 0 with rounding errors
 
 
 def cell_colors(grid: NDArray[np.float64]) -> NDArray[np.uint8]:
-    """Return the cells' colours, shape (kh, kw, 3): blue below 0, white at 0, red above.
-
-    NaN and infinity are white, too.
-
-    >>> cell_colors(np.array([[-1.0, 0.0, 1.0]])).tolist()
-    [[[5, 48, 97], [247, 247, 247], [103, 0, 31]]]
-    """
+    """Return colours (kh, kw, 3): blue below 0, red above, white at 0, NaN and infinity."""
     finite = np.where(np.isfinite(grid), grid, 0.0)
     largest = float(np.abs(finite).max()) or 1.0
     places = np.rint(_MIDDLE + _HALF_RANGE * finite / largest).astype(np.intp)
@@ -137,19 +125,11 @@ def cell_colors(grid: NDArray[np.float64]) -> NDArray[np.uint8]:
 
 
 def without_dust(grid: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return weights to be printed: 0 in place of a rounding error.
-
-    >>> without_dust(np.array([1.0, 5e-17, -0.5])).tolist()
-    [1.0, 0.0, -0.5]
-    """
+    """Return weights to be printed: 0 in place of a rounding error."""
     return np.where(np.abs(grid) <= _DUST * np.abs(grid).max(), 0.0, grid)
 
 
 def response_pixels(kernel: Kernel, samples: int = 33) -> NDArray[np.uint8]:
-    """Return the frequency response of a 2-D kernel as grey pixels: white is the strongest.
-
-    >>> response_pixels(Kernel([[0.25, 0.5, 0.25]]), 3)[1].tolist()
-    [0, 255, 0]
-    """
+    """Return the frequency response of a 2-D kernel as grey pixels: white is the strongest."""
     response = frequency_response(kernel, samples)
     return np.rint(255 * response / (float(response.max()) or 1.0)).astype(np.uint8)

@@ -16,8 +16,7 @@ from convcli.pipeline.options import Options
 from convcli.text import short, tight
 from convcli.values import Record, fields_of
 
-_MOST = 4_000_000
-"""Entries of the largest matrix: 32 MB."""
+_MOST = 4_000_000  # entries of the largest matrix: 32 MB
 
 TIED: tuple[Colour, ...] = (
     (178, 24, 43), (33, 102, 172), (27, 120, 55), (118, 42, 131), (140, 81, 10), (1, 102, 94),
@@ -29,9 +28,8 @@ TIED: tuple[Colour, ...] = (
 class ConvolutionMatrix(Record):
     """The matrix of a convolution; output = matrix @ input, both flattened row by row.
 
-    `weights` has a row for each output and a column for each input pixel; `taps` says which
-    weight of the kernel, counted from 0, an entry is (-1: none, the entry is 0). `source` and
-    `output` are the sizes (rows, columns). `free` counts the kernel's weights.
+    `taps` says which weight of the kernel, counted from 0, an entry is (-1: none, the entry is
+    0). `source` and `output` are the sizes (rows, columns); `free` counts the kernel's weights.
     """
 
     weights: NDArray[np.float64]
@@ -139,11 +137,7 @@ def draw_matrix(matrix: ConvolutionMatrix, name: str) -> Canvas:
 
 
 def matrix_size(matrix: ConvolutionMatrix) -> str:
-    """Return the size of the matrix, and of what it maps.
-
-    >>> matrix_size(convolution_matrix(Kernel([[1, 2]]), (1, 3), Options(padding="valid")))
-    '2 outputs × 3 inputs (1×2 from 1×3)'
-    """
+    """Return the size of the matrix, and of what it maps."""
     rows, columns = matrix.weights.shape
     sizes = "{}×{} from {}×{}".format(*matrix.output, *matrix.source)
     return f"{rows} outputs × {columns} inputs ({sizes})"

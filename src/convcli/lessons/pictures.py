@@ -9,8 +9,7 @@ from numpy.typing import NDArray
 from convcli.errors import GeometryError
 from convcli.storage.atomic import replacing
 
-_SHOWN = 7
-"""The most rows and columns of a kernel that are shown."""
+_SHOWN = 7  # the most rows and columns of a kernel that are shown
 
 
 def finite(values: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -19,12 +18,7 @@ def finite(values: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def differences(one: NDArray[Any], other: NDArray[Any]) -> NDArray[np.float64]:
-    """Return the absolute differences of two arrays; two NaNs or equal infinities differ by 0.
-
-    >>> nan, inf = float("nan"), float("inf")
-    >>> differences(np.array([1, nan, inf, 3]), np.array([4, nan, inf, nan])).tolist()
-    [3.0, 0.0, 0.0, nan]
-    """
+    """Return absolute differences of two arrays; two NaNs or equal infinities differ by 0."""
     same = (one == other) | (np.isnan(one) & np.isnan(other))
     apart = np.zeros(same.shape)
     np.subtract(one, other, where=~same, out=apart, dtype=np.float64)
@@ -47,10 +41,7 @@ def middle(length: int, most: int = _SHOWN) -> slice:
 def square_around(
     shape: tuple[int, int], at: tuple[int, int] | None, cells: int
 ) -> tuple[slice, slice]:
-    """Return a square of `cells` rows around `at` (row, column), or the picture's middle.
-
-    Near an edge it moves inwards. A `GeometryError` is raised where `at` lies outside.
-    """
+    """Return a square of `cells` rows around `at` (row, column), or the picture's middle."""
     height, width = shape
     row, column = at or (height // 2, width // 2)
     if not (0 <= row < height and 0 <= column < width):

@@ -19,11 +19,7 @@ class Question(Record):
     explanation: str
 
     def is_right(self, given: str) -> bool:
-        """Tell whether an answer is right; spaces and the commas of thousands are ignored.
-
-        >>> Question("1,000 + 792?", 1792, "").is_right(" 1,792 ")
-        True
-        """
+        """Tell whether an answer is right; spaces and the commas of thousands are ignored."""
         return number_in(given) == self.answer
 
 
@@ -31,21 +27,13 @@ _NUMBER = re.compile(r"[+-]?[0-9]{1,15}(\.[0-9]{1,15}|/0*[1-9][0-9]{0,14})?")
 
 
 def number_in(given: str) -> Fraction | None:
-    """Return the number that an answer is: whole, decimal, or a fraction.
-
-    >>> number_in("1,792"), number_in("7/3"), number_in("seven")
-    (Fraction(1792, 1), Fraction(7, 3), None)
-    """
+    """Return the number that an answer is: whole, decimal, or a fraction; None for others."""
     bare = given.strip().replace(",", "")
     return Fraction(bare) if _NUMBER.fullmatch(bare) else None
 
 
 def questions(seed: int, count: int) -> list[Question]:
-    """Return `count` different questions; the same for the same seed.
-
-    >>> questions(1, 2) == questions(1, 2)
-    True
-    """
+    """Return `count` different questions; the same for the same seed."""
     chance = random.Random(seed)  # noqa: S311 - a quiz, no secret
     makers = list(_MAKERS)
     chance.shuffle(makers)

@@ -16,8 +16,7 @@ from convcli.values import Record
 
 Number: TypeAlias = int | Fraction
 
-_MOST = 10**7
-"""The longest sequence: it fits into memory with room for the result."""
+_MOST = 10**7  # the longest sequence: it fits into memory with room for the result
 
 
 class SequenceError(ConvcliError):
@@ -25,11 +24,7 @@ class SequenceError(ConvcliError):
 
 
 def parse_sequence(text: str) -> list[Number]:
-    """Parse whole numbers, fractions and decimals, exactly; other text is a `SequenceError`.
-
-    >>> parse_sequence("1, 1/3, 0.25")
-    [1, Fraction(1, 3), Fraction(1, 4)]
-    """
+    """Parse whole numbers, fractions and decimals, exactly; other text is a `SequenceError`."""
     words = text.replace(",", " ").split()
     if words and not all(part.strip() for part in text.split(",")):
         raise SequenceError("expected a number between two commas, got none: write 0 there")
@@ -127,13 +122,10 @@ def operations(m: int, n: int) -> Operations:
 
 
 def cheaper_by_fft() -> tuple[tuple[int, int | None], ...]:
-    """Return the first and the last n of each run for which the FFT of n numbers is cheaper.
+    """Return the first and the last n (None: no end) of each run where the FFT is cheaper.
 
     The length of a transform is a power of two: just above one it doubles, and the direct
-    method is cheaper again. Above 4096 the FFT always is; None is the end of that run.
-
-    >>> cheaper_by_fft()
-    ((128, 128), (191, 256), (284, None))
+    method is cheaper again. Above 4096 the FFT always is.
     """
     cheaper = {n for n in range(1, 4097) if (c := operations(n, n)).fft < c.direct}
     firsts = sorted(n for n in cheaper if n - 1 not in cheaper)
@@ -151,37 +143,24 @@ def transforms(
     return first.tolist(), second.tolist(), (first * second).tolist(), inverse.tolist()
 
 
-_DIRECT_LIMIT = 4 * 10**8
-"""The most products that the direct method computes: about a minute."""
-
-
-def convolve_direct(a: Sequence[Number], b: Sequence[Number]) -> list[Number]:
-    """Convolve two sequences by summing the diagonals: m·n products."""
-    if (products := len(a) * len(b)) > _DIRECT_LIMIT:
-        raise SequenceError(
-            f"expected at most {_DIRECT_LIMIT:,} products for the direct way, got "
-            f"{products:,}: use --method fft"
-        )
-    result: list[Number] = [0] * (len(a) + len(b) - 1)
-    for i, left in enumerate(a):
-        for j, right in enumerate(b, start=i):
-            result[j] += left * right
-    return [_reduced(value) for value in result]
+_DIRECT_LIMIT = 4 * 10**8  # the most products that the direct method computes: about a minute
 
 
 def convolve_exactly(
     a: Sequence[Number], b: Sequence[Number], *, fft: bool | None = None
 ) -> list[Number]:
-    """Convolve two sequences exactly; without `fft` by the method with fewer operations.
-
-    >>> convolve_exactly([10**30, -1], [10**30, 1], fft=True)[1:]
-    [0, -1]
-    """
+    """Convolve two sequences exactly; without `fft` by the method with fewer operations."""
     if fft is None:
         count = operations(len(a), len(b))
         fft = count.fft < count.direct
     if not fft:
-        return convolve_direct(a, b)
+        if (products := len(a) * len(b)) > _DIRECT_LIMIT:
+            raise SequenceError(
+                f"expected at most {_DIRECT_LIMIT:,} products for the direct way, got "
+                f"{products:,}: use --method fft"
+            )
+        left, right = (np.array(each, object) for each in (a, b))
+        return [_reduced(value) for value in np.convolve(left, right)]
 
     below_a, below_b = (math.lcm(*(x.denominator for x in s)) for s in (a, b))
     whole = _convolve_integers([int(x * below_a) for x in a], [int(x * below_b) for x in b])
@@ -233,11 +212,7 @@ def places_kept(lengths: tuple[int, int], overlap: Overlap) -> range:
 
 
 def polynomial(coefficients: Sequence[Number]) -> str:
-    """Return the text of a polynomial; the constant is the first coefficient.
-
-    >>> polynomial([1, -2, 0, 3])
-    '1 - 2x + 3x³'
-    """
+    """Return the text of a polynomial; the constant is the first coefficient."""
     terms = [_term(value, n) for n, value in enumerate(coefficients) if value]
     text = " ".join(terms) or "+ 0"
     return text.removeprefix("+ ") if text.startswith("+") else f"-{text[2:]}"
@@ -257,13 +232,7 @@ def _term(value: Number, n: int) -> str:
 
 
 def carried(sums: Sequence[Number]) -> tuple[list[int], list[int]]:
-    """Return the digits of a product, the lowest first, and what is carried to each place.
-
-    `sums` holds the sums of products of digits of each place: 15, 22, 13, 4 of 123 × 45.
-
-    >>> carried([15, 22, 13, 4])
-    ([5, 3, 5, 5], [0, 1, 2, 1])
-    """
+    """Return the digits of a product from its sums, lowest first, and each place's carry."""
     digits: list[int] = []
     carries: list[int] = []
     carry = 0

@@ -1,13 +1,21 @@
 """The lessons as functions: kernels by name, sizes, parameters, one pixel, learning."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypedDict, Unpack, overload
 
+from convcli.choices import LearningMethod, Sharing
 from convcli.errors import GeometryError, OptionError
-from convcli.settings import with_short_names
+from convcli.geometry.layers import Layer, convolution_layer
+from convcli.geometry.window import IntOrPair, Padding, Pair, pair, window
+from convcli.settings import (
+    options_from_words,
+    padding_from,
+    pair_from,
+    point_from,
+    with_short_names,
+)
 
 if TYPE_CHECKING:
-    from convcli.geometry.layers import Layer
-    from convcli.geometry.window import IntOrPair, Padding
     from convcli.images.animation import Animation
     from convcli.lessons.explain import Explanation
     from convcli.lessons.explore import Explorer
@@ -48,10 +56,10 @@ def output_size(
     *,
     width: int,
     height: int | None = None,
-    kernel_size: "IntOrPair",
-    stride: "IntOrPair" = 1,
-    padding: "Padding" = 0,
-    dilation: "IntOrPair" = 1,
+    kernel_size: IntOrPair,
+    stride: IntOrPair = 1,
+    padding: Padding = 0,
+    dilation: IntOrPair = 1,
     floor: bool = False,
 ) -> int | tuple[int, int]:
     """Return the size that a convolution gives: (W - K + 2P)/S + 1, as ``convcli size`` does.
@@ -85,15 +93,11 @@ def output_size(
     >>> output_size(width=224, height=200, kernel_size=3, padding="same")
     (200, 224)
     """
-    from convcli.geometry.window import window
-    from convcli.settings import padding_from, pair_from
-
     slide = window(
         pair_from(kernel_size), pair_from(stride), padding_from(padding), pair_from(dilation)
     )
-    sides = [(width, slide.columns)]
-    if height is not None:
-        sides.insert(0, (height, slide.rows))
+    down = [] if height is None else [(_whole(height, "height"), slide.rows)]
+    sides = [*down, (_whole(width, "width"), slide.columns)]
     for length, axis in sides:
         if not floor and not axis.tiles(length):
             raise GeometryError(
@@ -101,8 +105,13 @@ def output_size(
                 f"for an input of {length}: {axis.unseen(length).total} px are left over: "
                 "choose another stride or padding, or floor=True"
             )
-    sizes = [axis.output_size(length) for length, axis in sides]
-    return sizes[0] if height is None else (sizes[0], sizes[1])
+    *rows, columns = [axis.output_size(length) for length, axis in sides]
+    return (rows[0], columns) if rows else columns
+
+
+def _whole(value: object, name: str) -> int:
+    """Return a whole number, of which text is none."""
+    return pair((value, value), name)[0]
 
 
 @with_short_names
@@ -110,10 +119,10 @@ def count_parameters(
     *,
     in_channels: int,
     filters: int,
-    kernel_size: "IntOrPair",
+    kernel_size: IntOrPair,
     groups: int = 1,
     bias: bool = True,
-) -> "Layer":
+) -> Layer:
     """Count the parameters of a convolution layer, as ``convcli params`` does.
 
     Parameters
@@ -142,11 +151,12 @@ def count_parameters(
     >>> count_parameters(in_channels=3, filters=64, kernel_size=3).total
     1792
     """
-    from convcli.geometry.layers import convolution_layer
-    from convcli.settings import pair_from
-
     return convolution_layer(
-        in_channels, filters, pair_from(kernel_size), groups=groups, bias=bias, output=(0, 0)
+        _whole(in_channels, "in_channels"),
+        _whole(filters, "filters"),
+        pair_from(kernel_size),
+        groups=_whole(groups, "groups"),
+        bias=bias,
     )
 
 
@@ -184,15 +194,21 @@ def explain(
     >>> explain([[-1, 0, 1]], [[0, 0, 9, 9]], at=(1, 0))[0].value
     9.0
     """
-    from convcli.lessons.explain.explain import Explainer, first_channels
+    from convcli.lessons.explain import Explainer, first_channels
     from convcli.library import chains, pictures
-    from convcli.settings import options_from_words
 
     operand = chains.kernel(kernel)
     channels = first_channels(operand) if channel is None else [channel]
-    frame = pictures.open(picture).frames[0]
-    settings = options_from_words(**options)
-    return Explainer(operand, frame, settings).at((at[1], at[0]), channels)
+    frame, settings = pictures.open(picture).frames[0], options_from_words(**options)
+    return Explainer(operand, frame, settings).at(_place(at), channels)
+
+
+def _place(at: object) -> Pair:
+    """Return the row and the column of x and y."""
+    try:
+        return point_from(at)
+    except OptionError as error:
+        raise OptionError(f"at: {error}") from None
 
 
 def animate(
@@ -236,14 +252,13 @@ def animate(
     """
     from convcli.lessons.animate import animation_of
     from convcli.library import chains, pictures
-    from convcli.settings import options_from_words
 
     chains.check_options("animate", "it does not draw", set(options) - _ANIMATED)
     link, *more = chains.kernels_of(kernel)
     if more:
         raise OptionError(f"animate: expected one kernel, got {1 + len(more)}: choose one")
     frame, settings = pictures.open(picture).frames[0], options_from_words(**options)
-    place = None if at is None else (at[1], at[0])
+    place = None if at is None else _place(at)
     return animation_of(
         frame, link, settings, at=place, cells=cells, delay=delay, frames=frames
     )
@@ -280,11 +295,8 @@ def explore(
     >>> "<canvas>" in page.html
     True
     """
-    from pathlib import Path
-
     from convcli.lessons.explore import explorer_of
     from convcli.library import chains, pictures
-    from convcli.settings import options_from_words
 
     chains.check_options("explore", "the page has no", set(options) - _EXPLORED)
     name = str(picture) if isinstance(picture, str | Path) else "picture.png"
@@ -303,7 +315,7 @@ def learn(
     before: "PictureLike",
     after: "PictureLike",
     *,
-    kernel_size: "IntOrPair" = 3,
+    kernel_size: IntOrPair = 3,
     gray: bool = False,
     per_channel: bool = False,
     mix: bool = False,
@@ -340,12 +352,9 @@ def learn(
     >>> learn(before, after).kernel.weights.round(6).tolist()[1][0]
     1.0
     """
-    from convcli.choices import LearningMethod, Sharing
-    from convcli.lessons.learning import task_for
-    from convcli.lessons.learning.descent import Schedule
+    from convcli.lessons.learning import Schedule, task_for
     from convcli.lessons.learning.learn import learn_task
     from convcli.library import pictures
-    from convcli.settings import pair_from
 
     if per_channel + mix + gray > 1:
         raise GeometryError("learn: gray, per_channel and mix exclude each other: give one")

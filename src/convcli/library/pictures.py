@@ -25,7 +25,7 @@ from convcli.pipeline.report import Report, combined_report
 from convcli.pipeline.run import Filtered, run_pipeline
 from convcli.settings import choice_from, options_from_words, pair_from, with_short_names
 from convcli.storage.urls import FRAME, has_number, unknown_field
-from convcli.text import percent
+from convcli.text import brief, percent
 from convcli.values import Record, replace
 
 if TYPE_CHECKING:
@@ -400,6 +400,11 @@ def pool(
 
     settings = options_from_words(**{"padding": "valid", **options})
     check_options("pool", "it has no", set(options) - _POOLED)
+    if not isinstance(pooling, str | Reduction):
+        raise OptionError(
+            f"pooling: expected 'max' or 'average', got {brief(pooling)}: name it first, "
+            "then give the picture"
+        )
     size = pair_from(kernel_size)
     stride = settings.stride if "stride" in options else size
     slide = window(size, stride, settings.padding, settings.dilation)

@@ -206,8 +206,19 @@ def run_pipeline(pipeline: Pipeline, frame: Frame) -> Filtered:
     block = compute_block(pipeline, functools.partial(_part, source), region)
     seconds, rim = time.perf_counter() - started, _rim_shows(pipeline, source, block.stats)
     report = pipeline.report(block.stats, seconds, rim=rim)
+    report = replace(report, warnings=report.warnings + _faint_alpha(frame, pipeline))
     colormap = None if pipeline.mapping is None else pipeline.options.colormap
     return Filtered(block.values, block.alpha, frame.format, report, colormap)
+
+
+def _faint_alpha(frame: Frame, pipeline: Pipeline) -> tuple[str, ...]:
+    """Say of floats that are opaque at 1, as it seems, that they are taken from 0 to 255."""
+    options, alpha = pipeline.options, frame.alpha
+    is_scaled = pipeline.mapping is not None or options.missing == "alpha"
+    if alpha is None or alpha.dtype.kind != "f" or not (is_scaled or options.background):
+        return ()
+    told = "transparency of floats goes from 0 to 255, and that of the picture to 1: scale it"
+    return (told,) if alpha.max() <= 1 else ()
 
 
 def _rim_shows(pipeline: Pipeline, frame: Frame, stats: ValueStats) -> bool:

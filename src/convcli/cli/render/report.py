@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from convcli.cli.ending import say
+from convcli.cli.output import say
 from convcli.cli.render.tables import BAD, GOOD, Row, show, show_table
 from convcli.text import counted, percent, short, side_lengths, times
 
@@ -81,17 +81,17 @@ def show_plans(plans: "Sequence[Plan]", threads: int, mixed: str = "") -> None:
         rows = [
             ("strategy", strategy.name, f"method {strategy.method.value}, {plan.why}"),
             ("tiles", plan.tile_count, f"{strategy.columns} × {strategy.rows} outputs"),
-            ("computes in", plan.working.name, ""),
+            ("computes in", strategy.working.name, ""),
             ("memory", f"{memory:.1f} MiB", f"on {counted(plan.threads(threads), 'thread')}"),
         ]
         title = f"Plan for {plan.problem.kernel.name}"
         show_table(title, "decision | value | how and why", rows)
         considered: list[Row] = [
             (
-                Text(each.name, style=GOOD if each.name == strategy.name else ""),
-                each.method.value,
-                f"{each.nanoseconds:.2f}" if each.nanoseconds else "-",
-                each.refusal,
+                Text(each.strategy, style=GOOD if each.strategy == strategy.name else ""),
+                each.method,
+                f"{each.ns_per_value:.2f}" if each.ns_per_value else "-",
+                each.refusal or "",
             )
             for each in plan.considered
         ]

@@ -15,11 +15,11 @@ from convcli.values import Record
 
 
 class OutputRows(Record):
-    """Some output rows of a tile, which are computed together.
+    """Some output rows of a tile, computed together; the `first` counts from that of the tile.
 
-    `first` is the first of them, counted from the first of the tile. `compute` computes their
-    sums, `accumulators`, which are valid until the worker computes other rows. `direct`, if
-    any, computes them into an array of their shape and dtype whose rows are contiguous.
+    `compute` computes their sums, `accumulators`, which are valid until other rows are
+    computed. `direct`, if any, computes them into an array of that shape and dtype whose rows
+    are contiguous.
     """
 
     first: int
@@ -41,30 +41,21 @@ class OutputRows(Record):
 
 
 class Strategy(abc.ABC):
-    """One way to compute a problem.
+    """One way to compute a problem: an instance never changes, and all threads share it.
 
-    An instance never changes: all threads share it. A tile is always computed in full; where
-    the result ends before the tile does, the outputs beyond it are dropped.
+    A tile is always computed in full; outputs beyond the end of the result are dropped.
     """
 
     name: ClassVar[str]
     method: ClassVar[Method]
 
     exact: ClassVar[bool] = True
-    """Whether sums of whole numbers stay whole. Factors and transforms do not keep them so:
-    such a strategy rounds its sums where pixels and weights are whole."""
+    """Whether sums of whole numbers stay whole; a strategy rounds them where they do not."""
 
-    local: bool = False
-    """Whether a NaN or an infinity reaches only outputs whose window holds it."""
-
-    planar: bool = False
-    """Whether a tile holds one channel, or all of them side by side."""
-
-    reads_image: bool = False
-    """Whether it reads the image itself, through `ImageRows`: no tile is loaded then."""
-
-    takes_parts: bool = False
-    """Whether `OutputRows.direct` takes a target of fewer rows or columns than a tile has."""
+    local: bool = False  # a NaN or an infinity reaches only outputs whose window holds it
+    planar: bool = False  # a tile holds one channel, not all of them side by side
+    reads_image: bool = False  # it reads the image itself, through `ImageRows`
+    takes_parts: bool = False  # `OutputRows.direct` may compute a part of its rows and columns
 
     problem: Problem
     rows: int  # outputs of a tile
@@ -88,11 +79,7 @@ class Strategy(abc.ABC):
 
     @abc.abstractmethod
     def bind(self, tile: Any, scratch: Scratch) -> list[OutputRows]:
-        """Make the views and buffers of one worker; return the output rows, from the top down.
-
-        `tile`, of `tile_shape`, is the buffer that the loader fills, or an `ImageRows`;
-        `scratch` gives buffers.
-        """
+        """Make what a worker needs to compute output rows from a tile, or an `ImageRows`."""
 
     def round_whole(self, sums: Values) -> None:
         """Round sums in place where they are known to be whole numbers; leave all others."""
@@ -107,24 +94,15 @@ class Strategy(abc.ABC):
         """Return the strategy for several threads: the same values, in other tiles."""
         return self
 
-    @property
+    @functools.cached_property
     def tile_shape(self) -> tuple[int, int]:
-        """Rows of a tile, and values a row: the padding and the halo included."""
-        if self.reads_image:
-            return (0, 0)
-        window = self.problem.window
-        return (
-            window.rows.input_size(self.rows),
-            window.columns.input_size(self.columns) * self.channels,
-        )
+        """Rows of a tile, and values a row, with padding and halo; or what a strategy sets."""
+        down, across = self.problem.window.axes
+        return (down.input_size(self.rows), across.input_size(self.columns) * self.channels)
 
 
 def even_tile(size: int, most: int, unit: int = 1) -> int:
-    """Return the length of equal pieces of `size`, of at most `most` and a multiple of `unit`.
-
-    >>> even_tile(10_000, 4096)
-    3334
-    """
+    """Return the length of equal pieces of `size`: at most `most`, a multiple of `unit`."""
     pieces = -(-size // most)
     return -(-size // (pieces * unit)) * unit
 
@@ -141,44 +119,29 @@ def _rate(**values: float) -> Mapping[np.dtype[Any], float]:
     return {np.dtype(name): value for name, value in values.items()}
 
 
+# One ufunc over a value: of a flat buffer in the cache; of a view with long rows; with gaps.
 FLAT_PASS = _rate(int16=0.08, uint16=0.08, int32=0.13, float32=0.13, float64=0.3)
-"""One ufunc over a flat buffer in the cache, a value."""
 LINE_PASS = _rate(float32=0.2, float64=0.4)
-"""The same over a view with long rows."""
 STRIDED_PASS = _rate(float32=0.8, float64=0.9)
-"""The same over a view with gaps."""
+# Casting a value from the image, in memory, into a tile; and into the result.
 LOAD = _rate(int16=0.15, uint16=0.15, int32=0.3, float32=0.35, float64=0.7)
-"""Casting a value from the image, in memory, into a tile."""
 STORE = _rate(int16=0.2, uint16=0.2, int32=0.3, float32=0.45, float64=0.9)
-"""Casting a value into the result, in memory."""
+# One multiply-add of a product small enough not to be packed; of a banded one, zeros included.
 PRODUCT = _rate(float32=0.012, float64=0.024)
-"""One multiply-add of a matrix product small enough not to be packed."""
 BAND_PRODUCT = _rate(float32=0.03, float64=0.06)
-"""One multiply-add of a banded product, zeros included."""
+# One multiply-add of a product whose operands are gathered first; and one of its sums.
 SCATTERED_PRODUCT = _rate(float32=0.2, float64=0.4)
-"""One multiply-add of a product whose operands are gathered first."""
 SCATTERED_SUM = _rate(float32=4.0, float64=4.5)
-"""One sum of such a product: an output value of one tap."""
-SUMMED_PASS = _rate(float32=0.27, float64=0.5)
-"""One tap of einsum: multiply and add to the sum in one pass, a value."""
-COPY = _rate(float32=0.3, float64=0.6)
-"""Moving a value into another order."""
-TRANSFORM = _rate(float32=8.0, float64=25.0)
-"""One point of a Fourier transform, there and back."""
-BYTE = 0.06
-"""One byte of the result, where it is stored as it is computed."""
-CALL = 1000.0
-"""One call of NumPy from Python."""
-RUN = 25.0
-"""One more run of values in a call that works on many runs."""
+SUMMED_PASS = _rate(float32=0.27, float64=0.5)  # one tap of einsum, added to the sum
+COPY = _rate(float32=0.3, float64=0.6)  # moving a value into another order
+TRANSFORM = _rate(float32=8.0, float64=25.0)  # a point of a Fourier transform, there and back
+BYTE = 0.06  # one byte of the result, where it is stored as it is computed
+CALL = 1000.0  # one call of NumPy from Python
+RUN = 25.0  # one more run of values in a call that works on many runs
 
 
 def transfer(problem: Problem, working: np.dtype[Any], overlap: float = 1.0) -> float:
-    """Estimate loading and storing an output value.
-
-    `working` is the dtype of tiles and accumulators, `overlap` how often an input is loaded
-    on average.
-    """
+    """Estimate loading and storing an output value; inputs are loaded `overlap` times."""
     down, across = problem.window.axes
     inputs = overlap * down.stride * across.stride * problem.shape[2] / problem.outputs
     return inputs * LOAD[working] + STORE[working]

@@ -23,12 +23,8 @@ from convcli.engine.strategies.base import OutputRows, Strategy, even_tile
 _TOGETHER = 4  # output rows of one product: the fewest with which it runs at full speed
 _ROWS = 32
 _VALUES = 4096  # values of a row of a tile
-_SHIFTED_BYTES = 700_000
-"""The shifted rows of a block: with its input and output they fill a common L2 cache."""
-
-_MOST_BYTES = 2**22
-"""Shifted rows of the narrowest block above which the strategy refuses a kernel."""
-
+_SHIFTED_BYTES = 700_000  # shifted rows of a block: with input and output an L2 cache full
+_MOST_BYTES = 2**22  # shifted rows of the narrowest block at the most
 _UNIT = 32  # the columns of a block are a multiple of it
 _WIDEST = 832  # columns of a block at the most
 
@@ -36,10 +32,9 @@ _WIDEST = 832  # columns of a block at the most
 class Band(Strategy):
     """Dense kernels: products of a band matrix of the weights and shifted rows of the tile.
 
-    R output rows are one product: band (R × K) by shifted rows (K × width). Each input row is
-    copied once for each kernel column, shifted to where the column reads. R output rows then
-    need R + kh - 1 neighbouring input rows, each kw times: K contiguous rows, which BLAS reads
-    without another copy. The rows of the next product overlap them; that costs nothing.
+    Each input row is copied once for each kernel column, shifted to where that reads. R output
+    rows are a product of the band (R × K) by the copies of R + kh - 1 neighbouring input rows,
+    K = (R + kh - 1)·kw contiguous rows, which BLAS reads without another copy.
     """
 
     name = "band"
@@ -55,10 +50,8 @@ class Band(Strategy):
             return "a kernel too large for a band"
         height, width, channels = problem.result_shape
         rows = even_tile(height, _ROWS, _TOGETHER)
-        across = problem.window.columns.kernel
-        products = (
-            (_TOGETHER + problem.window.rows.extent - 1) * across * costs.PRODUCT[working]
-        )
+        read, across = _TOGETHER + problem.window.rows.extent - 1, problem.window.columns.kernel
+        products = read * across * costs.PRODUCT[working]
         copies = _shifted_rows(problem, rows) / rows * costs.COPY[working]
         blocks = -(-height // rows) * -(-width * channels // _block(problem, rows))
         overlap = (rows + problem.window.rows.extent - 1) / rows
@@ -71,33 +64,32 @@ class Band(Strategy):
         self.rows = even_tile(height, _ROWS, _TOGETHER)
         self.columns = even_tile(width, max(_VALUES // channels, 1))
         self._block = even_tile(self.columns * channels, _block(problem, self.rows), _UNIT)
+        # Whole blocks, and the columns that the kernel reads behind the last.
         self._width = round_up(self.columns * channels, self._block)
+        width = self._width + (problem.window.columns.extent - 1) * channels
+        rows = self.rows + problem.window.rows.extent - 1
+        self.tile_shape = (rows, pitch(width, self.working))
         taps = problem.dense_weights[:, :: problem.window.columns.dilation]
-        down, self._across = taps.shape
-        band = np.zeros((_TOGETHER, _TOGETHER + down - 1, self._across))
+        band = np.zeros((_TOGETHER, rows - self.rows + _TOGETHER, taps.shape[1]))
         for row in range(_TOGETHER):
-            band[row, row : row + down] = taps
+            band[row, row : row + len(taps)] = taps
         self._band = frozen(band.reshape(_TOGETHER, -1), self.working)
-
-    @property
-    def tile_shape(self) -> tuple[int, int]:
-        """Whole blocks, and the columns that the kernel reads behind the last."""
-        across = self.problem.window.columns
-        width = self._width + (across.extent - 1) * self.channels
-        return (self.rows + self.problem.window.rows.extent - 1, pitch(width, self.working))
 
     def bind(self, tile: Values, scratch: Scratch) -> list[OutputRows]:
         """Make the views of each block of columns."""
-        shape = (len(tile), self._across, pitch(self._block, self.working))
-        shifted = scratch.take("band.shifted", shape, self.working)
-        width = pitch(self._width, self.working)
+        rows, across = len(tile), self.problem.window.columns
+        apart, width = pitch(self._block, self.working), pitch(self._width, self.working)
+        shifted = scratch.take("band.shifted", (rows, across.kernel, apart), self.working)
         total = scratch.take("band.total", (self.rows, width), self.working)
-        moved, windows = shifted[..., : self._block], self._windows(shifted)
+        # The rows that each product needs; those of two products overlap.
+        shape = (self.rows // _TOGETHER, self._band.shape[1], self._block)
+        steps = (_TOGETHER * across.kernel * apart, apart, 1)
+        moved, windows = shifted[..., : self._block], strided(shifted, 0, shape, steps)
         # A block of the tile, once for each kernel column.
-        size = (len(tile), self._across, self._block)
-        jump = self.problem.window.columns.dilation * self.channels
+        shape = (rows, across.kernel, self._block)
+        steps = (tile.shape[1], across.dilation * self.channels, 1)
         starts = range(0, self._width, self._block)
-        blocks = [(x, strided(tile, x, size, (tile.shape[1], jump, 1))) for x in starts]
+        blocks = [(x, strided(tile, x, shape, steps)) for x in starts]
         kept = total[:, : self.columns * self.channels]
 
         def direct(target: Values) -> None:
@@ -108,12 +100,6 @@ class Band(Strategy):
                 np.matmul(self._band, windows[..., : out.shape[2]], out=out)
 
         return [OutputRows.directly(0, kept, direct, total.reshape(-1))]
-
-    def _windows(self, shifted: Values) -> Values:
-        """Return the rows that each R output rows need; those of two products overlap."""
-        _, across, apart = shifted.shape
-        shape = (self.rows // _TOGETHER, self._band.shape[1], self._block)
-        return strided(shifted, 0, shape, (_TOGETHER * across * apart, apart, 1))
 
 
 def _shifted_rows(problem: Problem, rows: int) -> int:
@@ -136,10 +122,7 @@ _TAP, _COLUMN, _REST = 0.025, 0.05, 0.2  # nanoseconds of a tap, a column of tap
 
 
 class Dense(Strategy):
-    """A column of taps is added to four rows of outputs at once: each row is read once for it.
-
-    A block of rows, as floats, and four rows of sums stay in the nearest cache.
-    """
+    """A column of taps is added to four rows of outputs at once: each row is read once."""
 
     name = "dense"
     method = Method.DIRECT

@@ -16,10 +16,9 @@ from convcli.engine.strategies.base import OutputRows, Strategy, even_tile
 _LEAST = 200
 _USUAL = {4: 600, 8: 432}
 _MOST = {4: 1440, 8: 1024}
-"""Points along an axis of a tile, by the bytes of a value. From 256 on all points take equal
-time, so the tiles with the smallest halo are the best, until the spectrum leaves the L2
-cache: on the same picture 31×31 took 7.1 ns a pixel with 500 points, 8.2 with 300, 7.6 with
-700. With the most points a tile and its spectrum take 16 MiB."""
+"""Points along an axis of a tile, by the bytes of a value. Tiles with the smallest halo are the
+best, until the spectrum leaves the L2 cache: 31×31 took 7.1 ns a pixel with 500 points, 8.2
+with 300, 7.6 with 700. With the most points a tile and its spectrum take 16 MiB."""
 
 _CALLS = 5  # calls of NumPy for each tile
 _NORM: Final = "ortho"
@@ -28,11 +27,7 @@ for 20. There and back the factors cancel as they do by default."""
 
 
 class Fft(Strategy):
-    """Large dense kernels, by Fourier transforms of overlapping tiles.
-
-    The tile's spectrum is multiplied by the kernel's; wrapped outputs are dropped. Everything
-    is transformed in place: a tile and its spectrum are all the memory that a thread needs.
-    """
+    """Large dense kernels, by Fourier transforms of overlapping tiles, all in place."""
 
     name = "fft"
     method = Method.FFT
@@ -63,19 +58,17 @@ class Fft(Strategy):
         super().__init__(problem)
         height, width, _ = problem.result_shape
         down, across = (axis.extent for axis in problem.window.axes)
-        self._size = _length(down, height, self.working), _length(across, width, self.working)
-        self.rows, self.columns = self._size[0] - down + 1, self._size[1] - across + 1
-        spectrum = np.fft.rfft2(problem.dense_weights, self._size).conj()
+        self.tile_shape = (
+            _length(down, height, self.working),
+            _length(across, width, self.working),
+        )
+        self.rows, self.columns = self.tile_shape[0] - down + 1, self.tile_shape[1] - across + 1
+        spectrum = np.fft.rfft2(problem.dense_weights, self.tile_shape).conj()
         self._spectrum = frozen(spectrum, _complex(self.working))
-
-    @property
-    def tile_shape(self) -> tuple[int, int]:
-        """The points that are transformed."""
-        return self._size
 
     def bind(self, tile: Values, scratch: Scratch) -> list[OutputRows]:
         """Make the buffer of the spectrum; the sums are transformed back into the tile."""
-        height, width = self._size
+        height, width = self.tile_shape
         shape = (height, width // 2 + 1)
         spectrum = scratch.take("fft.spectrum", shape, _complex(self.working))
         sums = tile[: self.rows, : self.columns]
@@ -116,20 +109,13 @@ def _length(extent: int, size: int, working: np.dtype[Any]) -> int:
     return min(fitting, key=lambda n: (-(-size // (n - extent + 1)) * n, -n))
 
 
-_LENGTH = 256
-"""Points along an axis. With 512 a tile leaves the L2 cache: a point takes a third more."""
-
+_LENGTH = 256  # points along an axis: with 512, beyond the L2 cache, each takes a third more
 _COLUMNS = 1536  # columns of a tile: several transforms, which share one call from Python
-_POINT = 3.1
-"""Nanoseconds of a point, there and back, where a band matrix takes those of `costs`."""
+_POINT = 3.1  # nanoseconds of a point, there and back
 
 
 class CompiledFft(Strategy):
-    """Overlap-save of two pictures at once, as the real and the imaginary part of one.
-
-    The weights are real, so that the parts stay apart. Radix 4 goes down the columns, all of
-    which are neighbours in memory; rows are turned into columns for it, and back.
-    """
+    """The same of two pictures at once, as the real and the imaginary part of one."""
 
     name = "compiled-fft"
     method = Method.FFT
@@ -162,17 +148,13 @@ class CompiledFft(Strategy):
         self._half, self._step = -(-self.rows // 2), even_tile(width, across)
         beside = even_tile(-(-width // across), max(_COLUMNS // self._step, 1))
         self.columns = min(beside * self._step, width)
+        self.tile_shape = (self._half + _LENGTH, self.columns + _LENGTH)
         spectrum = np.fft.fft2(problem.dense_weights, (_LENGTH, _LENGTH)).conj() / _LENGTH**2
         order = _order(_LENGTH)
         blocks = spectrum[order][:, order].reshape(-1, LANES, _LENGTH).transpose(0, 2, 1)
         parts = np.concatenate([blocks.real, blocks.imag], 2)
         self._spectrum = Scratch().take("constant", parts.shape, np.float32)
         self._spectrum[...] = parts
-
-    @property
-    def tile_shape(self) -> tuple[int, int]:
-        """The points that are transformed."""
-        return (self._half + _LENGTH, self.columns + _LENGTH)
 
     def bind(self, tile: Values, scratch: Scratch) -> list[OutputRows]:
         """Make the buffers of the transforms."""

@@ -1,11 +1,6 @@
-"""Lines, compiled: sums of rows of the picture, a line at a time, in the nearest cache.
-
-Numba compiles the functions (the extra ``fast``). Whole numbers are summed exactly, so their
-results are those of plain NumPy bit for bit.
-"""
+"""Lines, compiled by numba: sums of rows of the picture, a line at a time, in the cache."""
 
 import functools
-import math
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -17,20 +12,19 @@ from convcli.engine.problem import Problem
 from convcli.engine.store import StoreRule, holds, integer_limits, is_power_of_two
 from convcli.engine.strategies import base as costs
 from convcli.engine.strategies.base import OutputRows, Strategy, even_tile
+from convcli.kernels.kernel import outer_factors
 
-_Taps: TypeAlias = tuple[Values, ...]
-"""Places and weights of taps."""
-
+_Taps: TypeAlias = tuple[Values, ...]  # places and weights of taps
 _MOST_DENSE, _MOST_SEPARABLE = 7, 31
+# Values of a tile, of one that is loaded, and of rows; tiles of a small picture, at the least,
+# so that threads have equal work, and the least values of one.
 _TILE_VALUES, _LOADED_VALUES, _ROW_VALUES = 2**20, 2**18, 2**14
-"""Values of a tile, of one that is loaded, and of rows."""
 _SHARES, _LEAST_VALUES = 8, 2**16
-"""Tiles of a small picture, so that threads have equal work, and the least values of one."""
 _AS_THEY_ARE, _CLIPPED, _MULTIPLIED, _DIVIDED, _QUOTIENT = range(5)
 """How sums are stored: see `compiled_lines.stored`."""
 _SURE, _EXACT = 2**21, 2**24
-"""Sums below them, times the reciprocal of an odd divisor, round as their quotients do; are
-floats of 32 bits."""
+"""Below the first, sums times the reciprocal of an odd divisor round as quotients do; below the
+second, sums are floats of 32 bits."""
 _LAST, _FUSED = (0, 3, 5, 6, 9), (5, 6, 9)
 """Taps of the last pass, after passes of nine; taps that one loop sums and clips."""
 _RUNNING = 4  # equal rows from which their sums move from row to row
@@ -42,8 +36,8 @@ _ACROSS, _KEPT = 0.08, 1.0  # nanoseconds of a second pass, and to keep one colu
 class Lines(Strategy):
     """Each row of the result is a sum of taps of rows of the picture, read where they are.
 
-    The last pass also rounds, clips and stores. Floats go through a tile, which shows
-    whether all of them are finite.
+    The last pass also rounds, clips and stores. Floats go through a tile, which shows whether
+    all of them are finite.
     """
 
     name = "lines"
@@ -91,6 +85,8 @@ class Lines(Strategy):
         most = _TILE_VALUES if self.reads_image else _LOADED_VALUES
         tile = max(min(height * width * channels // _SHARES, most), _LEAST_VALUES)
         self.rows = even_tile(height, max(1, tile // (self.columns * channels)))
+        if self.reads_image:
+            self.tile_shape = (0, 0)
         across = problem.window.columns
         self._line = (self.columns * across.stride + across.extent) * channels
         self._down, self._across = self._taps(problem.exact_weights[0])
@@ -119,18 +115,19 @@ class Lines(Strategy):
         weights = self._down[2]
         kernel = (*self._down, np.zeros(len(weights), np.uint64), weights.copy())
         values = scratch.take("lines.values", (self.rows, size), self._sums)
+        border = (self.channels, self._sums.type(self.problem.fill))
         loaded = None if self.reads_image else self._loaded(tile)
 
         def direct(target: Values) -> None:
-            place, inside = loaded or (tile.place, tile.inside)
-            place = (*place, self.channels, self._sums.type(self.problem.fill))
+            place, inside = loaded or tile.held
+            place = (*place, *border)
             how = (kernel, lines, self._store(target.dtype, raw=target is values))
             self._filter(place, inside, target, how)
 
         return [OutputRows.directly(0, values, direct)]
 
     def _loaded(self, tile: Values) -> tuple[tuple[Any, ...], tuple[int, int]]:
-        """Return where a loaded tile is, and its columns, as an `ImageRows` does."""
+        """Return where the input is, and its columns, as an `ImageRows` does."""
         rows, width = len(tile), tile.shape[1] // self.channels
         return (*flat_rows(tile), np.arange(rows), np.arange(width), 0), (0, width)
 
@@ -172,7 +169,7 @@ class Lines(Strategy):
         low, high = number(max(own[0], limits[0])), number(min(own[1], limits[1]))
         if self._sums.kind != "f" and self.divisor == 1.0:
             return _CLIPPED, divisor, low, high
-        if _multiplies(self.problem):
+        if is_power_of_two(self.divisor) or self._is_sure:
             return _MULTIPLIED, np.float32(1 / self.divisor), low, high
         return _DIVIDED, divisor, low, high
 
@@ -187,6 +184,11 @@ class Lines(Strategy):
             return self._is_exact and (size == 4 or (size > 4 and self.divisor == 1.0))  # noqa: PLR2004
         return rule.dtype.itemsize <= 2 and (self.divisor == 1.0 or self._is_exact)  # noqa: PLR2004
 
+    @property
+    def _is_sure(self) -> bool:
+        """Whether sums times the reciprocal of an odd divisor round as quotients do."""
+        return self.divisor % 2 == 1 and max(map(abs, self.problem.sum_limits)) < _SURE
+
     @functools.cached_property
     def _is_exact(self) -> bool:
         """Whether a float holds every sum."""
@@ -196,8 +198,8 @@ class Lines(Strategy):
 class SeparableLines(Lines):
     """The same for kernels that are a column times a row: sums down, and then across.
 
-    Where rows of the kernel are equal, sums down move from row to row. A row of equal weights
-    is summed twice: neighbours first, and then some of these sums.
+    Sums of equal rows of the kernel move from row to row. A row of equal weights is summed
+    twice: neighbours first, and then some of these sums.
     """
 
     name = "separable-lines"
@@ -243,11 +245,7 @@ class SeparableLines(Lines):
 
 
 def _doubled(row: Values) -> tuple[int, int]:
-    """Return how many neighbours are summed, and how many of these sums: the fewest taps.
-
-    >>> _doubled(np.ones(31)), _doubled(np.ones(5)), _doubled(np.arange(31))
-    ((6, 5), (1, 5), (1, 31))
-    """
+    """Return how many neighbours are summed, and how many of these sums: the fewest taps."""
     size = len(row)
     if (row != row[0]).any():
         return 1, size
@@ -272,21 +270,10 @@ def _running(problem: Problem, column: Values) -> int:
     return len(column) * (is_even and problem.is_integer and problem.window.rows.dilation == 1)
 
 
-def _multiplies(problem: Problem) -> bool:
-    """Tell whether sums times the reciprocal of their divisor round as quotients do."""
-    divisor = problem.exact_weights[1]
-    is_odd = divisor % 2 == 1
-    return is_power_of_two(divisor) or (is_odd and max(map(abs, problem.sum_limits)) < _SURE)
-
-
 def _factors(weights: NDArray[Any]) -> tuple[Values, Values]:
     """Return the column and the row whose products are the weights: whole where these are."""
     whole = bool((weights == np.rint(weights)).all())
-    y, x = np.unravel_index(np.abs(weights).argmax(), weights.shape)
-    row = weights[y].astype(np.float64)
-    if whole:
-        row = row / math.gcd(*(int(weight) for weight in row))
-    column = weights[:, x] / row[x]
+    column, row = outer_factors(weights.astype(np.float64), whole=whole)
     return (np.rint(column) if whole else column), row
 
 

@@ -3,7 +3,7 @@
 import functools
 import math
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 
@@ -16,21 +16,16 @@ from convcli.engine.strategies import base as costs
 from convcli.engine.strategies.base import OutputRows, Strategy, even_tile
 
 _CACHED_BYTES = 2**20
-"""All buffers of a tile on one thread. Sobel-x takes two: on 12 megapixels 5.3 ms if they are
-380 KB each, 5.2 at 520 KB, 7.3 at 1 MB; laplacian8 four: 8.7, 10.1 and 15.5 ms."""
+"""All buffers of a tile on one thread. Sobel-x takes two: 12 megapixels take 5.3 ms if they are
+380 KB each, 7.3 at 1 MB; laplacian8 four: 8.7 and 15.5 ms."""
 
 _SHARED_BYTES = 2**19
-"""Each buffer of a tile on several threads. One thread runs Python at a time, so few calls
-should do much: on two threads a binomial of 5×5 takes 9.6 ms in tiles of 260 KB a buffer, 7.1
-at 380, 6.4 at 512, 6.3 at 640; laplacian8 5.7, 5.6, 5.4, 5.8."""
+"""Each buffer of a tile on several threads, of which one runs Python at a time: on two a
+binomial of 5×5 takes 9.6 ms in tiles of 260 KB a buffer, 7.1 at 380, 6.4 at 512, 6.3 at 640."""
 
-_LEAST_VALUES = 2**17
-"""Values of a tile, however many buffers there are: smaller ones are mostly halo."""
-
+_LEAST_VALUES = 2**17  # values of a tile, with any buffers: smaller ones are mostly halo
 _ROW = 6144  # values of a row of a tile at the most: longer rows mean few rows, mostly halo
-_SHORT_ROW = 512
-"""Values of a row of a tile at the least: to copy shorter rows takes longer than to add."""
-
+_SHORT_ROW = 512  # and at the least: to copy shorter rows takes longer than to add
 _MOST_VALUES = 2**20  # the most values of a tile, halo included
 _MOST_TAPS = 64  # taps of a kernel without factors at the most
 
@@ -38,9 +33,8 @@ _MOST_TAPS = 64  # taps of a kernel without factors at the most
 class Passes(Strategy):
     """Kernels of few small numbers, or of rank 1: whole passes of additions over a tile.
 
-    Buffers are flat: a tap is an offset, a pass is one call of NumPy. Values beyond the end of
-    a row are computed too, and dropped. Views with rows of 4000 values take about twice the
-    time of a flat buffer.
+    Buffers are flat: a tap is an offset, a pass is one call of NumPy, which takes half the time
+    of rows. Values beyond the end of a row are computed too, and dropped.
     """
 
     name = "passes"
@@ -89,25 +83,24 @@ class Passes(Strategy):
         whole = functools.partial(last, left, right, around)
         spare = next((one[: around.size] for one in others if one.dtype == around.dtype), None)
         shape, steps = (self.rows, self.columns * self.channels), (tile.shape[1], 1)
-        values, left_rows = strided(around, 0, shape, steps), strided(left, 0, shape, steps)
-        is_number = not isinstance(right, np.ndarray)
-        right_rows = right if is_number else strided(right, 0, shape, steps)
-        cropped = functools.partial(last, left_rows, right_rows)
+        values, *rows = (
+            strided(each, 0, shape, steps) if isinstance(each, np.ndarray) else each
+            for each in (around, left, right)
+        )
+        cropped = functools.partial(last, *rows)
 
-        def compute() -> None:
+        def compute(last: Callable[..., object], *target: Values) -> None:
             for call in before:
                 call()
-            whole()
+            last(*target)
 
-        def direct(target: Values) -> None:
-            for call in before:
-                call()
-            cropped(target)
-
+        direct = functools.partial(compute, cropped) if around.dtype == self.working else None
         sums = Accumulators(values, around, spare)
-        return [OutputRows(0, sums, compute, direct if around.dtype == self.working else None)]
+        return [OutputRows(0, sums, functools.partial(compute, whole), direct)]
 
-    def _calls(self, tile: Values, scratch: Scratch) -> "tuple[list[_Call], list[Values]]":
+    def _calls(
+        self, tile: Values, scratch: Scratch
+    ) -> tuple[list[tuple[Any, ...]], list[Values]]:
         """Return the calls, and the buffers that do not hold the last value."""
         types, places = self._program.types, self._program.buffers
         down, across = self.problem.window.axes
@@ -115,29 +108,24 @@ class Passes(Strategy):
         buffers = {0: tile.reshape(-1)}
         # A value is shorter than its buffer: the rest was left there by another value.
         values: dict[int, Values] = {0: buffers[0]}
-        calls: list[_Call] = []
+        calls: list[tuple[Any, ...]] = []
 
         def view(read: Read) -> Values:
             return values[read.value][read.dy * row + read.dx * column :]
 
-        for (function, first, second, number), place in zip(
-            self._program.operations, places, strict=True
-        ):
+        for number, (function, first, second) in enumerate(self._program.operations, 1):
             left = view(first)
             right = view(second) if isinstance(second, Read) else left.dtype.type(second)
             if isinstance(second, Read):
                 size = min(left.size, right.size)
                 left, right = left[:size], right[:size]
+            place = places[number]
             if place not in buffers:
                 shape = (tile.size,)
                 buffers[place] = scratch.take(f"passes.{place}", shape, types[number])
             values[number] = buffers[place][: left.size]
             calls.append((function, left, right, values[number]))
         return calls, [buffer for place, buffer in buffers.items() if place != places[-1]]
-
-
-_Call: TypeAlias = tuple[Callable[..., Any], Values, Any, Values]
-"""A function, its operands, and the target."""
 
 
 def _layout(problem: Problem, *, shared: bool) -> tuple[TypedProgram, int, int]:
@@ -173,9 +161,7 @@ _COLUMNS = 4096  # columns of a tile at the most
 class Taps(Strategy):
     """Every problem: one multiplication and one addition a tap, on shifted views of the tile.
 
-    That is exactly what the definition of a correlation says: others fall back on it for tiles
-    with a NaN or an infinity. A weight of 0 is left out, so that a NaN below it does not spread
-    (as in OpenCV and SciPy).
+    A weight of 0 is left out, so that a NaN below it does not spread (as in OpenCV and SciPy).
     """
 
     name = "taps"
@@ -205,15 +191,17 @@ class Taps(Strategy):
 
     def bind(self, tile: Values, scratch: Scratch) -> list[OutputRows]:
         """Make a view of the tile for each tap."""
-        channels = self.problem.shape[2]
-        padded = tile.reshape(tile.shape[0], -1, channels, copy=False)
+        (down, across), channels = self.problem.window.axes, self.channels
         shape = (self.rows, self.columns, self.problem.outputs)
         total = scratch.take("taps.total", shape, self.working)
         product = scratch.take("taps.product", shape, self.working)
+        row, column = down.dilation * tile.shape[1], across.dilation * channels
+        inputs = (self.rows, self.columns, channels)
+        steps = (down.stride * tile.shape[1], across.stride * channels, 1)
+        taps = self._weights.reshape(-1, down.kernel, across.kernel).any(axis=0)
         views = [
-            (self._shifted(padded, row, column), self._weights[..., row, column])
-            for row, column in np.ndindex(self.problem.kernel.size)
-            if self._weights[..., row, column].any()
+            (strided(tile, y * row + x * column, inputs, steps), self._weights[..., y, x])
+            for y, x in np.argwhere(taps).tolist()
         ]
 
         def compute() -> None:
@@ -223,20 +211,6 @@ class Taps(Strategy):
 
         sums = total.reshape(self.rows, -1)
         return [OutputRows(0, Accumulators(sums, sums), compute)]
-
-    def _shifted(self, padded: Values, row: int, column: int) -> Values:
-        """Return the values under one tap, shape (rows, columns, C)."""
-        down, across = (
-            slice(
-                at * axis.dilation,
-                at * axis.dilation + (count - 1) * axis.stride + 1,
-                axis.stride,
-            )
-            for at, axis, count in zip(
-                (row, column), self.problem.window.axes, (self.rows, self.columns), strict=True
-            )
-        )
-        return padded[down, across]
 
     def _weighted(self, view: Values, tap: Values, out: Values) -> Values:
         if not self.problem.kernel.is_bank:

@@ -13,29 +13,20 @@ from convcli.engine.strategies.base import OutputRows, Strategy, even_tile
 from convcli.values import replace
 
 _COLUMNS, _ROWS = 4096, 32  # columns and rows of a tile at the most
-_GATHERED_BYTES = 2**20
-"""Runs of a tile that output rows share: with its input and output, a common L2 cache."""
-
-_WINDOW_BYTES = 2**22
-"""Bytes of windows that are copied for one product. BLAS packs the weights for each product, so
-few large products are faster than many small ones."""
-
-_PART_BYTES = 2**19
-"""Outputs that are stored at once: 64×3×7×7 at stride 2 on 224² takes 1.76 ms, with half of
-it 1.79."""
-
+_GATHERED_BYTES = 2**20  # runs that output rows share: with input and output a common L2 cache
+_WINDOW_BYTES = 2**22  # windows copied for one product: BLAS packs the weights for each
+_PART_BYTES = 2**19  # outputs stored at once: with half of it a bank takes 1.79 ms, not 1.76
 _FEWEST, _MOST = 16, 256  # pixels of a product that is not packed, at the least and at the most
 
 
 class Im2col(Strategy):
     """Filter banks of any kind: windows gathered as runs of values, then matrix products.
 
-    A run is the kw·I values that an output reads from one input row. The runs of a column of
-    outputs lie one below the other, so that the window of an output is kh runs that follow
-    each other: a value is copied kw times, not kh·kw times. A run is copied as one item:
-    runs of 84 bytes then take 6.4 ns instead of 10.8. Where output rows share no runs
-    (dilation, large strides), or where even a product of few pixels would be packed, windows
-    are copied whole. The pixels of a 1×1 bank are its windows: nothing is copied.
+    A run is the kw·I values that an output reads from one input row, copied as one item. The
+    runs of a column of outputs lie one below the other: the window of an output is kh of them,
+    so that a value is copied kw times, not kh·kw times. Where output rows share no runs, or
+    even a product of few pixels would be packed, windows are copied whole; those of 1×1 are not
+    copied.
     """
 
     name = "im2col"
@@ -67,6 +58,8 @@ class Im2col(Strategy):
     def __init__(self, problem: Problem) -> None:
         super().__init__(problem)
         self._is_shared, self.rows, self.columns, self._pixels = _shape(problem)
+        rows, values = self.tile_shape
+        self.tile_shape = (rows, pitch(values, self.working))
         weights = problem.exact_weights[0]
         # A product with a weight of 0 spreads what the output does not read.
         self.local = bool(weights.all())
@@ -75,15 +68,11 @@ class Im2col(Strategy):
         matrices = runs.transpose(0, 3, 4, 2, 1).reshape(groups, _inner(problem), -1)
         self._weights = frozen(matrices, self.working)
 
-    @property
-    def tile_shape(self) -> tuple[int, int]:
-        """The padded input, at a pitch that is no power of two."""
-        rows, values = super().tile_shape
-        return (rows, pitch(values, self.working))
-
     def bind(self, tile: Values, scratch: Scratch) -> list[OutputRows]:
         """Make the views of the runs, and of the windows of each part; the first gathers."""
-        gather, windows = self._lay_out(tile, scratch)
+        is_point = _is_point(self.problem)
+        lay_out = self._shared if self._is_shared else self._whole
+        gather, windows = (None, self._in_place(tile)) if is_point else lay_out(tile, scratch)
         products = windows.shape[1]
         height, width = self.rows // products, self.columns * self.outputs
         most = max(1, _PART_BYTES // (height * width * self.working.itemsize))
@@ -108,14 +97,6 @@ class Im2col(Strategy):
         results = target.reshape(*places, groups, -1, copy=False).transpose(3, 0, 1, 2, 4)
         np.matmul(windows, self._weights[:, np.newaxis, np.newaxis], out=results)
 
-    def _lay_out(
-        self, tile: Values, scratch: Scratch
-    ) -> tuple[Callable[[], None] | None, Values]:
-        """Return the copy into runs, if one is needed, and the windows."""
-        if _is_point(self.problem):
-            return None, self._in_place(tile)
-        return (self._shared if self._is_shared else self._whole)(tile, scratch)
-
     def _in_place(self, tile: Values) -> Values:
         """Take the pixels of the tile as windows of one value a channel."""
         (down, across), pixels = self.problem.window.stride, self._pixels
@@ -125,58 +106,52 @@ class Im2col(Strategy):
 
     def _shared(self, tile: Values, scratch: Scratch) -> tuple[Callable[[], None], Values]:
         """Lay out runs by (column, group, row): the windows of output rows overlap."""
-        groups, slots = self.problem.groups, self.problem.window.rows.input_size(self.rows)
-        run = _inner(self.problem) // self.problem.kernel.size[0]
-        column, pixels = groups * slots * run, self._pixels
+        (down, across), inner = self.problem.window.axes, _inner(self.problem)
+        slots, groups, pixels = down.input_size(self.rows), self.problem.groups, self._pixels
+        run = inner // down.kernel
+        column = groups * slots * run
         runs = scratch.take("im2col.runs", (self.columns * column,), self.working)
-        batches = self.columns // pixels
-        shape = (groups, self.rows, batches, pixels, _inner(self.problem))
-        step = self.problem.window.stride[0] * run
-        windows = strided(runs, 0, shape, (slots * run, step, pixels * column, column, 1))
-        return self._gather(tile, runs, (self.columns, groups, slots), "xgy"), windows
+        shape = (groups, self.rows, self.columns // pixels, pixels, inner)
+        steps = (slots * run, down.stride * run, pixels * column, column, 1)
+        axes = [
+            (self.columns, across.stride * self.channels),
+            (groups, self.problem.kernel.channels),
+            (slots, tile.shape[1]),
+        ]
+        return self._gather(tile, runs, axes), strided(runs, 0, shape, steps)
 
     def _whole(self, tile: Values, scratch: Scratch) -> tuple[Callable[[], None], Values]:
         """Lay out runs by (row, column, group, kernel row): each window has its own."""
-        groups, inner, pixels = self.problem.groups, _inner(self.problem), self._pixels
-        size = self.rows * self.columns * groups * inner
-        runs = scratch.take("im2col.runs", (size,), self.working)
-        products = self.rows * self.columns // pixels
-        pixel = groups * inner
-        shape = (groups, products, 1, pixels, inner)
+        (down, across), inner = self.problem.window.axes, _inner(self.problem)
+        groups, pixels, row = self.problem.groups, self._pixels, tile.shape[1]
+        pixel, outputs = groups * inner, self.rows * self.columns
+        runs = scratch.take("im2col.runs", (outputs * pixel,), self.working)
+        shape = (groups, outputs // pixels, 1, pixels, inner)
+        axes = [
+            (self.rows, down.stride * row),
+            (self.columns, across.stride * self.channels),
+            (groups, self.problem.kernel.channels),
+            (down.kernel, down.dilation * row),
+        ]
         windows = strided(runs, 0, shape, (inner, pixels * pixel, 0, pixel, 1))
-        axes = (self.rows, self.columns, groups, self.problem.kernel.size[0])
-        return self._gather(tile, runs, axes, "rxgk"), windows
+        return self._gather(tile, runs, axes), windows
 
     def _gather(
-        self, tile: Values, gathered: Values, shape: tuple[int, ...], axes: str
+        self, tile: Values, gathered: Values, axes: list[tuple[int, int]]
     ) -> Callable[[], None]:
-        """Bind the copy of all runs; of two views with one item a run."""
-        problem, (down, across) = self.problem, self.problem.window.axes
-        inputs, each = self.channels, problem.kernel.channels
-        row = tile.shape[1]
-        strides = {
-            "x": across.stride * inputs,
-            "g": each,
-            "y": row,
-            "r": down.stride * row,
-            "k": down.dilation * row,
-        }
-        steps = [strides[axis] for axis in axes]
-        if problem.groups == 1 and across.dilation == 1:
+        """Bind the copy of runs, one item each; `axes` are lengths and steps in the tile."""
+        across, each = self.problem.window.columns, self.problem.kernel.channels
+        if self.problem.groups == 1 and across.dilation == 1:
             each *= across.kernel
         else:
-            shape, steps = (*shape, across.kernel), [*steps, across.dilation * inputs]
-        source, target = _runs(tile, each, shape, steps), _runs(gathered, each, shape)
+            axes = [*axes, (across.kernel, across.dilation * self.channels)]
+        shape, steps = [size for size, _ in axes], [step * tile.itemsize for _, step in axes]
+        run = np.dtype(f"V{each * tile.itemsize}")
+        source, target = (
+            np.ndarray(shape, run, tile, 0, steps),
+            np.ndarray(shape, run, gathered),
+        )
         return functools.partial(np.copyto, target, source)
-
-
-def _runs(
-    values: Values, length: int, shape: tuple[int, ...], steps: list[int] | None = None
-) -> Values:
-    """Return a view of which an item is a run of so many values."""
-    item = np.dtype(f"V{length * values.itemsize}")
-    strides = None if steps is None else [step * values.itemsize for step in steps]
-    return np.ndarray(shape, item, values, 0, strides)
 
 
 def _is_point(problem: Problem) -> bool:
@@ -267,10 +242,10 @@ _LEAST_COLUMNS, _WINOGRAD_ROWS = 24, 8  # columns of a tile at the least, and it
 class RowWinograd(Strategy):
     """3×3 filter banks of many channels, by Winograd's minimal filtering down the columns.
 
-    Six input rows make four output rows, with half the multiply-adds. One product transforms
-    the rows. Each of the six planes is then correlated with its own three taps along the row.
-    Every third window is taken at a time: these do not overlap, so nothing is copied. 64×64×3×3
-    on 224² took 19 to 33 ms, im2col 25 to 61.
+    Six input rows make four output rows, with half the multiply-adds: one product transforms
+    the rows; each of six planes is then correlated with three taps along the row, every third
+    window at a time, so that nothing is copied. 64×64×3×3 on 224² took 19 to 33 ms, im2col 25
+    to 61.
     """
 
     name = "row-winograd"
@@ -298,26 +273,23 @@ class RowWinograd(Strategy):
         copies = _PLANES / _TOGETHER * (share + 1) * 2 * costs.COPY[working]
         groups = -(-height // _TOGETHER) * -(-width // _unpacked_columns(problem))
         moved = costs.transfer(problem, working, 1 + 2 / _WINOGRAD_ROWS)
-        return (
-            inner * costs.PRODUCT[working] + copies + moved + costs.calls(problem, 5 * groups)
-        )
+        products = inner * costs.PRODUCT[working]
+        return products + copies + moved + costs.calls(problem, 5 * groups)
 
     def __init__(self, problem: Problem) -> None:
         super().__init__(problem)
         height, width, _ = problem.result_shape
         self.rows = even_tile(height, _WINOGRAD_ROWS, _TOGETHER)
         self.columns = even_tile(width, _unpacked_columns(problem))
+        # Whole windows of three pixels, and the halo.
         self._wide = round_up(self.columns + _TAPS - 1, _TAPS)
+        width = pitch(self._wide * self.channels, self.working)
+        self.tile_shape = (self.rows + _TAPS - 1, width)
         weights = problem.exact_weights[0]
         planes = np.einsum("ta,oiab->tbio", _FILTER, weights)
         filters = planes.reshape(_PLANES, _TAPS * weights.shape[1], weights.shape[0])
         self._filters = frozen(filters, self.working)
         self._input, self._output = (frozen(m, self.working) for m in (_INPUT, _OUTPUT))
-
-    @property
-    def tile_shape(self) -> tuple[int, int]:
-        """A multiple of three pixels, and the halo."""
-        return (self.rows + _TAPS - 1, pitch(self._wide * self.channels, self.working))
 
     def bind(self, tile: Values, scratch: Scratch) -> list[OutputRows]:
         """Make the windows, in three phases, and the planes of their outputs."""

@@ -1,9 +1,4 @@
-"""Separable: kernels of low rank, as columns times rows, by banded matrices and BLAS.
-
-A column of taps over R rows at once is a banded matrix of R rows; a row of taps over N
-values at once is a banded matrix of N columns. BLAS multiplies the zeros of the bands
-too, and is faster all the same from about eight taps on.
-"""
+"""Separable: kernels of low rank, as columns times rows, by banded matrices and BLAS."""
 
 import math
 from typing import Any
@@ -17,19 +12,18 @@ from convcli.engine.problem import Problem
 from convcli.engine.store import Accumulators
 from convcli.engine.strategies import base as costs
 from convcli.engine.strategies.base import OutputRows, Strategy, even_tile
+from convcli.kernels.kernel import outer_factors
 
 _MOST_RANK = 3  # a kernel of higher rank is as fast dense
-_ROWS, _CHUNK = 128, 32
-"""Rows a tile, and rows that go through both factors while they are in the cache."""
-
+_ROWS, _CHUNK = 128, 32  # of a tile; and those that go through both factors in the cache
 _COLUMNS, _NARROW = 4096, 512
 """Values a row of a tile at the most, and pixels at the least: with 12,000 values a row, of
 4000 pixels in colour, a blur of 1 pixel takes 5 % longer."""
 
 _TILE_BYTES = 2**23  # padded input of a tile at the most, unless the kernel itself needs more
 _LONG = 16
-"""Rows of more taps than this take channels one by one: side by side, two thirds of the
-band would be zeros (41 taps, RGB: 3.9 ns an output for 1.8)."""
+"""Rows of more taps than this take channels one by one: side by side, two thirds of the band
+would be zeros (41 taps, RGB: 3.9 ns an output for 1.8)."""
 
 
 class Separable(Strategy):
@@ -141,8 +135,8 @@ class _Column:
 class _Row:
     """A row of taps: N outputs are a product of a window of K values by (K × N).
 
-    Neighbouring windows overlap, so they are taken in phases: those of one phase do not
-    overlap, and BLAS reads them without a copy.
+    Windows are taken in phases: those of one do not overlap, and BLAS reads them without a
+    copy.
     """
 
     def __init__(self, taps: Values, channels: int, working: np.dtype[Any]) -> None:
@@ -216,8 +210,7 @@ def _is_planar(problem: Problem) -> bool:
 def _factors(weights: NDArray[np.float64], rank: int) -> list[tuple[Values, Values]]:
     """Return columns and rows whose outer products add up to the weights."""
     if rank == 1:
-        y, x = np.unravel_index(np.abs(weights).argmax(), weights.shape)
-        return [(weights[:, x] / weights[y, x], weights[y])]
+        return [outer_factors(weights)]
     left, values, right = np.linalg.svd(weights)
     scales = np.sqrt(values[:rank])
     return [(left[:, i] * scales[i], right[i] * scales[i]) for i in range(rank)]

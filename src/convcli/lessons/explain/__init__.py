@@ -1,29 +1,33 @@
-"""Explain: one output value taken apart, the answer of each kernel, and the whole."""
+"""Explain: one output value taken apart, the steps of `apply` done again one by one."""
 
+import math
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from convcli.choices import Combine
+from convcli.borders import beyond, fill_of
+from convcli.choices import Alpha, Combine, Edges
+from convcli.errors import GeometryError, OptionError
 from convcli.geometry.window import Pair
+from convcli.images.picture import Frame
+from convcli.kernels.kernel import Kernel
+from convcli.pipeline.options import Options
+from convcli.pipeline.pipeline import plan_pipeline, prepared
+from convcli.pipeline.report import Report
+from convcli.pipeline.run import run_pipeline
+from convcli.pipeline.steps import INVISIBLE, Operand
 from convcli.values import Record, fields_of, plain_json
 
 Grid = NDArray[np.float64]
 
 _ORTHOGONAL, _SIMILAR = 0.1, 0.5
-_DUST = 1e-12
-"""Below this part of its size a sum or a difference is what rounding has left."""
-
-_INVISIBLE = 1e-6
-"""Below this opacity there is no colour to recover, as for `apply`."""
+_DUST = 1e-12  # below this part of its size a sum or a difference is what rounding has left
 
 
 class Plane(Record):
-    """The share of one input channel in an answer: grids (kh, kw); None is the opacity.
-
-    The name is ``red``, ``input channel 0``, or empty where there is only one channel.
-    """
+    """The share of one input channel (None: opacity) in an answer: grids (kh, kw)."""
 
     channel: int | None
     name: str
@@ -39,77 +43,26 @@ class Plane(Record):
 class KernelAnswer(Record, kw_only=True):
     """The answer of one kernel, with a plane for each input channel of a bank.
 
-    Where colours are weighted by their opacity, a patch holds colour times opacity, and the
-    sum is divided by the `opacity` (0 to 1) that the same kernel filters.
+    Where colours are weighted by their opacity, patches hold colour times opacity, and `total`,
+    the sum of all products, is divided by what the same kernel has `seen` of the `opacity`, 0
+    to 1. `raw` has the bias, too. The cosines are those of the angle between kernel and patch,
+    and patch minus its mean, which counts where weights sum to 0 (`is_centred`); None where one
+    of the two is all zero. `meaning` is None for a kernel that averages.
     """
 
     kernel: str
     weights_sum: float
     planes: tuple[Plane, ...]
     bias: float
-    opacity: Plane | None = None
-
-    @property
-    def total(self) -> float:
-        """The sum of all products: the dot product of patch and kernel."""
-        return float(sum(plane.products.sum() for plane in self.planes))
-
-    @property
-    def filtered_opacity(self) -> float | None:
-        """The filtered opacity, which the sum is divided by; None where there is none."""
-        if self.opacity is None:
-            return None
-        return float(self.opacity.products.sum()) / self.weights_sum
-
-    @property
-    def is_invisible(self) -> bool:
-        """Whether the opacity leaves no colour to recover."""
-        return self.filtered_opacity is not None and self.filtered_opacity <= _INVISIBLE
-
-    @property
-    def colour(self) -> float:
-        """The sum divided by the filtered opacity; 0 where the opacity is almost 0."""
-        return 0.0 if self.is_invisible else self.total / (self.filtered_opacity or 1.0)
-
-    @property
-    def raw(self) -> float:
-        """The answer, before it is combined with others or becomes a pixel."""
-        return 0.0 if self.is_invisible else self.colour + self.bias
-
-    @property
-    def cosine(self) -> float | None:
-        """Cosine of the angle between patch and kernel; None where one of them is all zero."""
-        return self._cosine(0.0)
-
-    @property
-    def centred_cosine(self) -> float | None:
-        """The cosine of the patch minus its mean: of its pattern without its brightness."""
-        return self._cosine(float(np.mean([plane.patch.mean() for plane in self.planes])))
-
-    def _cosine(self, mean: float) -> float | None:
-        seen = np.concatenate([plane.patch for plane in self.planes], axis=None)
-        patch, weights = seen - mean, self._weights
-        length, size = float(np.linalg.norm(patch)), float(np.linalg.norm(weights))
-        if length <= _DUST * float(np.linalg.norm(seen)) or size <= 0:
-            return None
-        return float(patch @ weights) / (length * size)
-
-    @property
-    def _weights(self) -> Grid:
-        return np.concatenate([plane.weights for plane in self.planes], axis=None)
-
-    @property
-    def sums_to_zero(self) -> bool:
-        """Whether the weights sum to 0, so that a flat patch answers 0."""
-        weights = self._weights
-        return bool(abs(weights.sum()) <= _DUST * np.abs(weights).sum())
-
-    @property
-    def meaning(self) -> str | None:
-        """How alike patch and kernel are, in words; None for a kernel that averages."""
-        if not self.sums_to_zero and (self._weights >= 0).all():
-            return None  # the answer is a brightness, which has no pattern
-        return meaning_of(self.centred_cosine if self.sums_to_zero else self.cosine)
+    opacity: Plane | None
+    total: float
+    seen: float | None
+    colour: float
+    raw: float
+    cosine: float | None
+    centred_cosine: float | None
+    is_centred: bool
+    meaning: str | None
 
     def as_dict(self) -> dict[str, Any]:
         """Return the answer by the names that JSON has for its parts."""
@@ -119,19 +72,12 @@ class KernelAnswer(Record, kw_only=True):
             "planes": [fields_of(plane, *grids) for plane in self.planes],
             **opacity,
             "sum": self.total,
-            "seen": self.filtered_opacity,
-            **fields_of(self, "bias", "raw", "cosine", "centred_cosine", "meaning"),
+            **fields_of(self, "seen", "bias", "raw", "cosine", "centred_cosine", "meaning"),
         }
 
 
 def meaning_of(cosine: float | None) -> str:
-    """Say whether a cosine means similar, orthogonal or opposite.
-
-    >>> meaning_of(-0.9)
-    'opposite: the patch looks like the negative of the kernel'
-    >>> meaning_of(0.2)
-    'somewhat similar: the patch looks a little like the kernel'
-    """
+    """Say whether a cosine means similar, orthogonal or opposite."""
     if cosine is None:
         return "no direction: the patch is flat, all zero or not finite, or the kernel all zero"
     if abs(cosine) < _ORTHOGONAL:
@@ -145,14 +91,10 @@ def meaning_of(cosine: float | None) -> str:
 class Explanation(Record, kw_only=True):
     """One output value, and all that it comes from.
 
-    `at` is its row and column in the output, and `name` that of the `channel`: ``red``,
-    ``output map 3``, or empty where there is only one. `rows` and `columns` are those that the
-    window sees; `padded`, shape (kh, kw), says which pixels of the patch are padding, or zeros
-    between the pixels: of a transposed convolution `spread` says how far pixels are apart.
-    `parts` are the answers of the kernels, and `combine` says how several become `raw`, the
-    value before the step `range`. `steps` has the name of each step to the pixel, and the
-    value after it; `value` and `opacity` are what `convcli apply` writes, `white` is the
-    largest value, and `alpha` says how transparency was filtered.
+    `rows` and `columns` are those that the window sees; `padded` (kh, kw) says which taps see
+    padding or, of a transposed convolution, zeros between pixels that are `spread` apart.
+    `parts` are the answers of the kernels, which become `raw`; `steps` lead from there to the
+    pixel by name and value; `value` and `opacity` are what `convcli apply` writes.
     """
 
     at: Pair
@@ -193,3 +135,230 @@ class Explanation(Record, kw_only=True):
         }
         plain: dict[str, Any] = plain_json(document)
         return plain
+
+
+# ------------------------------------------------------------------ pixels of a frame
+
+COLOURS = ("red", "green", "blue")
+_OPTIONS = Options()
+_HIDDEN = ("linear", "relu", "map", "colormap", "direction", "missing")
+"""Options of `apply` whose steps an explanation does not have."""
+
+
+class Explainer:
+    """A frame that is filtered once: any pixel of its output (H, W, C) can be taken apart.
+
+    An option whose step is not shown, such as ``linear``, is an `OptionError`.
+    """
+
+    def __init__(self, operand: Operand, frame: Frame, options: Options = _OPTIONS) -> None:
+        hidden = [n for n in _HIDDEN if getattr(options, n) is not getattr(_OPTIONS, n)]
+        if hidden or options.is_blended:
+            name = (hidden or ["mixing with the original"])[0]
+            raise OptionError(f"explain: it does not show {name}: leave that out")
+        pipeline = plan_pipeline(frame.header, [operand], options)
+        self._applied, self._step = run_pipeline(pipeline, frame), pipeline.steps[0]
+        # Kernels of equal weights share a plan, but not the name.
+        self._names = [kernel.name for kernel in operand.kernels]
+        self.shape = self._applied.values.shape
+        self._frame, self._options = prepared(frame, options), options
+
+    def at(self, at: Pair, channels: Sequence[int] | None = None) -> list[Explanation]:
+        """Take one output pixel (row, column) apart, in some or all output channels."""
+        _check_place(at, channels, self.shape)
+        view = self._view(at)
+        chosen = range(self.shape[2]) if channels is None else channels
+        return [self._explained(at, view, channel) for channel in chosen]
+
+    def _explained(self, at: Pair, view: "_View", channel: int) -> Explanation:
+        applied, frame, step = self._applied, self._frame, self._step
+        report, mapping = applied.report, applied.report.range or "none"
+        parts = tuple(
+            _part(name, plan.problem.kernel, view, channel)
+            for name, plan in zip(self._names, step.plans, strict=True)
+        )
+        raw = _COMBINED.get(step.combine, sum)([part.raw for part in parts])
+        value = applied.values[at[0], at[1], channel].item()
+        return Explanation(
+            at=at,
+            channel=channel,
+            name=f"output map {channel}" if step.is_bank else _name(channel, frame.channels),
+            rows=view.rows,
+            columns=view.columns,
+            padded=view.padded,
+            border=self._options.border.value,
+            spread=None if step.stamping is None else step.stamping.stride,
+            parts=parts,
+            combine=step.combine,
+            raw=raw,
+            range=mapping,
+            steps=steps_between(raw, value, mapping, frame.white, report),
+            value=value,
+            white=frame.brightest,
+            alpha=report.alpha_policy,
+            opacity=None if applied.alpha is None else applied.alpha[at[0], at[1]].item(),
+        )
+
+    def _view(self, at: Pair) -> "_View":
+        frame, border, stamping = self._frame, self._options.border, self._step.stamping
+        pixels, first, every = frame.pixels, (0, 0), (1, 1)
+        if stamping is not None:
+            pixels, every = stamping.spread(pixels), stamping.stride
+            first = (stamping.cut[0].start, stamping.cut[1].start)
+        rows, columns = (
+            np.arange(0, axis.extent, axis.dilation) + axis.source(output)
+            for axis, output in zip(self._step.window.axes, at, strict=True)
+        )
+        fill = fill_of(border, frame.channels, frame.white)
+        patch = beyond(pixels, border, rows, columns, fill).astype(np.float64)
+        opacity = None
+        weighted = self._applied.report.alpha_policy == Alpha.PREMULTIPLY.value
+        if weighted and frame.alpha is not None:
+            opaque = (float(frame.white * isinstance(border, Edges)),)
+            opacity = beyond(frame.alpha, border, rows, columns, opaque) / frame.white
+            patch *= opacity[..., np.newaxis]
+        padded = [
+            (places < 0) | (places >= size) | ((places + start) % step != 0)
+            for places, size, start, step in zip(
+                (rows, columns), pixels.shape[:2], first, every, strict=True
+            )
+        ]
+        seen = (tuple((rows + first[0]).tolist()), tuple((columns + first[1]).tolist()))
+        return _View(*seen, np.logical_or.outer(*padded), patch, opacity)
+
+
+class _View(Record):
+    """The patch (kh, kw, C) that the window of one output sees, times its opacity, if any."""
+
+    rows: tuple[int, ...]
+    columns: tuple[int, ...]
+    padded: NDArray[np.bool_]
+    patch: Grid
+    opacity: Grid | None
+
+
+def first_channels(operand: Operand) -> list[int] | None:
+    """Return the channels to explain where a person names none: the first one of a bank."""
+    return [0] if operand.kernels[0].is_bank else None
+
+
+def _name(channel: int, channels: int) -> str:
+    """Return the name of a channel: nothing where it is the only one."""
+    if channels == 1:
+        return ""
+    return COLOURS[channel] if channels == len(COLOURS) else f"channel {channel}"
+
+
+def _part(name: str, kernel: Kernel, view: _View, channel: int) -> KernelAnswer:
+    opacity, planes = None, _planes(kernel, view.patch, channel)
+    # The answer of a kernel that sums to 0 is not divided: its filtered opacity would be 0.
+    if view.opacity is not None and not kernel.is_zero_sum:
+        opacity = Plane(None, "opacity", view.opacity, kernel.weights)
+    weights_sum = float(kernel.sums[channel if kernel.is_bank else 0])
+    bias = kernel.bias[channel % len(kernel.bias)] if kernel.bias else 0.0
+    total = float(sum(plane.products.sum() for plane in planes))
+    seen = None if opacity is None else float(opacity.products.sum()) / weights_sum
+    is_invisible = seen is not None and seen <= INVISIBLE
+    colour = 0.0 if is_invisible else total / (seen or 1.0)
+    return KernelAnswer(
+        kernel=name,
+        weights_sum=weights_sum,
+        planes=planes,
+        bias=bias,
+        opacity=opacity,
+        total=total,
+        seen=seen,
+        colour=colour,
+        raw=0.0 if is_invisible else colour + bias,
+        **_likeness(planes),
+    )
+
+
+def _likeness(planes: tuple[Plane, ...]) -> dict[str, Any]:
+    """Return how alike patch and kernel are, in numbers and in words."""
+    patch = np.concatenate([plane.patch for plane in planes], axis=None)
+    weights = np.concatenate([plane.weights for plane in planes], axis=None)
+    cosine = _cosine(patch, weights, 0.0)
+    centred = _cosine(patch, weights, float(np.mean([plane.patch.mean() for plane in planes])))
+    is_centred = bool(abs(weights.sum()) <= _DUST * np.abs(weights).sum())
+    # The answer of a kernel that averages is a brightness, which has no pattern.
+    averages = not is_centred and (weights >= 0).all()
+    return {
+        "cosine": cosine,
+        "centred_cosine": centred,
+        "is_centred": is_centred,
+        "meaning": None if averages else meaning_of(centred if is_centred else cosine),
+    }
+
+
+def _cosine(seen: Grid, weights: Grid, mean: float) -> float | None:
+    patch = seen - mean
+    length, size = float(np.linalg.norm(patch)), float(np.linalg.norm(weights))
+    if length <= _DUST * float(np.linalg.norm(seen)) or size <= 0:
+        return None
+    return float(patch @ weights) / (length * size)
+
+
+def _planes(kernel: Kernel, patch: Grid, channel: int) -> tuple[Plane, ...]:
+    count = patch.shape[2]
+    if not kernel.is_bank:
+        name = _name(channel, count)
+        return (Plane(channel, name, patch[..., channel], kernel.weights),)
+    colours = [f", {colour}" for colour in COLOURS] if count == len(COLOURS) else [""] * count
+    names = [f"input channel {index}{colour}" for index, colour in enumerate(colours)]
+    return tuple(
+        Plane(index, name, patch[..., index], kernel.weights[channel, index])
+        for index, name in enumerate(names)
+    )
+
+
+_COMBINED: dict[Combine | None, Callable[[list[float]], float]] = {
+    Combine.MAGNITUDE: lambda answers: math.hypot(*answers),
+    Combine.MAX: max,
+    Combine.MIN: min,
+    Combine.MEAN: lambda answers: sum(answers) / len(answers),
+}
+"""How several answers become one; by their sum where it is not said."""
+
+
+def steps_between(
+    raw: float, value: float, mapping: str, white: int, report: Report
+) -> tuple[tuple[str, float], ...]:
+    """Return the steps from a raw value to its pixel, by a value of `Range` or ``none``."""
+    if mapping == "none":
+        return ()
+    steps: list[tuple[str, float]] = []
+    level = raw
+    if mapping == "abs":
+        level = abs(raw)
+        if raw < 0:
+            steps.append(("abs: drop the sign", level))
+    elif mapping == "shift":
+        level = raw + (white + 1) // 2
+        steps.append((f"shift: add {(white + 1) // 2}", level))
+    elif mapping == "balance":
+        middle, largest = (white + 1) // 2, max(abs(report.low), abs(report.high))
+        level = middle + (raw * (white - middle) / largest if largest else 0)
+        steps.append((f"balance: 0 becomes {middle}, ±{largest:g} an end", level))
+    elif mapping == "stretch" and report.high > report.low:
+        level = (raw - report.low) * white / (report.high - report.low)
+        steps.append((f"stretch: {report.low:g} to {report.high:g} become 0 to {white}", level))
+    if not 0 <= level <= white:
+        steps.append((f"clip: cut off at {0 if level < 0 else white}", value))
+    elif level != value:
+        steps.append(("round to a whole number, halves to even", value))
+    return tuple(steps)
+
+
+def _check_place(at: Pair, channels: Sequence[int] | None, shape: tuple[int, ...]) -> None:
+    height, width, count = shape
+    if not (0 <= at[0] < height and 0 <= at[1] < width):
+        raise GeometryError(
+            f"at: expected a pixel of the output, x 0 to {width - 1} and y 0 to {height - 1}; "
+            f"got {at[1]},{at[0]}: choose one inside"
+        )
+    if channels is not None and not all(0 <= channel < count for channel in channels):
+        raise GeometryError(
+            f"channel: expected 0 to {count - 1}, got {', '.join(map(str, channels))}: choose "
+            "one of them"
+        )

@@ -10,6 +10,7 @@ from convcli.images.drawing import QUIET, Canvas, Cell, diverging, grey
 from convcli.images.figures import page_of, text_block
 from convcli.lessons.explain import Explanation, KernelAnswer, Plane
 from convcli.lessons.pictures import finite, middle
+from convcli.pipeline.steps import INVISIBLE
 from convcli.text import short, tight, times
 from convcli.values import Record
 
@@ -46,13 +47,13 @@ def facts_about(answer: Explanation) -> list[tuple[str, Facts]]:
 def _arithmetic(part: KernelAnswer) -> Facts:
     """Return the sum, the division by the opacity and the bias, with their numbers."""
     facts, total = [("sum", short(part.total))], short(part.total)
-    if part.opacity is not None and part.filtered_opacity is not None:
-        opacity = short(part.filtered_opacity)
+    if part.opacity is not None and part.seen is not None:
+        opacity = short(part.seen)
         quotient = f"{short(part.opacity.products.sum())} / {short(part.weights_sum)}"
         facts.append(("opacity", f"{quotient} = {opacity}: its sum over the kernel's sum"))
         shown = f"{total} / {opacity} = {short(part.colour)}"
         nothing = "0: there is nothing to see here"
-        facts.append(("colour", nothing if part.is_invisible else shown))
+        facts.append(("colour", nothing if part.seen <= INVISIBLE else shown))
     if part.bias:
         facts.append(("bias", f"{short(part.colour)} + {short(part.bias)} = {short(part.raw)}"))
     return facts
@@ -83,12 +84,12 @@ def _value(answer: Explanation) -> Facts:
 
 def _similarity(answer: Explanation, part: KernelAnswer) -> Facts:
     """Return the verdict on patch and kernel: none of a kernel that averages, or of zeros."""
-    cosine = part.centred_cosine if part.sums_to_zero else part.cosine
     if answer.spread is not None or part.meaning is None:
         return []
+    cosine = part.centred_cosine if part.is_centred else part.cosine
     if cosine is None:
         return [("means", part.meaning)]
-    without = " without the mean brightness" if part.sums_to_zero else ""
+    without = " without the mean brightness" * part.is_centred
     # 0.0 is added so that no -0.00 is shown.
     return [("means", f"cosine {round(cosine, 2) + 0.0:.2f}{without}, {part.meaning}")]
 
@@ -120,12 +121,10 @@ def _span(name: str, positions: tuple[int, ...]) -> str:
     return f"{name}s {positions[0]} to {positions[-1]}{every}"
 
 
-_SIDE = 52
-"""Pixels of a cell."""
+_SIDE = 52  # pixels of a cell
 
 GAP, MARGIN, HEAD = 56, 24, 26
-_MOST = 12
-"""The most channels that are drawn: 200 of them would be 40,000 pixels tall."""
+_MOST = 12  # the most channels that are drawn: 200 of them would be 40,000 pixels tall
 
 _NARROWEST = 720
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from convcli.borders import AnyBorder, fill_of
-from convcli.choices import RED_BLUE, Combine, Depth
+from convcli.borders import fill_of
+from convcli.choices import RED_BLUE, Depth
 from convcli.errors import ImageError, KernelError
 from convcli.images.picture import Frame
 from convcli.kernels.catalogue.entry import CATALOGUE, OPERATORS
@@ -37,10 +37,7 @@ _FIELDS = ("stride", "padding", "border", "dilation", "range", "flip", "gray")
 
 
 class Explorer(Record):
-    """A page that shows itself in a notebook: see `convcli.explore`.
-
-    `html` is all of the page: it needs no other file and no network.
-    """
+    """A page that needs no other file and shows itself in a notebook: see `convcli.explore`."""
 
     html: str
 
@@ -62,23 +59,24 @@ class Explorer(Record):
 
 
 def explorer_of(operand: Operand, frame: Frame, options: Options, name: str) -> Explorer:
-    """Make the page of a kernel and a frame: see `convcli.explore`.
-
-    `name` is the path of the picture, as a person would write it. A `ConvcliError` is raised
-    where the picture is too large or has floats, or where the kernel does not fit it.
-    """
+    """Make the page of a kernel and a frame, `name` its path: see `convcli.explore`."""
     source = frame if options.background is None else frame.on(options.background)
     _check_picture(source)
     _check_kernels(operand.kernels)
     # What does not fit is refused here as `apply` refuses it.
     combine = plan_pipeline(source.header, [operand], options).steps[0].combine
-    given = _operand(operand)
+    border, word = options.border, combine.value if combine else None
+    fills = fill_of(border, source.channels, source.white)
     document = {
-        "kernel": given | {"combine": combine.value if combine else None},
+        "kernel": _operand(operand) | {"combine": word},
         "catalogue": _catalogue(),
         "picture": _picture(source, name),
-        "settings": _settings(options, combine),
-        "border": _border(options.border, source),
+        "settings": _settings(options) | {"combine": word},
+        "border": {
+            "value": border.value,
+            "axes": [mode.value for mode in border.axes],
+            "fills": fills,
+        },
         "palette": RED_BLUE[1:-1],
     }
     return Explorer(_page(document, f"{operand.name} on {Path(name).name}"))
@@ -133,14 +131,10 @@ def _kernel(kernel: Kernel) -> dict[str, Any]:
         "isBank": kernel.is_bank,
         "filters": kernel.filters,
         "inputs": kernel.channels,
-        "weights": [_number(weight) for weight in kernel.weights.ravel().tolist()],
+        # Whole numbers without a point: the page is shorter.
+        "weights": [int(w) if w == int(w) else w for w in kernel.weights.ravel().tolist()],
         "bias": list(kernel.bias),
     }
-
-
-def _number(weight: float) -> float:
-    """Write whole numbers without a point: the page is shorter."""
-    return int(weight) if weight == int(weight) else weight
 
 
 def _catalogue() -> list[dict[str, Any]]:
@@ -174,24 +168,16 @@ def _picture(frame: Frame, name: str) -> dict[str, Any]:
     }
 
 
-def _settings(options: Options, combine: Combine | None) -> dict[str, Any]:
-    """Return the options as a person writes them."""
-    return {
-        **{name: option_word(name, _single(getattr(options, name))) for name in _FIELDS},
-        "bias": options.bias or 0,
-        "combine": combine.value if combine else None,
-    }
-
-
-def _single(value: Any) -> Any:
-    """Return one number for two that are equal."""
-    is_pair = isinstance(value, tuple) and isinstance(value[0], int)
-    return value[0] if is_pair and value[0] == value[1] else value
-
-
-def _border(border: AnyBorder, frame: Frame) -> dict[str, Any]:
-    fills = fill_of(border, frame.channels, frame.white)
-    return {"value": border.value, "axes": [mode.value for mode in border.axes], "fills": fills}
+def _settings(options: Options) -> dict[str, Any]:
+    """Return the options as a person writes them: one number for two that are equal."""
+    settings: dict[str, Any] = {}
+    for name in _FIELDS:
+        value = getattr(options, name)
+        is_pair = isinstance(value, tuple) and isinstance(value[0], int)
+        settings[name] = option_word(
+            name, value[0] if is_pair and len({*value}) == 1 else value
+        )
+    return settings | {"bias": options.bias or 0}
 
 
 def _page(document: dict[str, Any], title: str) -> str:

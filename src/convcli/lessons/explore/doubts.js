@@ -14,7 +14,7 @@ function doubtOf(kernel, weights, taps, white) {
   for (const weight of weights) if (weight) counts.set(weight, (counts.get(weight) ?? 0) + 1);
   const isEven = Math.max(0, ...counts.values()) > taps / 2;
   const steps = (isEven ? n : Math.min(n, 2 * Math.sqrt(n))) + 4;
-  const total = Math.abs(weights.reduce((sum, weight) => sum + weight, 0));
+  const total = Math.abs(sumOf(weights));
   const spread = n > 100 ? 8 * white * (Math.hypot(...weights) + total) : 0;
   return { steps, spread };
 }
@@ -47,7 +47,7 @@ function isUnsure(result, at, index) {
 /** Whether the pixel would be another one if the sums were added up in another order. */
 function isNearTie(result, at, index) {
   const { isFloat, values, rule, white, range, shown, plans } = result;
-  const raw = values[at][index], level = range === "shift" ? raw : levelOf(raw, rule);
+  const raw = values[at][index], level = range === "shift" ? raw : rule.levelOf(raw);
   // Halves beyond the range of pixels are cut off. A shift comes after rounding.
   const pixel = range === "shift" ? level + rule.middle : level;
   if (pixel < 0 || pixel > white || plans.every((plan) => plan.isExact)) return false;

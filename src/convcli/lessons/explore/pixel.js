@@ -101,7 +101,7 @@ function showChain(answers) {
   const index = at.y * result.width + at.x;
   const shown = result.plans[0].kernel.isBank ? 0 : page.channel;
   const raw = result.values[shown][index], pixel = result.pixels[shown][index];
-  const level = levelOf(raw, result.rule), middle = (white + 1) / 2, words = [];
+  const level = result.rule.levelOf(raw), middle = (white + 1) / 2, words = [];
   answers.forEach((answer, k) => {
     const sums = answer.parts.length > 1
       ? `${answer.parts.slice(0, MOST_PLANES).map((part) => told(part.sum)).join(" + ")}` +
@@ -174,12 +174,9 @@ function showCommand() {
 
 /** A kernel as inline JSON. */
 function written(kernel) {
-  const { rows, columns, weights, isBank, inputs, filters, bias } = kernel;
-  const grid = (start) => Array.from({ length: rows }, (_, y) => weights.slice(
-    start + y * columns, start + (y + 1) * columns));
-  const area = rows * columns;
-  const all = !isBank ? grid(0) : Array.from({ length: filters }, (_, m) => Array.from(
-    { length: inputs }, (_, i) => grid((m * inputs + i) * area)));
+  const { rows, columns, weights, isBank, inputs, bias } = kernel;
+  const grids = partsOf(partsOf(weights, columns), rows);
+  const all = isBank ? partsOf(grids, inputs) : grids[0];
   return JSON.stringify(bias.some(Boolean)
     ? { weights: all, bias: bias.length === 1 ? bias[0] : bias } : all);
 }

@@ -1,22 +1,21 @@
-"""Learn: samples of two pictures, and their normal equations, solved."""
+"""Learn: samples of two pictures; their normal equations, solved; and gradient descent."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from convcli.choices import Sharing
-from convcli.errors import GeometryError, ImageError
+from convcli.errors import ConvcliError, GeometryError, ImageError
 from convcli.geometry.window import Pair
 from convcli.text import counted
-from convcli.values import Record
+from convcli.values import Record, replace
 
 Values = NDArray[np.float64]
 
-_FEWEST = 20
-"""Samples for each weight that must remain when clipped values are left out."""
+_FEWEST = 20  # samples for each weight that must remain when clipped values are left out
 
 _MOST_WEIGHTS = 1024
 """The most weights of one output. Memory grows with their square. Time grows with their square
@@ -24,10 +23,7 @@ for each window, and with their cube for the solution of the equations."""
 
 
 class Samples(Record):
-    """Inputs (I, H, W), and the targets (O, H', W') of their "valid" windows of a size.
-
-    `known` (H', W') says where the target was not cut off at 0 or white.
-    """
+    """Inputs (I, H, W), targets (O, H', W') of their "valid" windows, and which are `known`."""
 
     inputs: Values
     targets: Values
@@ -45,19 +41,19 @@ class Samples(Record):
         step = max(windows // width, 1)
         return (slice(top, min(top + step, height)) for top in range(0, height, step))
 
-    def patches(self, corner: tuple[int, ...], size: tuple[int, ...]) -> Values:
-        """Return the patches of a block of windows, shape (I·kh·kw, rows·columns)."""
-        windows = sliding_window_view(self.inputs, self.size, axis=(1, 2))
-        (y, x), (rows, columns) = corner, size
-        block = windows[:, y : y + rows, x : x + columns]
-        return block.transpose(0, 3, 4, 1, 2).reshape(self.weights, -1)
+    def block(self, rows: slice, columns: slice) -> tuple[Values, Values, NDArray[np.bool_]]:
+        """Return patches (I·kh·kw, n), targets (O, n) and which are known of n windows."""
+        windows = sliding_window_view(self.inputs, self.size, axis=(1, 2))[:, rows, columns]
+        known = self.known[rows, columns].reshape(-1)
+        patches = windows.transpose(0, 3, 4, 1, 2).reshape(self.weights, -1)
+        return patches, self.targets[:, rows, columns].reshape(-1, known.size), known
 
 
 class Task(Record):
-    """A group of samples that share their weights for each kernel that is to be learnt.
+    """A group of samples for each kernel that is to be learnt: they share its weights.
 
-    `left_out` is the part of the target's values that are left out, because they are 0 or
-    white; `rounded` says whether the target's dtype holds whole numbers only.
+    `left_out` is the part of the target's values that are 0 or white; `rounded` says whether
+    the target's dtype holds whole numbers only.
     """
 
     groups: tuple[tuple[Samples, ...], ...]
@@ -72,7 +68,6 @@ def task_for(
     """Cut two pictures into samples: the source (H, W, C), and the target (H, W, O).
 
     The target may have the size of "valid" windows, too: those that see padding are not used.
-    What does not fit is a `GeometryError`; numbers that are not finite an `ImageError`.
     """
     inside = _inside(target, source.shape, size)
     for name, values in (("INPUT", source), ("TARGET", inside)):
@@ -149,25 +144,17 @@ _STRIP_NUMBERS = 2**17
 def sums_of_products(group: Sequence[Samples]) -> Values:
     """Return DᵀD of the design matrix D, which has a row for each window of known target.
 
-    The row holds the I·kh·kw pixels that the window sees, the O values that should come out,
-    and a 1: the last row of the result holds sums, and the number of windows.
+    The row holds the I·kh·kw pixels that the window sees, the O targets, and a 1.
     """
     columns = group[0].weights + len(group[0].targets) + 1
     sums = np.zeros((columns, columns))
     for samples in group:
         for rows in samples.strips(_STRIP_NUMBERS // columns):
-            design = _design(samples, rows)
+            patches, targets, known = samples.block(rows, slice(None))
+            design = np.concatenate([patches, targets, np.ones((1, known.size))])
+            design = design if known.all() else design[:, known]
             sums += design @ design.T
     return sums
-
-
-def _design(samples: Samples, rows: slice) -> Values:
-    """Return the transposed design matrix of some rows of windows: a column for each window."""
-    known = samples.known[rows].reshape(-1)
-    patches = samples.patches((rows.start, 0), samples.known[rows].shape)
-    targets = samples.targets[:, rows].reshape(-1, known.size)
-    design = np.concatenate([patches, targets, np.ones((1, known.size))])
-    return design if known.all() else design[:, known]
 
 
 _SINGULAR = 1e-12
@@ -184,8 +171,7 @@ class Solution(Record):
 class Spectrum(Record):
     """The eigenvalues and eigenvectors of the covariance matrix of n = I·kh·kw pixels.
 
-    `cross`, shape (n, O), has the covariances of patches and targets; `patch` and `target`
-    are their means; `variance` is that of the targets; `count` the number of windows.
+    `cross` (n, O) has the covariances of patches and targets; `patch` and `target` are means.
     """
 
     values: Values
@@ -238,11 +224,114 @@ def spectrum_of(group: Sequence[Samples]) -> Spectrum:
 
 
 def solve_exactly(spectrum: Spectrum) -> Solution:
-    """Solve the normal equations: least squares, exact up to the rounding of float64.
-
-    Where the pictures do not determine the weights, the smallest weights that fit are taken.
-    """
+    """Return the smallest weights of least squares, exact up to the rounding of float64."""
     kept = spectrum.determined
     vectors = spectrum.vectors[:, kept]
     weights = vectors @ ((vectors.T @ spectrum.cross) / spectrum.values[kept, np.newaxis])
     return Solution(weights.T, spectrum.target - spectrum.patch @ weights)
+
+
+# ------------------------------------------------------------------ gradient descent
+
+_CROP = 64  # rows and columns of windows that one step looks at
+
+_MOMENTUM = 0.98
+_RATE = 0.6
+"""The learning rate, as part of 1 over the largest curvature that any patch can have.
+Heavy-ball descent on one quadratic is stable up to 2(1 + momentum) (Polyak 1964); here the
+quadratic changes from crop to crop."""
+
+_TRIES, _DIVERGED = 8, 100.0
+"""A descent has diverged when its loss is 100 times the first one. It starts again with half
+the rate, 8 times at most."""
+
+_POINTS = 200  # losses that the history of a descent keeps, about
+
+
+def gradient(patches: Values, errors: Values) -> Values:
+    """Return the gradient of half the mean squared error with respect to the weights.
+
+    `patches` are (I·kh·kw, n), `errors` (O, n). It is the "valid" correlation of the input with
+    the error map; as a product with the patches it takes a hundredth of the time.
+    """
+    slope: Values = (errors @ patches.T) / patches.shape[1]
+    return slope
+
+
+class Schedule(Record, kw_only=True):
+    """The steps of a descent, the seed of its crops, and what is called after each step."""
+
+    steps: int = 4000
+    seed: int = 0
+    tick: Callable[[], None] = lambda: None
+
+
+def descend(
+    group: Sequence[Samples], spectrum: Spectrum, schedule: Schedule
+) -> tuple[Solution, list[tuple[int, float]]]:
+    """Learn by stochastic gradient descent with momentum, on values of mean 0 and deviation 1.
+
+    The second part of the result has the mean squared error over a crop for some of the steps.
+    """
+    mean_in = float(spectrum.patch.mean())
+    patch_variance = float(spectrum.values.sum()) / len(spectrum.values)
+    scale_in = max(math.sqrt(max(patch_variance, 0.0)), 1e-12)
+    scale_out = max(math.sqrt(spectrum.variance), 1e-12)
+    mean_out = spectrum.target[:, np.newaxis, np.newaxis]
+    scaled = [
+        replace(
+            each,
+            inputs=(each.inputs - mean_in) / scale_in,
+            targets=(each.targets - mean_out) / scale_out,
+        )
+        for each in group
+    ]
+    for halvings in range(_TRIES):
+        weights, bias, losses = _descent(scaled, schedule, 2.0**-halvings)
+        if losses:
+            weights *= scale_out / scale_in
+            bias = spectrum.target + scale_out * bias - weights.sum(axis=1) * mean_in
+            history = [(step, loss * scale_out**2) for step, loss in losses]
+            return Solution(weights, bias), history
+    raise ConvcliError(
+        "the descent runs away at every rate: use --method lstsq, or other pictures"
+    )
+
+
+def _descent(
+    group: Sequence[Samples], schedule: Schedule, part: float
+) -> tuple[Values, Values, list[tuple[int, float]]]:
+    """Descend from weights of 0 at a part of the largest rate; no losses if they diverge."""
+    inputs, outputs = group[0].weights, len(group[0].targets)
+    largest = max(float(np.abs(each.inputs).max()) for each in group)
+    fastest = part * _RATE / (inputs * max(largest, 1.0) ** 2)
+    weights = speed = np.zeros((outputs, inputs))
+    bias = bias_speed = np.zeros((outputs, 1))
+    chance, steps = np.random.default_rng(schedule.seed), schedule.steps
+    losses: list[tuple[int, float]] = []
+    for step in range(steps):
+        patches, targets = _crop(group[step % len(group)], chance)
+        errors = weights @ patches + bias - targets
+        rate = fastest * min(1.0, 2 * (1 - step / steps))  # it falls in the second half
+        speed = _MOMENTUM * speed - rate * gradient(patches, errors)
+        bias_speed = _MOMENTUM * bias_speed - rate * errors.mean(axis=1, keepdims=True)
+        weights, bias = weights + speed, bias + bias_speed
+        loss = float((errors**2).mean())
+        if step % max(steps // _POINTS, 1) == 0 or step == steps - 1:
+            losses.append((step, loss))
+        if not loss <= _DIVERGED * max(1.0, losses[0][1]):
+            return weights, bias[:, 0], []
+        schedule.tick()
+    return weights, bias[:, 0], losses
+
+
+def _crop(samples: Samples, chance: np.random.Generator) -> tuple[Values, Values]:
+    """Return the patches and the known targets of a random crop with at least one of them."""
+    height, width = samples.known.shape
+    rows, columns = min(_CROP, height), min(_CROP, width)
+    while True:
+        y, x = (int(chance.integers(n + 1)) for n in (height - rows, width - columns))
+        crop = (slice(y, y + rows), slice(x, x + columns))
+        if samples.known[crop].any():
+            patches, targets, known = samples.block(*crop)
+            return patches[:, known], targets[:, known]

@@ -15,19 +15,19 @@ from convcli.kernels.catalogue.entry import CATALOGUE, Entry
 from convcli.kernels.kernel import Kernel
 from convcli.lessons.learning import (
     Samples,
+    Schedule,
     Solution,
     Spectrum,
     Task,
     Values,
+    descend,
     solve_exactly,
     spectrum_of,
 )
-from convcli.lessons.learning.descent import Schedule, descend
 from convcli.threads import many_threaded_blas
 from convcli.values import Record, asdict, plain_json
 
-_STRIP_WINDOWS = 2**20
-"""Windows whose errors are computed together."""
+_STRIP_WINDOWS = 2**20  # windows whose errors are computed together
 
 _NEAR = 0.1
 """A kernel has the name of another where no weight differs by more than this part of the
@@ -35,10 +35,7 @@ largest. The catalogue's own kernels of fixed weights differ by at least as much
 
 
 class Nearest(Record):
-    """The kernel of the catalogue whose weights are nearest to those of another kernel.
-
-    `difference` is the largest of two weights; where it is `near`, they share the name.
-    """
+    """The nearest kernel of the catalogue: `near` enough to give its name, or not."""
 
     kernel: str
     difference: float
@@ -46,11 +43,7 @@ class Nearest(Record):
 
 
 def nearest_named(grid: Values) -> Nearest | None:
-    """Return the nearest kernel of the catalogue; None where none fits into the grid (2×3).
-
-    >>> nearest_named(np.array([[-1.0, 0, 1], [-2, 0, 2], [-1, 0, 1.01]])).kernel
-    'sobel-x'
-    """
+    """Return the nearest kernel of the catalogue; None where none fits into the grid (2×3)."""
     gaps = [
         (float(np.abs(placed - grid).max()), kernel)
         for kernel, placed in _candidates(grid.shape)
@@ -91,15 +84,12 @@ def _settings(entry: Entry, shape: tuple[int, ...]) -> list[dict[str, float]]:
 class Learnt(Record, kw_only=True):
     """A kernel that was learnt, and how well the pictures determine it.
 
-    `residual` is the root mean square of the output minus the target, in the target's units;
-    `unexplained` its square as part of the target's variance, 0 to 1. `condition` is that of
-    the normal equations, infinite where some directions of the weights are `undetermined`, and
-    `rounding_error` the standard error of the least certain weight, from rounding to whole
-    numbers. `left_out` is the part of the target's values that were left out, because they are
-    0 or white, and `converged` says whether the weights are as good as the exact ones.
-    `nearest` has the nearest kernel of the catalogue for each 2-D kernel, where one fits into
-    it, and `warnings` are sentences that say what limits the answer. `history` has steps and
-    mean squared errors of gradient descent.
+    `residual` is the root mean square of the output minus the target, `unexplained` its square
+    as part of the target's variance. `condition` is that of the normal equations, infinite
+    where directions of the weights are `undetermined`; `rounding_error` the standard error of
+    the least certain weight, from rounding to whole numbers. `converged` says whether the
+    weights are as good as the exact ones. `history` has steps and mean squared errors of a
+    descent.
     """
 
     kernel: Kernel
@@ -142,15 +132,13 @@ def learn_task(
         exact = [solve_exactly(spectrum) for spectrum in spectra]
         if method is not LearningMethod.SGD:
             return _judged(task, spectra, exact, exact)
-        descents = [
-            descend(group, spectrum, schedule or Schedule())
-            for group, spectrum in zip(task.groups, spectra, strict=True)
-        ]
+        pairs, steps = zip(task.groups, spectra, strict=True), schedule or Schedule()
+        solutions, losses = zip(*(descend(*pair, steps) for pair in pairs), strict=True)
         history = tuple(
             (points[0][0], sum(loss for _, loss in points) / len(points))
-            for points in zip(*(losses for _, losses in descents), strict=True)
+            for points in zip(*losses, strict=True)
         )
-        return _judged(task, spectra, exact, [solution for solution, _ in descents], history)
+        return _judged(task, spectra, exact, solutions, history)
 
 
 _BEHIND, _OFF = 1e-4, 0.01
@@ -196,8 +184,7 @@ def _judged(
         nearest=tuple(filter(None, map(nearest_named, grids))),
         warnings=(
             *_of_the_pictures(undetermined, error, condition),
-            *_of_the_descent(behind, off),
-            *_of_the_target(least),
+            *_of_the_fit(behind, off, least),
         ),
         history=history,
     )
@@ -209,11 +196,8 @@ def _distance(tried: Solution, best: Solution) -> float:
     return float(np.abs(tried.weights - best.weights).max() / largest)
 
 
-_ILL = 1e8
-"""Condition number above which small errors of the pictures become large ones."""
-
-_ROUGH = 0.01
-"""Standard error of a weight above which there is a warning about rounding."""
+_ILL = 1e8  # condition number above which small errors of the pictures become large ones
+_ROUGH = 0.01  # standard error of a weight above which there is a warning about rounding
 
 _UNEXPLAINED = 0.02
 """Part of the target's variance that no kernel explains, above which there is a warning."""
@@ -238,22 +222,15 @@ def _of_the_pictures(undetermined: int, error: float, condition: float) -> Itera
         )
 
 
-def _of_the_descent(behind: float, off: float) -> Iterator[str]:
-    """Warn of a descent that has not arrived at the exact solution."""
-    if off > _OFF:
+def _of_the_fit(behind: float, off: float, least: float) -> Iterator[str]:
+    """Warn of a descent that has not arrived, and of a target that no kernel explains."""
+    if off > _OFF or behind > _BEHIND:
+        share = f"{100 * behind:.2g} % of the target are left that a kernel can explain"
         distance = f"a weight is off by {100 * off:.1f} % of the largest"
-    elif behind > _BEHIND:
-        distance = f"{100 * behind:.2g} % of the target are left that a kernel can explain"
-    else:
-        return
-    yield (
-        f"the descent has not converged: {distance}; give it more --steps, or use "
-        "--method lstsq"
-    )
-
-
-def _of_the_target(least: float) -> Iterator[str]:
-    """Warn of a part of the target's variance that no kernel explains."""
+        yield (
+            f"the descent has not converged: {distance if off > _OFF else share}; give it more "
+            "--steps, or use --method lstsq"
+        )
     if least > _UNEXPLAINED:
         yield (
             f"no kernel of this size explains {100 * least:.0f} % of the target: was it made "

@@ -13,7 +13,7 @@ from convcli.geometry.window import IntOrPair, Padding, Pair, window
 from convcli.images.picture import Frame
 from convcli.kernels.kernel import Kernel
 from convcli.lessons.pictures import square_around
-from convcli.values import Record, plain_json
+from convcli.values import Record, fields_of, plain_json
 
 Grid = NDArray[np.float64]
 
@@ -94,16 +94,14 @@ def learn_step(
         )
     w, b = start.weights, float(sum(start.bias) + bias)
     slide = window(start.size, stride, padding, dilation)
-    settings: Any = {"stride": stride, "padding": padding, "dilation": dilation}
+    settings: Any = fields_of(slide, "stride", "padding", "dilation")
     y = correlate(x, w, bias=b, **settings)
     if t.shape != y.shape:
         raise GeometryError(
             f"target: expected the size of the output, {y.shape}, got {t.shape}: cut it"
         )
     e = y - t
-    turned: Any = {"stride": slide.dilation, "dilation": slide.stride, "padding": padding}
-    if padding == "same":
-        settings["padding"] = turned["padding"] = slide.padding
+    turned = settings | {"stride": slide.dilation, "dilation": slide.stride}
     kernel_gradient = correlate(x, e, **turned)[: w.shape[0], : w.shape[1]]
     left = [axis.unseen(size).total for axis, size in zip(slide.axes, x.shape, strict=True)]
     image_gradient = correlate_transposed(e, w, output_padding=left, **settings)
@@ -139,8 +137,7 @@ def step_on_crop(
 ) -> LearningStep:
     """Take a step on a square of `cells` rows of two grey pictures, with pixels of 0 to 1.
 
-    `start` is the kernel, or the size of the mean that stands for it. The target is what lies
-    under the middle of each window.
+    `start` is the kernel, or the size of a mean. The target lies under the windows' middles.
     """
     if before.shape != after.shape:
         raise GeometryError(

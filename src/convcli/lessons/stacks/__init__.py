@@ -11,24 +11,21 @@ from convcli.geometry.layers import (
     convolution_layer,
     fully_connected_layer,
 )
-from convcli.geometry.window import Axis, Unseen, Window, window
-from convcli.lessons.stacks.spec import LayerSpec, layers_of, volume_from
+from convcli.geometry.window import Axis, Pair, Unseen, Window, window
+from convcli.lessons.stacks.spec import SLIDING, LayerSpec, layers_of, volume_from
+from convcli.text import brief
 from convcli.values import Record, fields_of, replace
 
 _SIDES = ("height", "width", "channels")
-_FLOAT = 4
-"""Bytes of a float32."""
+_FLOAT = 4  # bytes of a float32
 
 
 class StackRow(Record, kw_only=True):
-    """One layer, counted.
+    """One layer, counted: the size of its output, its receptive fields down and across.
 
-    `volume` is the size of its output, `fields` are its receptive fields down and across;
-    `all_seen` is true after a fully connected layer. `sources` are the numbers of the layers
-    whose outputs come to it (0 is the input), `depth` counts the residual blocks around it.
-    `arithmetic` says how the parameters are counted, as
-    ``(3·3·3+1)·64``. `unseen` has the rows and columns that no window sees because of the
-    stride, and `exact` the output size before truncation.
+    `sources` are the numbers of the layers whose outputs come to it (0 is the input), `depth`
+    counts the residual blocks around it. `arithmetic` says how the parameters are counted, as
+    ``(3·3·3+1)·64``. `exact` has the output size before truncation.
     """
 
     spec: LayerSpec
@@ -72,89 +69,77 @@ class StackRow(Record, kw_only=True):
         }
 
 
-def _row(spec: LayerSpec, now: StackRow, **changes: Any) -> StackRow:
-    """Return the row of a layer that changes so much of what comes to it."""
-    kept = fields_of(now, "volume", "fields", "all_seen")
-    return StackRow(**{"spec": spec, **kept, **changes})
-
-
-def _slid(spec: LayerSpec, now: StackRow, slide: Window, **changes: Any) -> StackRow:
-    """Return the row of a layer whose window slides over its input."""
-    shape = (now.volume.height, now.volume.width)
-    sides = list(zip(slide.axes, shape, now.fields, strict=True))
-    return _row(
-        spec,
-        now,
-        fields=tuple(field.through(axis) for axis, _, field in sides),
-        unseen=slide.unseen(shape),
-        exact=tuple(str(axis.exact_output_size(size)) for axis, size, _ in sides),
-        **changes,
-    )
-
-
-def _convolution(spec: LayerSpec, now: StackRow) -> StackRow:
-    channels = now.volume.channels
-    output = spec.window.output_shape((now.volume.height, now.volume.width))
-    layer = convolution_layer(
-        channels,
-        spec.units,
-        spec.kernel,
-        groups=spec.groups,
-        bias=spec.bias,
-        output=output,
-    )
-    products = f"{spec.kernel[0]}·{spec.kernel[1]}·{channels // spec.groups}"
-    return _slid(
-        spec,
-        now,
-        spec.window,
-        volume=Volume(spec.units, *output),
+def _row(spec: LayerSpec, now: StackRow) -> StackRow:
+    """Count a layer, given what comes to it; some layers, such as relu, change nothing."""
+    size, shape = now.volume, (now.volume.height, now.volume.width)
+    slide = _window(spec, shape)
+    volume = _volume(spec, size, slide)
+    layer, arithmetic = _parameters(spec, size, volume)
+    axes = _adaptive_axes(spec, shape) if slide is None else slide.axes
+    fields = (field.through(axis) for field, axis in zip(now.fields, axes, strict=False))
+    tiling: dict[str, Any] = {}
+    if slide is not None:
+        exact = (axis.exact_output_size(n) for axis, n in zip(axes, shape, strict=True))
+        tiling = {"unseen": slide.unseen(shape), "exact": tuple(map(str, exact))}
+    return StackRow(
+        spec=spec,
+        volume=volume,
+        fields=tuple(fields) or now.fields,
+        all_seen=now.all_seen or spec.layer_type == "fc",
         layer=layer,
-        arithmetic=_arithmetic(products, spec),
+        arithmetic=arithmetic,
+        **tiling,
     )
 
 
-def _arithmetic(products: str, spec: LayerSpec) -> str:
-    return f"({products}+1)·{spec.units}" if spec.bias else f"{products}·{spec.units}"
+def _window(spec: LayerSpec, shape: Pair) -> Window | None:
+    """Return the window that slides over a layer's input, if one does."""
+    if spec.layer_type == "gap":
+        return window(shape)
+    return spec.window if spec.layer_type in SLIDING else None
 
 
-def _pool(spec: LayerSpec, now: StackRow) -> StackRow:
-    shape = (now.volume.height, now.volume.width)
-    slide = window(shape) if spec.layer_type == "gap" else spec.window
-    volume = Volume(now.volume.channels, *slide.output_shape(shape))
-    return _slid(spec, now, slide, volume=volume)
+def _volume(spec: LayerSpec, size: Volume, slide: Window | None) -> Volume:
+    """Return the size of a layer's output."""
+    if slide is not None:
+        channels = spec.units if spec.layer_type == "conv" else size.channels
+        return Volume(channels, *slide.output_shape((size.height, size.width)))
+    if spec.layer_type == "adaptive":
+        return Volume(size.channels, *spec.kernel)
+    units = {"flatten": size.values, "fc": spec.units}.get(spec.layer_type)
+    return size if units is None else Volume(units, 1, 1)
 
 
-def _adaptive(spec: LayerSpec, now: StackRow) -> StackRow:
-    """Average over windows of nearly equal size; the widest count as what is seen."""
-    volume, fields = now.volume, []
-    for axis, size in enumerate((volume.height, volume.width)):
+def _parameters(spec: LayerSpec, size: Volume, output: Volume) -> tuple[Layer, str]:
+    """Count the weights, biases and multiply-adds of a layer, and say how."""
+    maps, settings = size.channels, fields_of(spec, "bias")
+    if spec.layer_type == "bn":  # one weight and one bias for each map, as torch counts
+        return Layer(maps, maps), f"2·{maps}"
+    if spec.layer_type == "fc":
+        layer = fully_connected_layer(size.values, spec.units, **settings)
+        products = f"{size.values}"
+    elif spec.layer_type == "conv":
+        settings |= {"groups": spec.groups, "output": (output.height, output.width)}
+        layer = convolution_layer(maps, spec.units, spec.kernel, **settings)
+        products = f"{spec.kernel[0]}·{spec.kernel[1]}·{maps // spec.groups}"
+    else:
+        return Layer(0, 0), ""
+    return layer, f"({products}+1)·{spec.units}" if spec.bias else f"{products}·{spec.units}"
+
+
+def _adaptive_axes(spec: LayerSpec, shape: Pair) -> list[Axis]:
+    """Return axes for the windows of an adaptive pool, of which the widest counts."""
+    axes = []
+    for axis, size in enumerate(shape if spec.layer_type == "adaptive" else ()):
         count = spec.kernel[axis]
         ends = (spec.seen(axis, size, place) for place in range(count))
         widest = max(last + 1 - first for first, last in ends)
-        fields.append(now.fields[axis].through(Axis(widest, max(size // count, 1))))
-    return _row(spec, now, volume=Volume(volume.channels, *spec.kernel), fields=tuple(fields))
-
-
-def _fully_connected(spec: LayerSpec, now: StackRow) -> StackRow:
-    inputs = now.volume.values
-    return _row(
-        spec,
-        now,
-        volume=Volume(spec.units, 1, 1),
-        all_seen=True,
-        layer=fully_connected_layer(inputs, spec.units, bias=spec.bias),
-        arithmetic=_arithmetic(f"{inputs}", spec),
-    )
-
-
-def _normalisation(spec: LayerSpec, now: StackRow) -> StackRow:
-    """Scale and shift each map: one weight and one bias for each, as torch counts."""
-    maps = now.volume.channels
-    return _row(spec, now, layer=Layer(maps, maps), arithmetic=f"2·{maps}")
+        axes.append(Axis(widest, max(size // count, 1)))
+    return axes
 
 
 def _sum(spec: LayerSpec, main: StackRow, shortcut: StackRow) -> StackRow:
+    """Count the sum of two ways, of which one sees more."""
     if main.volume != shortcut.volume:
         raise GeometryError(
             "expected the shortcut to have the size of the main way, "
@@ -163,20 +148,6 @@ def _sum(spec: LayerSpec, main: StackRow, shortcut: StackRow) -> StackRow:
             "before 'add'"
         )
     return _row(spec, max(main, shortcut, key=lambda row: row.fields[0].size))
-
-
-_LAYERS: dict[str, Callable[..., StackRow]] = {
-    "conv": _convolution,
-    "pool": _pool,
-    "avgpool": _pool,
-    "adaptive": _adaptive,
-    "gap": _pool,
-    "flatten": lambda spec, now: _row(spec, now, volume=Volume(now.volume.values, 1, 1)),
-    "fc": _fully_connected,
-    "bn": _normalisation,
-    "add": _sum,
-}
-"""What counts a layer, given what comes to it; others, such as relu, change nothing."""
 
 
 class Stack(Record):
@@ -242,20 +213,23 @@ def stack(layers: str | Sequence[str], size: str | Sequence[int] | None = None) 
     >>> stack("vgg16").parameters
     138357544
     """
-    own, specs = layers_of([layers] if isinstance(layers, str) else layers)
+    words = [layers] if isinstance(layers, str) else layers
+    if not (isinstance(words, list | tuple) and all(isinstance(each, str) for each in words)):
+        raise GeometryError(
+            f"layers: expected text, or a list of texts, got {brief(layers)}: write them as "
+            "'conv:64,k3,p1 relu'"
+        )
+    own, specs = layers_of(words)
     if size is not None:
-        own = volume_from(size if isinstance(size, str) else "x".join(map(str, size)))
+        sides = size if hasattr(size, "__len__") and not isinstance(size, str) else [size]
+        own = volume_from("x".join(map(str, sides)))
     if own is None:
         raise GeometryError("size: expected the input's size, got none: give it as 224x224x3")
     return stack_of(own, specs)
 
 
 def stack_of(source: Volume, layers: Sequence[LayerSpec]) -> Stack:
-    """Count each layer of a stack, in order.
-
-    A `GeometryError` is raised if there is no layer, one does not fit its input (a map would
-    shrink below one pixel), or a residual block is not closed.
-    """
+    """Count each layer of a stack, in order: see `stack`."""
     if not layers:
         raise GeometryError("stack: expected at least one layer, got none: as conv:64,k3,p1")
     rows = [StackRow(spec=LayerSpec(text="input", layer_type="input"), volume=source)]
@@ -264,7 +238,7 @@ def stack_of(source: Volume, layers: Sequence[LayerSpec]) -> Stack:
         around = len(blocks)
         try:
             sources = _sources(spec.layer_type, number, blocks)
-            count: Callable[..., StackRow] = _LAYERS.get(spec.layer_type, _row)
+            count: Callable[..., StackRow] = _row if len(sources) == 1 else _sum
             row = count(spec, *(rows[each] for each in sources))
         except GeometryError as error:
             text = str(error).removeprefix(f"layer '{spec.text}': ")
@@ -280,8 +254,7 @@ def stack_of(source: Volume, layers: Sequence[LayerSpec]) -> Stack:
 def _sources(word: str, number: int, blocks: list[tuple[int, int]]) -> tuple[int, ...]:
     """Return the numbers of the layers whose output a layer gets.
 
-    `blocks` are the residual blocks that are open: the number of the layer where each begins,
-    and of the layer where its main way ends.
+    `blocks` are the residual blocks that are open: where each begins, and its main way ends.
     """
     if word == "residual":
         blocks.append((number, 0))

@@ -46,10 +46,7 @@ _PAGE = (
 
 
 def sheet_of(layer: Activation, top: int | None) -> Frame:
-    """Draw the maps of a layer, the strongest first; each is stretched from black to white.
-
-    A layer of single values becomes squares, row by row.
-    """
+    """Draw the maps of a layer, the strongest first; single values become squares, in rows."""
     if layer.values.shape[:2] == (1, 1):
         values = layer.values.ravel()
         width = min(values.size, _ACROSS)
@@ -73,10 +70,7 @@ def _large_enough(frame: Frame) -> Frame:
 def with_maps(
     layers: Iterable[Activation], folder: str, source: Frame, only: int | None, top: int | None
 ) -> Iterator[Activation]:
-    """Pass layers on, and write their sheets of maps; at the end a page that shows all.
-
-    `source` is the picture as the network takes it, `only` the number of the one layer to draw.
-    """
+    """Pass layers on; write a sheet of maps of each, or of `only` one; at the end a page."""
     target, parts = Path(folder), [_section("input", "", png_bytes(_large_enough(source)))]
     target.mkdir(parents=True, exist_ok=True)
     classes: list[tuple[int, float]] = []
@@ -110,8 +104,7 @@ def _section(title: str, facts: str, data: bytes) -> str:
 
 _SIDE, _SHADE = 420, 0.4
 _REACH: Colour = (60, 170, 255)
-_AROUND = 1.5
-"""The part of a field's sides that is drawn, in sides."""
+_AROUND = 1.5  # the part of a field's sides that is drawn, in sides
 
 
 def draw_field(field: Field, frame: Frame) -> Frame:
@@ -123,10 +116,7 @@ def draw_field(field: Field, frame: Frame) -> Frame:
 
 
 def draw_effective(found: EffectiveField) -> Frame:
-    """Draw what a unit can see, and beside it what moves it: brighter where it moves it more.
-
-    An orange frame is around what it can see, a blue one around 95 % of the energy.
-    """
+    """Draw what a unit can see (orange frame), and beside it what moves it (blue: 95 %)."""
     field, energy = found.field, found.energy
     view = field.middle(_AROUND)
     corner, inside = (view[0].start, view[1].start), field.middle()

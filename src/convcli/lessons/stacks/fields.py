@@ -17,15 +17,11 @@ from convcli.lessons.stacks.weights import RandomWeights, WeightFiles
 from convcli.text import times
 from convcli.values import Record
 
-_Spans = list[Pair]
-"""The first and the last row, and column."""
+_Spans = list[Pair]  # the first and the last row, and column
 
 
 class Unit(Record):
-    """One value of a layer: the layer's number from 1, the map, the column x and the row y.
-
-    Without a map, a mix of all maps at that place is meant.
-    """
+    """A value of a layer, counted from 1, at column x and row y of one map or of all mixed."""
 
     layer: int
     map: int | None
@@ -39,8 +35,7 @@ class Unit(Record):
 class Field(Record):
     """The receptive field of a unit: the places of the input that it can see.
 
-    `spans` are the first and the last row, and column, counted from 0; they may go beyond the
-    input, over padding. `source` are the rows and columns of the input.
+    `spans` are the first and last row, and column; they may go beyond the `source`'s size.
     """
 
     unit: Unit
@@ -143,7 +138,7 @@ def receptive_field(
     (((1, 4), (-1, 2)), 1)
     """
     counted = stack(layers, size)
-    return field_of(counted, unit_from(unit, counted))
+    return field_of(counted, unit_from(str(unit), counted))
 
 
 def field_of(counted: Stack, unit: Unit) -> Field:
@@ -172,8 +167,7 @@ def field_of(counted: Stack, unit: Unit) -> Field:
     return Field(unit, (rows, columns), (counted.source.height, counted.source.width))
 
 
-_MIXING = ("conv", "fc", "softmax")
-"""Layers whose answers see all channels of their input."""
+_MIXING = ("conv", "fc", "softmax")  # layers whose answers see all channels of their input
 
 
 # ------------------------------------------------------------------ the effective field
@@ -184,8 +178,7 @@ _MOST_OF_IT = 0.95
 class EffectiveField(Record):
     """How much each place of the input moves a unit: see `effective_field`.
 
-    `energy` has shape (H, W) and sums to 1: the mean square of the gradient, all channels
-    together. `field` is what the unit can see. `seeds` counts the gradients.
+    `energy`, shape (H, W), sums to 1: the squared gradient, mean of the seeds and channels.
     """
 
     energy: NDArray[np.float64]

@@ -2,7 +2,8 @@
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple
+from operator import itemgetter
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -21,27 +22,21 @@ from convcli.lessons.stacks import Stack, StackRow, stack
 from convcli.lessons.stacks.spec import LayerSpec
 from convcli.lessons.stacks.weights import RandomWeights, WeightFiles
 from convcli.threads import many_threaded_blas
-from convcli.values import Record
+from convcli.values import Record, fields_of
 
 Maps = NDArray[np.float32]
-Matrix = NDArray[np.float64]
+Back: TypeAlias = Callable[[Maps], Maps]
+"""Turns the gradient of a layer's answer into the gradient of what came to it."""
 
-_EPSILON = 1e-5
-"""What torch adds to a variance."""
-
-_MOST_WEIGHTS = 2**22
-"""Weights of a fully connected layer that are read at once: 16 MiB."""
+_EPSILON = 1e-5  # what torch adds to a variance
+_MOST_WEIGHTS = 2**22  # weights of a fully connected layer that are read at once: 16 MiB
 
 _IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 """Mean and deviation of red, green and blue, with which torchvision's networks are trained."""
 
 
 class Activation(Record, kw_only=True):
-    """What one layer answers.
-
-    `values` are float32, shape (H, W, C), `number` counts layers from 1, and `seconds` is the
-    time that the layer took.
-    """
+    """What one layer, counted from 1, answers: float32, shape (H, W, C)."""
 
     number: int
     row: StackRow
@@ -66,16 +61,12 @@ class Activation(Record, kw_only=True):
         return [int(index) for index in np.argsort(-energy, kind="stable")[:count]]
 
     def top_classes(self, count: int = 5) -> list[tuple[int, float]]:
-        """Return the numbers and the probabilities of the most probable classes.
-
-        It is empty where the layer answers maps, not single values.
-        """
+        """Return the numbers and the probabilities of the likeliest classes; none of maps."""
         if self.values.shape[:2] != (1, 1):
             return []
         values = self.values.ravel().astype(np.float64)
         if self.row.spec.layer_type != "softmax":
-            powers = np.exp(values - values.max())
-            values = powers / powers.sum()
+            values = _softmaxed(values)
         largest = np.argsort(-values, kind="stable")[:count]
         return [(int(index), float(values[index])) for index in largest]
 
@@ -98,11 +89,7 @@ def network_input(frame: Frame, counted: Stack, *, imagenet: bool) -> Maps:
 
 
 def run_stack(
-    layers: str | Sequence[str],
-    values: Any,
-    weights: str,
-    *,
-    jobs: int | None = None,
+    layers: str | Sequence[str], values: Any, weights: str, *, jobs: int | None = None
 ) -> Iterator[Activation]:
     """Run a network forward, and yield what each layer answers.
 
@@ -139,8 +126,7 @@ def run_stack(
     maps = np.ascontiguousarray(values, dtype=np.float32)
     rows = stack(layers, maps.shape).rows
     with WeightFiles(weights, [row.spec for row in rows]) as files:
-        for answer, _ in _forward(rows, files, maps, jobs):
-            yield answer
+        yield from map(itemgetter(0), _forward(rows, files, maps, jobs))
 
 
 def input_gradient(
@@ -154,22 +140,19 @@ def input_gradient(
 ) -> Maps:
     """Return the gradient of a sum of units with respect to the input, shape (H, W, C).
 
-    The units are all maps of the last row at one place (row, column), and `mix` has the factor
-    of each map. The answers of all layers are kept until the way back.
+    The units are all maps of the last row at one place, and `mix` has the factor of each map.
     """
-    passed = []
-    for answer, layer in _forward(rows, weights, values, jobs):
-        passed.append((layer, values, answer.values))
+    backs = []
+    for answer, back in _forward(rows, weights, values, jobs):
+        backs.append(back)
         values = answer.values
-    start: Maps = np.zeros(values.shape, np.float32)
-    start[place] = mix
-    gradients = {len(rows): start}
+    gradients: dict[int, Maps] = {len(rows): np.zeros(values.shape, np.float32)}
+    gradients[len(rows)][place] = mix
     with many_threaded_blas():
         for number in range(len(rows), 0, -1):
-            layer, entry, reached = passed.pop()
+            back = backs.pop()
             if number in gradients:  # no way leads from the unit to some layers of a block
-                back = _LAYERS[layer.spec.layer_type].back
-                gradient = back(gradients.pop(number), layer, entry, reached)
+                gradient = back(gradients.pop(number))
                 for source in rows[number - 1].sources:
                     known = gradients.get(source)
                     gradients[source] = gradient if known is None else known + gradient
@@ -184,27 +167,9 @@ class _Layer(Record):
     number: int
     spec: LayerSpec
 
-    def vector(self, part: str, length: int) -> Maps:
-        """Return the biases of the layer, or a tensor like them."""
-        return self.weights.tensor(self.number, part, (length,), slice(None))
-
-    def bank(self, channels: int) -> Maps:
-        """Return the weights of a convolution."""
-        shape = (self.spec.units, channels // self.spec.groups, *self.spec.kernel)
-        return self.weights.tensor(self.number, "weight", shape, slice(None))
-
-    def connections(self, inputs: int) -> Iterator[tuple[slice, Maps]]:
-        """Yield the weights of a fully connected layer in parts of some outputs."""
-        units, at_once = self.spec.units, max(_MOST_WEIGHTS // inputs, 1)
-        for start in range(0, units, at_once):
-            outputs = slice(start, min(start + at_once, units))
-            yield outputs, self.weights.tensor(self.number, "weight", (units, inputs), outputs)
-
-    def normal_factor(self, maps: int) -> Maps:
-        """Return by what a batch norm multiplies each map."""
-        scale, variance = (self.vector(name, maps) for name in ("weight", "running_var"))
-        factor: Maps = scale / np.sqrt(variance + np.float32(_EPSILON))
-        return factor
+    def tensor(self, part: str, *shape: int, rows: slice = slice(None)) -> Maps:
+        """Return rows of a tensor of the layer, which is read now."""
+        return self.weights.tensor(self.number, part, shape, rows)
 
 
 def _forward(
@@ -212,8 +177,8 @@ def _forward(
     weights: WeightFiles | RandomWeights,
     values: Maps,
     jobs: int | None,
-) -> Iterator[tuple[Activation, _Layer]]:
-    """Yield what each layer of a counted stack answers."""
+) -> Iterator[tuple[Activation, Back]]:
+    """Yield what each layer of a counted stack answers, and the way back."""
     kept = {0: values}
     last_uses = {source: n for n, row in enumerate(rows, 1) for source in row.sources}
     with many_threaded_blas():
@@ -221,73 +186,81 @@ def _forward(
             started = time.perf_counter()
             layer = _Layer(weights, jobs, number - 1, row.spec)
             came = [kept[source] for source in row.sources]
-            values = _LAYERS[row.spec.layer_type].forward(layer, *came)
+            values, back = _LAYERS.get(row.spec.layer_type, _passed)(layer, *came)
             seconds = time.perf_counter() - started
             kept[number] = values
             kept = {n: maps for n, maps in kept.items() if last_uses.get(n, 0) > number}
-            yield Activation(number=number, row=row, values=values, seconds=seconds), layer
+            yield Activation(number=number, row=row, values=values, seconds=seconds), back
+            del back, came  # they hold the input, which only the way back needs
 
 
 # ------------------------------------------------------------------ the layers, there and back
 
 
-class _Way(NamedTuple):
-    """What a layer answers; and from the gradient of that, the gradient of what came to it."""
-
-    forward: Callable[..., Maps]
-    back: Callable[..., Maps] = lambda gradient, *_: gradient
+def _passed(_layer: _Layer, maps: Maps) -> tuple[Maps, Back]:
+    return maps, lambda gradient: gradient
 
 
-def _convolved(layer: _Layer, maps: Maps) -> Maps:
-    spec, bank = layer.spec, layer.bank(maps.shape[2])
-    return correlate(
-        maps,
-        Kernel(bank, layer.vector("bias", spec.units) if spec.bias else None),
-        stride=spec.stride,
-        padding=spec.padding,
-        dilation=spec.dilation,
-        groups=spec.groups,
-        jobs=layer.jobs,
-    )
-
-
-def _of_convolution(gradient: Maps, layer: _Layer, entry: Maps, _answer: Maps) -> Maps:
+def _convolved(layer: _Layer, maps: Maps) -> tuple[Maps, Back]:
     spec = layer.spec
-    return correlate_transposed(
-        gradient,
-        layer.bank(entry.shape[2]),
-        stride=spec.stride,
-        padding=spec.window.padding,
-        output_padding=[side.total for side in spec.window.unseen(entry.shape[:2])],
-        dilation=spec.dilation,
-        groups=spec.groups,
-        jobs=layer.jobs,
-    )
+    shape = (spec.units, maps.shape[2] // spec.groups, *spec.kernel)
+    settings: Any = {**fields_of(spec, "stride", "dilation", "groups"), "jobs": layer.jobs}
+
+    def back(gradient: Maps) -> Maps:
+        return correlate_transposed(
+            gradient,
+            layer.tensor("weight", *shape),
+            padding=spec.window.padding,
+            output_padding=[side.total for side in spec.window.unseen(maps.shape[:2])],
+            **settings,
+        )
+
+    bank = layer.tensor("weight", *shape)
+    kernel = Kernel(bank, layer.tensor("bias", spec.units) if spec.bias else None)
+    return correlate(maps, kernel, padding=spec.padding, **settings), back
 
 
-def _pooled(layer: _Layer, maps: Maps) -> Maps:
-    reduction = Reduction.MAX if layer.spec.layer_type == "pool" else Reduction.AVERAGE
-    return pooled(maps, Pooling(reduction, layer.spec.window)).astype(np.float32, copy=False)
+def _largest(layer: _Layer, maps: Maps) -> tuple[Maps, Back]:
+    slide = layer.spec.window
+    answer = pooled(maps, Pooling(Reduction.MAX, slide))
+
+    def back(gradient: Maps) -> Maps:
+        """Give the gradient of each window to the first of its largest values."""
+        down, across = slide.axes
+        padded = np.pad(maps, (*slide.padding, (0, 0)), constant_values=-np.inf)
+        seen = sliding_window_view(padded, (down.extent, across.extent), (0, 1))
+        seen = seen[:: down.stride, :: across.stride, :, :: down.dilation, :: across.dilation]
+        winners = seen.reshape(*answer.shape, -1).argmax(-1)
+        y, x, channels = np.ix_(*map(np.arange, answer.shape))
+        rows = y * down.stride - down.before + winners // across.kernel * down.dilation
+        columns = x * across.stride - across.before + winners % across.kernel * across.dilation
+        spread = np.zeros(maps.shape, np.float32)
+        np.add.at(spread, (rows, columns, channels), gradient)
+        return spread
+
+    return answer, back
 
 
-def _of_largest(gradient: Maps, layer: _Layer, entry: Maps, answer: Maps) -> Maps:
-    """Give the gradient of each window to the first of its largest values."""
-    down, across = layer.spec.window.axes
-    padded = np.pad(entry, (*layer.spec.window.padding, (0, 0)), constant_values=-np.inf)
-    seen = sliding_window_view(padded, (down.extent, across.extent), (0, 1))
-    seen = seen[:: down.stride, :: across.stride, :, :: down.dilation, :: across.dilation]
-    winners = seen.reshape(*answer.shape, -1).argmax(-1)
-    y, x, maps = np.ix_(*map(np.arange, answer.shape))
-    rows = y * down.stride - down.before + winners // across.kernel * down.dilation
-    columns = x * across.stride - across.before + winners % across.kernel * across.dilation
-    spread = np.zeros(entry.shape, np.float32)
-    np.add.at(spread, (rows, columns, maps), gradient)
-    return spread
+def _averaged(layer: _Layer, maps: Maps) -> tuple[Maps, Back]:
+    """Average over windows: by sums that run, or by a matrix for each axis."""
+    spec = layer.spec
+    if spec.layer_type == "avgpool":
+        answer = pooled(maps, Pooling(Reduction.AVERAGE, spec.window)).astype(np.float32)
+    else:
+        answer = _along_axes(maps, *_means(spec, maps.shape, spec.kernel))
+
+    def back(gradient: Maps) -> Maps:
+        rows, columns = _means(spec, maps.shape, answer.shape)
+        return _along_axes(gradient, rows.T, columns.T)
+
+    return answer, back
 
 
-def _averaging(spec: LayerSpec, entry: Sequence[int], answer: Sequence[int]) -> list[Matrix]:
+def _means(
+    spec: LayerSpec, inputs: Sequence[int], outputs: Sequence[int]
+) -> list[NDArray[np.float64]]:
     """Return the matrices that average over windows along rows and columns."""
-    matrices = [np.zeros(sides) for sides in zip(answer[:2], entry[:2], strict=True)]
+    matrices = [np.zeros(sides) for sides in zip(outputs[:2], inputs[:2], strict=True)]
     for axis, means in enumerate(matrices):
         for place, line in enumerate(means):
             first, last = spec.seen(axis, line.size, place)
@@ -295,84 +268,86 @@ def _averaging(spec: LayerSpec, entry: Sequence[int], answer: Sequence[int]) -> 
     return matrices
 
 
-def _along_axes(values: Maps, matrices: Sequence[Matrix]) -> Maps:
+def _along_axes(values: Maps, rows: NDArray[Any], columns: NDArray[Any]) -> Maps:
     """Multiply rows and then columns by a matrix each."""
-    rows, columns = matrices
     along_rows = np.tensordot(rows, values, (1, 0))
     multiplied = np.moveaxis(np.tensordot(columns, along_rows, (1, 1)), 0, 1)
     return np.ascontiguousarray(multiplied, dtype=np.float32)
 
 
-def _averaged(layer: _Layer, maps: Maps) -> Maps:
-    return _along_axes(maps, _averaging(layer.spec, maps.shape, layer.spec.kernel))
-
-
-def _of_averages(gradient: Maps, layer: _Layer, entry: Maps, answer: Maps) -> Maps:
-    matrices = _averaging(layer.spec, entry.shape, answer.shape)
-    return _along_axes(gradient, [matrix.T for matrix in matrices])
-
-
-def _flattened(_layer: _Layer, maps: Maps) -> Maps:
+def _flattened(_layer: _Layer, maps: Maps) -> tuple[Maps, Back]:
     """Return all values as channels, in torch's order: map by map."""
-    return maps.transpose(2, 0, 1).reshape(1, 1, -1)
+    height, width, channels = maps.shape
+
+    def back(gradient: Maps) -> Maps:
+        return gradient.reshape(channels, height, width).transpose(1, 2, 0)
+
+    return maps.transpose(2, 0, 1).reshape(1, 1, -1), back
 
 
-def _of_flattening(gradient: Maps, _layer: _Layer, entry: Maps, _answer: Maps) -> Maps:
-    height, width, maps = entry.shape
-    return gradient.reshape(maps, height, width).transpose(1, 2, 0)
+def _connected(layer: _Layer, maps: Maps) -> tuple[Maps, Back]:
+    (flat, unflattened), units = _flattened(layer, maps), layer.spec.units
+    at_once = max(_MOST_WEIGHTS // flat.size, 1)
+    parts = [slice(n, min(n + at_once, units)) for n in range(0, units, at_once)]
 
+    def weights(rows: slice) -> Maps:
+        return layer.tensor("weight", units, flat.size, rows=rows)
 
-def _connected(layer: _Layer, maps: Maps) -> Maps:
-    values = _flattened(layer, maps).ravel()
-    answer = np.concatenate([part @ values for _, part in layer.connections(values.size)])
+    def back(gradient: Maps) -> Maps:
+        total = np.zeros(flat.size, np.float32)
+        for rows in parts:
+            total += gradient.ravel()[rows] @ weights(rows)
+        return unflattened(total)
+
+    answer = np.concatenate([weights(rows) @ flat.ravel() for rows in parts])
     if layer.spec.bias:
-        answer = answer + layer.vector("bias", layer.spec.units)
-    return np.reshape(answer, (1, 1, -1))
+        answer = answer + layer.tensor("bias", units)
+    return answer.reshape(1, 1, -1), back
 
 
-def _of_connections(gradient: Maps, layer: _Layer, entry: Maps, answer: Maps) -> Maps:
-    values, total = gradient.ravel(), np.zeros(entry.size, np.float32)
-    for outputs, part in layer.connections(entry.size):
-        total += values[outputs] @ part
-    return _of_flattening(total, layer, entry, answer)
+def _normalised(layer: _Layer, maps: Maps) -> tuple[Maps, Back]:
+    names = ("bias", "running_mean", "weight", "running_var")
+    shift, mean, scale, variance = (layer.tensor(name, maps.shape[2]) for name in names)
+    factor = scale / np.sqrt(variance + np.float32(_EPSILON))
+    return maps * factor + (shift - mean * factor), lambda gradient: gradient * factor
 
 
-def _normalised(layer: _Layer, maps: Maps) -> Maps:
-    shift, mean = (layer.vector(name, maps.shape[2]) for name in ("bias", "running_mean"))
-    factor = layer.normal_factor(maps.shape[2])
-    answer: Maps = maps * factor + (shift - mean * factor)
-    return answer
+def _rectified(_layer: _Layer, maps: Maps) -> tuple[Maps, Back]:
+    answer = np.maximum(maps, np.float32(0))
+    return answer, lambda gradient: gradient * (answer > 0)
 
 
-def _softmax(_layer: _Layer, maps: Maps) -> Maps:
-    powers = np.exp(maps - maps.max(axis=2, keepdims=True))
-    answer: Maps = powers / powers.sum(axis=2, keepdims=True)
-    return answer
+def _softmax(_layer: _Layer, maps: Maps) -> tuple[Maps, Back]:
+    answer = _softmaxed(maps)
+
+    def back(gradient: Maps) -> Maps:
+        slope: Maps = answer * (gradient - (gradient * answer).sum(axis=2, keepdims=True))
+        return slope
+
+    return answer, back
 
 
-def _of_softmax(gradient: Maps, _layer: _Layer, _entry: Maps, answer: Maps) -> Maps:
-    back: Maps = answer * (gradient - (gradient * answer).sum(axis=2, keepdims=True))
-    return back
+def _softmaxed(values: NDArray[Any]) -> NDArray[Any]:
+    powers = np.exp(values - values.max(axis=-1, keepdims=True))
+    shares: NDArray[Any] = powers / powers.sum(axis=-1, keepdims=True)
+    return shares
 
 
-_SAME = _Way(lambda _layer, maps: maps)
-_LAYERS = {
-    "conv": _Way(_convolved, _of_convolution),
-    "pool": _Way(_pooled, _of_largest),
-    "avgpool": _Way(_pooled, _of_averages),
-    "adaptive": _Way(_averaged, _of_averages),
-    "gap": _Way(_averaged, _of_averages),
-    "flatten": _Way(_flattened, _of_flattening),
-    "fc": _Way(_connected, _of_connections),
-    "bn": _Way(
-        _normalised,
-        lambda gradient, layer, entry, _: gradient * layer.normal_factor(entry.shape[2]),
-    ),
-    "relu": _Way(
-        lambda _layer, maps: np.maximum(maps, np.float32(0)),
-        lambda gradient, _layer, _entry, answer: gradient * (answer > 0),
-    ),
-    "softmax": _Way(_softmax, _of_softmax),
-    "add": _Way(lambda _layer, main, shortcut: main + shortcut),
-    **dict.fromkeys(("dropout", "residual", "shortcut"), _SAME),
+def _added(_layer: _Layer, main: Maps, shortcut: Maps) -> tuple[Maps, Back]:
+    return main + shortcut, lambda gradient: gradient
+
+
+_LAYERS: dict[str, Callable[..., tuple[Maps, Back]]] = {
+    "conv": _convolved,
+    "pool": _largest,
+    "avgpool": _averaged,
+    "adaptive": _averaged,
+    "gap": _averaged,
+    "flatten": _flattened,
+    "fc": _connected,
+    "bn": _normalised,
+    "relu": _rectified,
+    "softmax": _softmax,
+    "add": _added,
 }
+"""What each layer answers; others, such as dropout, pass on what comes to them."""

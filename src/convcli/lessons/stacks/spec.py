@@ -26,15 +26,15 @@ _PLAIN = ("relu", "bn", "dropout", "flatten", "softmax", "gap", "residual", "sho
 
 _ALIASES = {"maxpool": "pool", "max": "pool", "linear": "fc", "dense": "fc", "batchnorm": "bn"}
 _POOLS, _WITH_BIAS = ("pool", "avgpool"), ("conv", "fc")
+SLIDING = ("conv", *_POOLS)
 _LARGEST, _MOST_DIGITS = 10**7, 100
 
 
 class LayerSpec(Record, kw_only=True):
     """One layer of a stack, as a person writes it in `text`.
 
-    `layer_type` is a key of `_SETTINGS`, or one of `_PLAIN`. `units` are filters, or the units
-    of a fully connected layer; the kernel of ``adaptive`` is the size of its output. `weights`
-    says where a file of weights has them: ``file::name``, or a name.
+    `units` are filters, or the units of a fully connected layer; the kernel of ``adaptive`` is
+    the size of its output. `weights` is ``file::name``, or a name, in a file of weights.
     """
 
     text: str
@@ -58,7 +58,7 @@ class LayerSpec(Record, kw_only=True):
 
         Window i of n of an adaptive pool goes from ⌊i·size/n⌋ to ⌈(i+1)·size/n⌉.
         """
-        if self.layer_type in {"conv", "pool", "avgpool"}:
+        if self.layer_type in SLIDING:
             first = self.window.axes[axis].source(place)
             return first, first + self.window.axes[axis].extent - 1
         if self.layer_type in {"adaptive", "gap"}:
@@ -68,42 +68,36 @@ class LayerSpec(Record, kw_only=True):
 
 
 def layer_from(text: str) -> LayerSpec:
-    """Parse one layer: its name, a colon, its number, and settings by their letters.
-
-    The stride of a pool is its kernel unless it is given, as in torch.
-
-    >>> layer_from("pool:3,s2").stride, layer_from("conv:64,k3,p1,nobias").bias
-    ((2, 2), False)
-    """
-    name, colon, rest = text.strip().partition(":")
+    """Parse one layer: its name, a colon, its number, and settings by their letters."""
+    text = text.strip()
+    name, colon, rest = text.partition(":")
     layer_type = _ALIASES.get(name.lower(), name.lower())
-    if layer_type in _PLAIN:
-        if colon:
-            _refuse(text, f"{layer_type} takes no settings", f"write '{layer_type}'")
-        return LayerSpec(text=layer_type, layer_type=layer_type)
-    known = [*_SETTINGS, *_PLAIN]
-    if layer_type not in _SETTINGS:
+    if layer_type in _SETTINGS:
+        return _layer(text, layer_type, _settings(text, layer_type, rest.strip().lower()))
+    if layer_type not in _PLAIN:
+        known = [*_SETTINGS, *_PLAIN]
         near = difflib.get_close_matches(layer_type, known, n=1, cutoff=0.5)
         hint = f"did you mean {near[0]}?" if near else f"use {', '.join(known)}"
         _refuse(text, "no such layer", hint)
-    text = text.strip()
-    return _layer(text, layer_type, _settings(text, layer_type, rest.strip().lower()))
+    if colon:
+        _refuse(text, f"{layer_type} takes no settings", f"write '{layer_type}'")
+    return LayerSpec(text=layer_type, layer_type=layer_type)
 
 
 def _settings(text: str, layer_type: str, rest: str) -> dict[str, Any]:
     """Return the settings by their letters; the first number has none."""
     settings: dict[str, Any] = {}
     first, letters = _SETTINGS[layer_type]
+    more = ["nobias"] * (layer_type in _WITH_BIAS)
     for part in (part.strip() for part in rest.split(",") if rest):
         letter = part[:1] if part[:1].isalpha() else ""
-        if part == "nobias" and layer_type in _WITH_BIAS:
+        if part in more:
             settings["bias"] = False
             continue
         if not part:
             _refuse(text, "nothing stands beside a comma", "leave the comma out")
         if letter and letter not in letters:
-            takes = [f"a number of {first}", *(f"{each}N" for each in letters)]
-            takes += ["nobias"] * (layer_type in _WITH_BIAS)
+            takes = [f"a number of {first}", *(f"{each}N" for each in letters), *more]
             _refuse(text, f"no setting '{part}'", f"{layer_type} takes {', '.join(takes)}")
         if letter in settings:
             _refuse(text, f"'{letter or first}' is given twice", "give it once")
@@ -111,30 +105,27 @@ def _settings(text: str, layer_type: str, rest: str) -> dict[str, Any]:
     return settings
 
 
-def _layer(text: str, layer_type: str, settings: dict[str, Any]) -> LayerSpec:
-    is_pool, has_bias = layer_type in _POOLS, layer_type in _WITH_BIAS
-    if is_pool and settings.keys() >= {"", "k"}:
+def _layer(text: str, layer_type: str, given: dict[str, Any]) -> LayerSpec:
+    is_pool, noun = layer_type in _POOLS, _SETTINGS[layer_type][0]
+    if is_pool and given.keys() >= {"", "k"}:
         _refuse(text, "the kernel is given twice", "give it once")
-    number = settings.get("", settings.get("k") if is_pool else None)
+    number = given.get("", given.get("k") if is_pool else None)
+    noun = "number of " * (layer_type in _WITH_BIAS) + noun
     if number is None:
-        what = "number of " * has_bias + _SETTINGS[layer_type][0]
-        _refuse(text, f"its {what} is missing", f"write {layer_type}:N, N a number")
-    if layer_type == "conv" and "k" not in settings:
-        _refuse(text, "its kernel size is missing", f"write {text},k3")
-    if has_bias and number[0] != number[1]:
-        what = _SETTINGS[layer_type][0]
-        _refuse(text, f"expected one number of {what}, got two", "give one")
-    kernel = settings.get("k", (1, 1) if has_bias else number)
+        _refuse(text, f"its {noun} is missing", f"write {layer_type}:N, N a number")
+    kernel, units = number, 1 if is_pool else number[0]
+    if layer_type in _WITH_BIAS:
+        kernel = given.get("k", (1, 1))
+        if layer_type == "conv" and "k" not in given:
+            _refuse(text, "its kernel size is missing", f"write {text},k3")
+        if number[0] != number[1]:
+            _refuse(text, f"expected one {noun}, got two", "give one")
+    words = {"s": "stride", "p": "padding", "d": "dilation", "bias": "bias"}
+    settings = {words[letter]: given[letter] for letter in words.keys() & given.keys()}
+    settings = {"stride": kernel if is_pool else (1, 1), "padding": (0, 0)} | settings
+    groups = given.get("g", (1, 1))[0]
     layer = LayerSpec(
-        text=text,
-        layer_type=layer_type,
-        units=settings.get("", (1, 1))[0] if not is_pool else 1,
-        kernel=kernel,
-        stride=settings.get("s", kernel if is_pool else (1, 1)),
-        padding=settings.get("p", (0, 0)),
-        dilation=settings.get("d", (1, 1)),
-        groups=settings.get("g", (1, 1))[0],
-        bias=settings.get("bias", True),
+        text=text, layer_type=layer_type, units=units, kernel=kernel, groups=groups, **settings
     )
     if is_pool and any(axis.before > axis.kernel // 2 for axis in layer.window.axes):
         _refuse(text, "the padding is wider than half of the kernel", "pad less")  # as torch
@@ -171,11 +162,7 @@ def _refuse(text: str, fault: str, remedy: str) -> NoReturn:
 
 
 def volume_from(text: str) -> Volume:
-    """Parse the size of an input: rows × columns × channels, or rows × columns.
-
-    >>> volume_from("224x224x3")
-    Volume(channels=3, height=224, width=224)
-    """
+    """Parse the size of an input: rows × columns × channels, or rows × columns."""
     parts = text.strip().lower().replace("×", "x").split("x")
     numbers = [int(part) for part in parts if _is_whole(part) and _is_in_range(part)]
     if len(numbers) != len(parts) or len(parts) not in {2, 3} or 0 in numbers:
@@ -199,14 +186,7 @@ _LAYER_KEYS = ("layer", "filters", "units", "size", "k", "s", "p", "d", "g", "bi
 
 
 def layers_of(words: Sequence[str]) -> tuple[Volume | None, list[LayerSpec]]:
-    """Return the layers that some words mean, and the input's size where they give it.
-
-    One word can be the name of a network or a ``.json`` file; others are layers.
-
-    >>> size, layers = layers_of(["lenet"])
-    >>> size, layers[0].text
-    (Volume(channels=1, height=32, width=32), 'conv:6,k5')
-    """
+    """Return the layers of a network's name, a ``.json`` file, or words; the size, if given."""
     if len(words) == 1 and words[0] in PRESETS:
         size, text = PRESETS[words[0]]
         return volume_from(size), layers_from([text])
@@ -230,19 +210,7 @@ def _layers_in_file(path: str) -> tuple[Volume | None, list[LayerSpec]]:
     if not isinstance(layers, list) or not layers:
         raise GeometryError(f'{path}: expected a list of layers: ["conv:64,k3,p1", "relu"]')
     volume = volume_from(_joined(given["in"])) if "in" in given else None
-    return volume, [
-        replace(layer_from(_text(entry)), weights=_weights(entry, Path(path).parent))
-        for entry in layers
-    ]
-
-
-def _weights(entry: object, folder: Path) -> str:
-    """Return where a layer's weights are; a file is sought beside the JSON."""
-    place = entry.get("weights", "") if isinstance(entry, dict) else ""
-    if not isinstance(place, str):
-        _refuse(str(entry), "expected weights as text", 'as "model.safetensors::conv1"')
-    file, colons, name = place.rpartition("::")
-    return f"{folder / file}::{name}" if colons else place
+    return volume, [_layer_in_file(entry, Path(path).parent) for entry in layers]
 
 
 def _check_keys(where: str, given: dict[str, object], known: Sequence[str]) -> None:
@@ -251,21 +219,24 @@ def _check_keys(where: str, given: dict[str, object], known: Sequence[str]) -> N
         raise GeometryError(f"{where}: an unknown key '{unknown[0]}': use {', '.join(known)}")
 
 
-def _text(entry: object) -> str:
-    """Return a layer as a person writes it on the command line."""
+def _layer_in_file(entry: object, folder: Path) -> LayerSpec:
+    """Parse a text, or an object as such a text; its file of weights is sought in a folder."""
     if isinstance(entry, str):
-        return entry
+        return layer_from(entry)
     if not isinstance(entry, dict) or not isinstance(entry.get("layer"), str):
         _refuse(str(entry), "expected text or an object with 'layer'", 'as "conv:64,k3,p1"')
-    _check_keys(f"layer '{entry['layer']}'", entry, _LAYER_KEYS)
-    if not isinstance(entry.get("bias", True), bool):
-        _refuse(
-            str(entry["layer"]), "expected a bias of true or false", "leave it out for true"
-        )
+    name, bias, weights = entry["layer"], entry.get("bias", True), entry.get("weights", "")
+    _check_keys(f"layer '{name}'", entry, _LAYER_KEYS)
+    if not isinstance(bias, bool):
+        _refuse(name, "expected a bias of true or false", "leave it out for true")
     parts = [_joined(entry[key]) for key in ("filters", "units", "size") if key in entry]
     parts += [f"{key}{_joined(entry[key])}" for key in "kspdg" if key in entry]
-    parts += ["nobias"] * (entry.get("bias") is False)
-    return f"{entry['layer']}:{','.join(parts)}" if parts else str(entry["layer"])
+    parts += ["nobias"] * (not bias)
+    layer = layer_from(f"{name}:{','.join(parts)}" if parts else name)
+    if not isinstance(weights, str):
+        _refuse(str(entry), "expected weights as text", 'as "model.safetensors::conv1"')
+    file, colons, tensor = weights.rpartition("::")
+    return replace(layer, weights=f"{folder / file}::{tensor}" if colons else weights)
 
 
 def _joined(value: object) -> str:

@@ -30,7 +30,7 @@ class WeightFiles(contextlib.ExitStack):
             closing.push(self)
             self._names = self._matched(specs)
             for number, (file, name) in self._names.items():
-                if f"{name}.weight" not in set(self._file(file).keys()):
+                if f"{name}.weight" not in self._known(file):
                     raise KernelError(
                         f"{file}: no {name}.weight for layer {number + 1} "
                         f"'{specs[number].text}': check its 'weights'"
@@ -40,11 +40,12 @@ class WeightFiles(contextlib.ExitStack):
     def tensor(self, number: int, part: str, shape: tuple[int, ...], rows: slice) -> Array:
         """Return rows of a layer's tensor as float32; a wrong shape is a `KernelError`."""
         path, name = self._names[number]
-        file, full = self._file(path), f"{name}.{part}"
-        if full not in set(file.keys()):
+        full = f"{name}.{part}"
+        if full not in self._known(path):
             raise KernelError(
                 f"{path}: layer {number + 1} has no {full}: name it with 'weights'"
             )
+        file = self._files[path]
         found = tuple(file.get_slice(full).get_shape())
         if found != shape:
             raise KernelError(
@@ -53,7 +54,8 @@ class WeightFiles(contextlib.ExitStack):
             )
         return tensor_of(file, full, rows).astype(np.float32, copy=False)
 
-    def _file(self, path: str) -> Any:
+    def _known(self, path: str) -> set[str]:
+        """Return the names of the tensors of a file, which is opened once."""
         if path not in self._files:
             if not Path(path).is_file():
                 raise KernelError(f"{path}: no such file of weights: check the path")
@@ -61,7 +63,7 @@ class WeightFiles(contextlib.ExitStack):
                 self._files[path] = self.enter_context(opened_tensors(Path(path)))
             except KernelError as error:
                 raise KernelError(f"{path}: {error}") from None
-        return self._files[path]
+        return set(self._files[path].keys())
 
     def _matched(self, specs: Sequence[LayerSpec]) -> dict[int, tuple[str, str]]:
         """Return the file and the tensor's name of each layer that has weights."""
@@ -69,7 +71,7 @@ class WeightFiles(contextlib.ExitStack):
         own = {n: _place(specs[n].weights, self._path) for n in numbers if specs[n].weights}
         if len(own) == len(numbers):
             return own
-        known = set(self._file(self._path).keys())
+        known = self._known(self._path)
         missing = [n for n in numbers if n not in own]
         for names in (scheme(specs) for scheme in _SCHEMES):
             if all(f"{names[n]}.weight" in known for n in missing):
@@ -83,10 +85,7 @@ class WeightFiles(contextlib.ExitStack):
 
 
 class RandomWeights:
-    """Normal weights of variance 2/n for n inputs (He et al., 2015), and no biases.
-
-    Batch norm then changes nothing. The same seed gives the same weights.
-    """
+    """Normal weights of variance 2/n for n inputs (He et al., 2015), no biases, by a seed."""
 
     def __init__(self, seed: int) -> None:
         self._seed = seed
