@@ -63,7 +63,8 @@ def runs(sources: NDArray[np.intp]) -> list[Run]:
     steps, outside = np.diff(sources), sources < 0
     turns = np.flatnonzero(steps[1:] != steps[:-1]) + 2
     edges = np.flatnonzero(outside[1:] != outside[:-1]) + 1
-    bounds = [0, *np.union1d(turns, edges).tolist(), len(sources)]
+    # By hand: np.union1d imports numpy.ma, which takes 13 ms.
+    bounds = [0, *sorted({*turns.tolist(), *edges.tolist()}), len(sources)]
     found: list[Run] = []
     for start, stop in itertools.pairwise(bounds):
         first, last = int(sources[start]), int(sources[stop - 1])
