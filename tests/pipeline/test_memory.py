@@ -1,5 +1,7 @@
 """Pictures in work fit into the memory that was given; estimates are held against runs."""
 
+import functools
+import io
 import sys
 from pathlib import Path
 
@@ -14,6 +16,7 @@ from convcli.images.policy import ReadPolicy
 from convcli.images.read import header_of
 from convcli.kernels.kernel import Kernel
 from convcli.kernels.spec import operand_from
+from convcli.pipeline.files import FileFilter
 from convcli.pipeline.memory import file_bytes
 from convcli.pipeline.options import Options
 from support.commands import PHOTOS, save, script
@@ -21,6 +24,8 @@ from support.commands import PHOTOS, save, script
 MIB = 2**20
 
 PEAK = """\
+import functools
+import io
 import sys
 from pathlib import Path
 from convcli.cli.app import main
@@ -38,15 +43,22 @@ print(1024 * (status("VmHWM") - before))
 """Prints the growth of a process's peak by one more picture."""
 
 
-SLOW = (".webp", ".gif")
+SLOW = (".webp", ".gif", ".avif")
 """Formats that take half a second for a megapixel to write, and much memory."""
 
 
 def photo(path: Path, mode: str = "RGB", rows: int = 1632) -> Path:
     """Write a photograph of 4 megapixels, or of fewer rows."""
-    with Image.open(PHOTOS / "rocket.jpg") as opened:
-        opened.convert("RGB").resize((2448, rows)).convert(mode).save(path, compress_level=1)
+    path.write_bytes(photo_data(path.suffix, mode, rows))
     return path
+
+
+@functools.cache
+def photo_data(suffix: str, mode: str, rows: int) -> bytes:
+    with Image.open(PHOTOS / "rocket.jpg") as opened, io.BytesIO() as file:
+        large = opened.convert("RGB").resize((2448, rows)).convert(mode)
+        large.save(file, Image.registered_extensions()[suffix], compress_level=1)
+        return file.getvalue()
 
 
 @pytest.mark.slow
@@ -82,8 +94,8 @@ def test_the_estimate_is_more_than_it_takes_but_not_much(
     ran = script(PEAK, "tiny.png", "small.png", *words, folder=tmp_path)
     ran.check_returncode()
     grown = int(ran.stdout)
-    kernels = (operand_from(words[0]),)
-    estimated = file_bytes(str(source), words[2], kernels, options, reading=ReadPolicy())
+    work = FileFilter(kernels=(operand_from(words[0]),), options=options)
+    estimated = file_bytes(work, str(source), words[2])
     # A few MiB are code that is used for the first time.
     assert grown - 6 * MIB <= estimated <= 4 * grown
 
@@ -122,9 +134,8 @@ def test_headers_of_arrays_and_animations(tmp_path: Path) -> None:
 
 def test_a_file_that_is_no_picture_takes_little(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(b"x" * 100)
-    needs = file_bytes(
-        str(tmp_path / "a.png"), "b.png", (Kernel([[1]]),), Options(), reading=ReadPolicy()
-    )
+    work = FileFilter(kernels=(Kernel([[1]]),), options=Options())
+    needs = file_bytes(work, str(tmp_path / "a.png"), "b.png")
     assert needs < 10_000
 
 

@@ -5,6 +5,8 @@ which its number is written, then its status. Whoever started this keeps the soc
 end, and ends this by closing it.
 """
 
+import atexit
+import contextlib
 import gc
 import importlib
 import json
@@ -13,6 +15,7 @@ import runpy
 import selectors
 import socket
 import sys
+import threading
 from types import ModuleType
 from typing import Any
 
@@ -67,7 +70,8 @@ def _load(names: list[str]) -> None:
 def _tell_end(ends: int, to: int, child: int) -> None:
     os.close(ends)
     status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    os.write(to, b"%d\n" % status)
+    with contextlib.suppress(BrokenPipeError):  # Nobody may wait for it any more.
+        os.write(to, b"%d\n" % status)
     os.close(to)
 
 
@@ -96,11 +100,29 @@ def _become(request: dict[str, Any], files: list[int]) -> None:
 
 def main() -> None:
     request = serve(socket.socket(fileno=int(sys.argv[1])))
+    try:
+        _run(request)
+    except SystemExit as end:
+        if isinstance(end.code, int | None):
+            _leave(end.code or 0)
+        raise
+
+
+def _run(request: dict[str, Any]) -> None:
     if request["module"]:
         runpy.run_module(request["module"], run_name="__main__", alter_sys=True)
         return
     sys.modules["__main__"] = own = ModuleType("__main__")
     exec(compile(request["code"], "<string>", "exec"), vars(own))  # noqa: S102 - a test's own
+
+
+def _leave(status: int) -> None:
+    """End as Python does, but free no memory: a fork would copy it first."""
+    threading._shutdown()  # type: ignore[attr-defined] # noqa: SLF001 - as multiprocessing does
+    atexit._run_exitfuncs()  # noqa: SLF001
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
 
 
 if __name__ == "__main__":

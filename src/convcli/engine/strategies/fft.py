@@ -27,11 +27,7 @@ for 20. There and back the factors cancel as they do by default."""
 
 
 class Fft(Strategy):
-    """Large dense kernels, by Fourier transforms of overlapping tiles.
-
-    The tile's spectrum is multiplied by the kernel's; wrapped outputs are dropped. All is
-    transformed in place.
-    """
+    """Large dense kernels, by Fourier transforms of overlapping tiles, all in place."""
 
     name = "fft"
     method = Method.FFT
@@ -68,13 +64,13 @@ class Fft(Strategy):
         )
         self.rows, self.columns = self.tile_shape[0] - down + 1, self.tile_shape[1] - across + 1
         spectrum = np.fft.rfft2(problem.dense_weights, self.tile_shape).conj()
-        self._spectrum = frozen(spectrum, _complex(self.working))
+        self._spectrum = frozen(spectrum, np.dtype(f"c{2 * self.working.itemsize}"))
 
     def bind(self, tile: Values, scratch: Scratch) -> list[OutputRows]:
         """Make the buffer of the spectrum; the sums are transformed back into the tile."""
         height, width = self.tile_shape
         shape = (height, width // 2 + 1)
-        spectrum = scratch.take("fft.spectrum", shape, _complex(self.working))
+        spectrum = scratch.take("fft.spectrum", shape, self._spectrum.dtype)
         sums = tile[: self.rows, : self.columns]
 
         def compute() -> None:
@@ -88,10 +84,6 @@ class Fft(Strategy):
             self.round_whole(sums)
 
         return [OutputRows(0, Accumulators(sums, tile.reshape(-1)), compute)]
-
-
-def _complex(working: np.dtype[Any]) -> np.dtype[Any]:
-    return np.dtype(f"c{2 * working.itemsize}")
 
 
 @functools.cache
@@ -119,11 +111,7 @@ _POINT = 3.1  # nanoseconds of a point, there and back
 
 
 class CompiledFft(Strategy):
-    """Overlap-save of two pictures at once, as the real and the imaginary part of one.
-
-    Radix 4 goes down the columns, all of which are neighbours in memory; rows are turned into
-    columns for it, and back.
-    """
+    """The same of two pictures at once, as the real and the imaginary part of one."""
 
     name = "compiled-fft"
     method = Method.FFT

@@ -17,7 +17,7 @@ from convcli.images.codecs.tiff_extras import tiff_metadata
 from convcli.images.codecs.tiff_pages import ASSOCIATED, TiffPage, unread
 from convcli.images.codecs.tiff_segments import decoder_of, fast_codecs, read_part
 from convcli.images.formats import DEFAULT_LEVEL
-from convcli.images.picture import Metadata
+from convcli.images.picture import Frame, Metadata
 from convcli.images.policy import NOT_READ, ReadPolicy, pillow_set_to
 from convcli.images.read import frames_to_read
 from convcli.images.write import Saving
@@ -213,8 +213,8 @@ def _written_block(
 ) -> Written:
     """Compute a block, and return its tiles."""
     block = work.compute(rows, columns)
-    at = (rows.start, columns.start)
-    return block.stats, encoded_tiles(block.values, block.alpha, at, pages)
+    frame, at = Frame(block.values, block.alpha), (rows.start, columns.start)
+    return block.stats, encoded_tiles(frame, at, pages)
 
 
 _LARGEST_TILE = 4096
@@ -256,13 +256,14 @@ class TiffOutput(Output, kw_only=True):
             file.truncate(verified(file, journal))
             for block in journal.blocks:
                 for page, index, *place, _ in block["tiles"]:
-                    tiff.place(EncodedTile(page, index, b""), tuple(place))
+                    tiff.places[page, 0][index] = place
             journal.start()
 
             def add(tile: EncodedTile) -> list[int]:
-                start = tiff.add(tile)
+                page, index, data = tile
+                start = tiff.add(page, index, data)
                 file.flush()  # The journal's line comes after its tiles.
-                return [tile.page, tile.index, start, len(tile.data), zlib.crc32(tile.data)]
+                return [page, index, start, len(data), zlib.crc32(data)]
 
             yield Target(functools.partial(_written_block, self.pages), add)
             with new_thread_pool(available_cores()) as pool:
