@@ -6,16 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from convcli.cli import placing
 from convcli.cli.options import subcommand, with_options
 from convcli.cli.output import STANDARD, answer, show_planned, shows_matrices, wants_json
-from convcli.cli.placing import (
-    TWO_NAMES,
-    PlacedCall,
-    carry_out,
-    is_replaced,
-    located_names,
-    refuse_misfits,
-)
 from convcli.cli.types import OPERAND, OUTPUT, LinkValue, OperandValue
 from convcli.storage.urls import is_there, is_zarr
 from convcli.text import is_matrix
@@ -28,7 +21,7 @@ if TYPE_CHECKING:
     from convcli.scale.tiled.blocks import Tiling
 
 
-class ApplyCall(PlacedCall):
+class ApplyCall(placing.PlacedCall):
     """What stands on the command line of `convcli apply`, by the names of its options.
 
     `kernels` are all links of the chain, `names` those of files.
@@ -36,8 +29,8 @@ class ApplyCall(PlacedCall):
 
     @property
     def files(self) -> dict[str, Any]:
-        """How a file is read and written."""
-        return {**super().files, "sheet": self.sheet}
+        """What a `FileFilter` is made of."""
+        return {**super().files, **fields_of(self, "kernels", "options", "sheet")}
 
     @property
     def blocks(self) -> dict[str, Any]:
@@ -93,20 +86,30 @@ def command(**given: Any) -> None:
       convcli apply box:3 - - < photo.jpg | convcli apply sobel-y - out.png
     """
     call = _call(**given)
+    try:
+        _run(call)
+    except click.exceptions.Exit as ended:
+        if ended.exit_code:
+            raise  # a run that failed is none to repeat
+    call.save_recipe()
+
+
+def _run(call: ApplyCall) -> None:
+    """Filter one picture or many, show a matrix, or say what would be done."""
     previews = call.plan_only or call.dry_run
     if call.out_dir is not None:
-        refuse_misfits("many")
+        placing.refuse_misfits("many")
         from convcli.cli.batch import run_many
 
         run_many(call)
     elif not (previews or call.compare) and shows_matrices(call.names, call.output):
-        refuse_misfits("printed")
+        placing.refuse_misfits("printed")
         from convcli.cli.matrix import show_applied
 
         show_applied(call.kernels, call.names[0], call.options, call.reading)
     else:
         if previews:
-            refuse_misfits("preview")
+            placing.refuse_misfits("preview")
         _filter_one(call)
 
 
@@ -121,7 +124,7 @@ def _call(
     record: bool,
     **given: Any,
 ) -> ApplyCall:
-    """Return what is asked for; read and write the recipe that goes with it."""
+    """Return what is asked for, with the recipe that goes with it."""
     if recipe is not None:
         names = (str(kernel), *names)
         _refuse_kernel(names, many=given["out_dir"] is not None)
@@ -129,7 +132,7 @@ def _call(
 
         kernel = operand_from(recipe.kernel)
     links = (kernel, *chain)
-    call = ApplyCall(kernels=links * times, names=names, **given)
+    call = ApplyCall(kernels=links * times, names=names, save_recipe=lambda: None, **given)
     # Nobody reads the statistics of a batch, unless each file has its line.
     collect_stats = wants_json() or not (call.quiet or call.out_dir is not None)
     if save_recipe is not None or record:
@@ -137,7 +140,7 @@ def _call(
 
         made = recipe_of(links, times, call.options)
         if save_recipe is not None and not (call.plan_only or call.dry_run):
-            made.save(save_recipe)
+            call.save_recipe = functools.partial(made.save, save_recipe)
         if record:
             call.saving = replace(call.saving, recipe=str(made))
     call.options = replace(call.options, collect_stats=collect_stats)
@@ -150,7 +153,7 @@ def _refuse_kernel(names: tuple[str, ...], *, many: bool) -> None:
 
     first = names[0]
     is_kernel = is_kernel_name(first) and not (is_matrix(first) or is_there(first))
-    if is_kernel or (len(names) > TWO_NAMES and not many):
+    if is_kernel or (len(names) > placing.TWO_NAMES and not many):
         raise click.UsageError(
             f"the kernel is the recipe's, and {first!r} would be INPUT: leave it out, or leave "
             "--recipe out"
@@ -162,12 +165,12 @@ def _filter_one(call: ApplyCall) -> None:
     words = (*call.names, *filter(None, [call.output]))
     has_zarr = any(map(is_zarr, words))
     in_blocks = has_zarr or call.tiled
-    refuse_misfits("zarr" if has_zarr else "tiled" if in_blocks else "whole")
+    placing.refuse_misfits("zarr" if has_zarr else "tiled" if in_blocks else "whole")
     if in_blocks and (STANDARD in words or "" in words):
         raise click.UsageError("a picture is filtered block by block from a file to a file")
     depth = call.options.depth
     has_floats = (depth and depth.value == "float") or shows_matrices(call.names, None)
-    names = located_names(
+    names = placing.located_names(
         call.names,
         call,
         scratch=".npy" if has_floats else ".png",
@@ -177,18 +180,17 @@ def _filter_one(call: ApplyCall) -> None:
     if call.dry_run:
         from convcli.cli.batch import show_one
 
-        is_replaced(*names, call)
+        placing.is_replaced(*names, call)
         show_one(call, *names, tiling_of(call, *names) if in_blocks else None)
     elif call.plan_only:
         _show_plan(call, *names, in_blocks=in_blocks)
     else:
         run = functools.partial(_filter_in_blocks, call, *names)
         if not in_blocks:
-            from convcli.pipeline.files import filter_file
+            from convcli.pipeline.files import FileFilter
 
-            files = call.files
-            run = functools.partial(filter_file, call.kernels, *names, call.options, **files)
-        carry_out(run, *names, call)
+            run = functools.partial(FileFilter(**call.files).filter_file, *names)
+        placing.carry_out(run, *names, call)
 
 
 def _show_plan(call: ApplyCall, source: str, target: str, *, in_blocks: bool) -> None:
