@@ -210,8 +210,8 @@ class FileOutput(Record):
         self, picture: Picture, filtered: Sequence[Filtered], options: Options
     ) -> Picture:
         """Return a picture whose metadata hold for the places of the result's pixels."""
-        metadata = self.saving.kept(picture.metadata)
-        if not (metadata.geo or metadata.nodata or metadata.ome):
+        metadata = picture.metadata
+        if self.saving.strip or not (metadata.geo or metadata.nodata or metadata.ome):
             return picture
         from convcli.images.codecs.tiff_extras import metadata_after
 

@@ -208,9 +208,10 @@ class Pipeline(Record, kw_only=True):
 
     def _faint(self, stats: ValueStats) -> tuple[str, ...]:
         """Say that floats, which keep their numbers, fill little of the range of pixels."""
+        if self.mapping is None or self.source_depth is not Depth.FLOAT or self.needs_extent:
+            return ()
         largest, white = max(abs(stats.low), abs(stats.high)), self.depth.white
-        is_scaled = self.source_depth is not Depth.FLOAT or self.needs_extent
-        if self.mapping is None or is_scaled or not 0 < largest < white / 16:
+        if not 0 < largest < white / 16:
             return ()
         told = (
             f"floats keep their numbers: the raw values reach {largest:.4g} of {white:,}, so "
