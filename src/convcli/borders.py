@@ -70,9 +70,9 @@ def runs(sources: NDArray[np.intp]) -> list[Run]:
     turns = np.flatnonzero(steps[1:] != steps[:-1]) + 2
     edges = np.flatnonzero(outside[1:] != outside[:-1]) + 1
     found: list[Run] = []
-    for start, stop in itertools.pairwise(
-        [0, *np.union1d(turns, edges).tolist(), len(sources)]
-    ):
+    # Sorted by hand: np.union1d imports numpy.ma, which takes 13 ms.
+    cuts = sorted({*turns.tolist(), *edges.tolist()})
+    for start, stop in itertools.pairwise([0, *cuts, len(sources)]):
         first, last = int(sources[start]), int(sources[stop - 1])
         step = (last - first) // max(stop - start - 1, 1)
         end = last + (step or 1) if last + step >= 0 else None

@@ -8,7 +8,13 @@ import click
 
 from convcli.cli.command import subcommand, wants_json
 from convcli.cli.options import with_options
-from convcli.cli.output import STANDARD, answer, show_planned, shows_matrices
+from convcli.cli.output import (
+    STANDARD,
+    answer,
+    refuse_inputs,
+    show_planned,
+    shows_matrices,
+)
 from convcli.cli.placing import (
     PlacedCall,
     carry_out,
@@ -138,6 +144,7 @@ def _call(
         from convcli.pipeline.recipe import recipe_of
 
         made = recipe_of(links, times, call.options)
+        refuse_inputs([*names, call.output or ""], save_recipe)
         if save_recipe is not None and not (call.plan_only or call.dry_run):
             made.save(save_recipe)
         if record:

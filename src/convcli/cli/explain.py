@@ -12,7 +12,7 @@ import click
 
 from convcli.cli.command import subcommand, wants_json
 from convcli.cli.options import WINDOW, own_options, picture_options, with_options
-from convcli.cli.output import answer, scratch_file, show_file
+from convcli.cli.output import answer, refuse_inputs, scratch_file, show_file
 from convcli.cli.types import OPERAND, FrameReader, OperandValue, OptionsValue
 from convcli.geometry.window import Pair
 
@@ -83,6 +83,7 @@ def command(
     drawn = scratch_file("explained.png") if show and png is None else png
     if drawn is not None:
         check_canvas_target(drawn)
+    refuse_inputs([image], drawn, target)
     channels = first_channels(kernel) if channel is None else [channel]
     picture = read(image)
     explainer = Explainer(kernel, picture, options)

@@ -14,6 +14,7 @@ from convcli.cli.output import (
     STANDARD,
     answer,
     note,
+    refuse_inputs,
     refuse_terminals,
     scratch_file,
     show_frames,
@@ -130,6 +131,7 @@ def located_names(
         raise click.UsageError(f"INPUT is a pattern ({source}): {remedy}")
     target = _located_target(source, target, call.kind)
     refuse_terminals(source, target if writes else None)
+    refuse_inputs((source, target), call.compare)
     return source, target
 
 
