@@ -306,25 +306,23 @@ def picture_table() -> str:
     for row in cases.ROWS:
         entry = FORMATS[row.format]
         cells = [{"-": "–"}.get(row.cells[name], row.cells[name]) for name in cases.PICTURES]
-        kept = ["yes" if row.frames else "–", row.lost]
+        kept, note = ["yes" if row.frames else "–", row.lost], cases.NOTES.get(row.format, "")
         suffixes = " ".join(f"`{suffix}`" for suffix in entry.suffixes)
-        lines.append(f"| {' | '.join((row.format, suffixes, *cells, *kept, entry.about))} |")
+        lines.append(f"| {' | '.join((row.format, suffixes, *cells, *kept, note))} |")
     return "\n".join(lines)
 
 
 def mode_table() -> str:
     """Return what each of Pillow's modes is filtered as: the cases of the tests."""
-    from convcli.images.codecs.pillow import MODES
-
     lines = [
         "| mode | filtered with | channels | tested in | what that means |",
         "|" + "---|" * 5,
     ]
-    for case in _cases().READ:
+    cases = _cases()
+    for case in cases.READ:
         depth = {"8": "8 bits", "16": "16 bits", "float": "floats"}[case.depth]
         channels = f"{case.channels}{' + alpha' if case.alpha else ''}"
-        held = case.format or "memory"
-        about = MODES[case.mode].about
+        held, about = case.format or "memory", cases.MEANINGS[case.mode]
         lines.append(f"| `{case.mode}` | {depth} | {channels} | {held} | {about} |")
     return "\n".join(lines)
 

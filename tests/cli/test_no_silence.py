@@ -139,3 +139,25 @@ def test_no_drawing_replaces_a_picture_of_the_run(
     assert "is a picture of this run itself" in refusal(*words, status=2)
     assert Path("in.png").read_bytes() == before
     assert [path.name for path in tmp_path.iterdir()] == ["in.png"]
+
+
+@pytest.mark.parametrize("more", [(), ("--json",), ("--png", "k.png"), ("--schema",)])
+def test_a_kernel_is_written_to_a_file_by_export_alone(
+    folder: Path, more: tuple[str, ...]
+) -> None:
+    line = refusal("kernels", "sobel-x", "-o", "k.json", *more, status=2)
+    assert line.startswith("--output belongs to --export: add that, or drop --output")
+    assert [path.name for path in folder.iterdir()] == ["in.png"]
+    done("kernels", "sobel-x", "--export", "json", "-o", "k.json")
+    assert json.loads((folder / "k.json").read_text())["weights"][1] == [-2, 0, 2]
+
+
+@pytest.mark.parametrize("option", ["--sheet", "--colormap=diverging"])
+@pytest.mark.parametrize("more", [(), ("--json",)])
+def test_printed_grids_are_no_sheet_and_have_no_heat(
+    folder: Path, option: str, more: tuple[str, ...]
+) -> None:
+    line = refusal("apply", "box", "[[1,2],[3,4]]", option, *more, status=2)
+    name = option.partition("=")[0]
+    assert line.startswith(f"{name} is for a picture that is written: name OUTPUT, or drop it")
+    assert [path.name for path in folder.iterdir()] == ["in.png"]

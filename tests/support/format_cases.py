@@ -29,6 +29,23 @@ NPY      same same same -    -    same same same -    -    | -   -   -    -   - 
 """
 
 
+NOTES = {
+    "PNG": "whole dots per metre",
+    "TIFF": "Deflate compression",
+    "JPEG": "lossy; the input's colour subsampling, else 4:4:4",
+    "WEBP": "lossless unless --quality is given; grey becomes RGB",
+    "GIF": "256 colours a frame; alpha is on or off; hundredths of a second",
+    "AVIF": "lossy",
+    "BMP": "whole dots per metre",
+    "PPM": "floats as PFM; frames follow each other",
+    "JPEG2000": "lossless",
+    "DDS": "uncompressed",
+    "QOI": "grey becomes RGB",
+    "NPY": "the raw array",
+}
+"""What the docs say of some formats."""
+
+
 @dataclass(frozen=True)
 class Row:
     """What one format holds."""
@@ -102,3 +119,27 @@ READ = (
     Read("F", "TIFF", "float", 1, alpha=False),
 )
 """Modes without a format are met in memory only: no file that Pillow writes keeps them."""
+
+MEANINGS = {
+    "1": "black and white: 0 and 255",
+    "L": "8-bit grey",
+    "LA": "8-bit grey with alpha",
+    "La": "premultiplied: the grey is divided by alpha",
+    "P": "the palette's colours; RGBA where one of them is transparent",
+    "PA": "the palette's colours with alpha",
+    "RGB": "8-bit colour",
+    "RGBA": "8-bit colour with alpha",
+    "RGBa": "premultiplied: the colours are divided by alpha",
+    "RGBX": "the fourth byte means nothing",
+    "CMYK": "the embedded profile turns it into sRGB; without one, Pillow's plain formula",
+    "YCbCr": "ITU-R BT.601, as in JPEG",
+    "LAB": "CIE L*a*b* (D50) to sRGB",
+    "HSV": "a hue is an angle: it has no mean",
+    "I": "32-bit whole numbers, filtered as float64; PGM: 16-bit grey",
+    "I;16": "16-bit grey",
+    "I;16L": "16-bit grey",
+    "I;16B": "16-bit grey",
+    "I;16N": "16-bit grey",
+    "F": "32-bit floats, as they are",
+}
+"""What the docs say of each mode."""

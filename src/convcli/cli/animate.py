@@ -4,10 +4,8 @@ from typing import Any
 
 import click
 
-from convcli.cli.command import subcommand
-from convcli.cli.ending import say
-from convcli.cli.options import WINDOW, own_options, picture_options, with_options
-from convcli.cli.output import STANDARD, answer, refuse_inputs, refuse_terminals
+from convcli.cli.options import WINDOW, own_options, picture_options, subcommand, with_options
+from convcli.cli.output import STANDARD, answer, refuse_inputs, refuse_terminals, say
 from convcli.cli.types import LINK, FrameReader, LinkValue, OptionsValue
 from convcli.text import counted
 

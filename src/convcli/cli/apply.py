@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from convcli.cli.command import subcommand, wants_json
-from convcli.cli.options import with_options
+from convcli.cli.options import subcommand, with_options
 from convcli.cli.output import (
     STANDARD,
     answer,
     refuse_inputs,
     show_planned,
     shows_matrices,
+    wants_json,
 )
 from convcli.cli.placing import (
     PlacedCall,
@@ -109,6 +109,7 @@ def command(**given: Any) -> None:
 
         run_many(call)
     elif not (previews or call.compare) and shows_matrices(call.names, call.output):
+        refuse_misfits("printed")
         from convcli.cli.matrix import show_applied
 
         show_applied(call.kernels, call.names[0], call.options, call.reading)
@@ -191,14 +192,13 @@ def _filter_one(call: ApplyCall) -> None:
     elif call.plan_only:
         _show_plan(call, *names, in_blocks=in_blocks)
     else:
-        run = functools.partial(_filter_in_blocks if in_blocks else _filter_whole, call, *names)
+        run = functools.partial(_filter_in_blocks, call, *names)
+        if not in_blocks:
+            from convcli.pipeline.files import filter_file
+
+            files = call.files
+            run = functools.partial(filter_file, call.kernels, *names, call.options, **files)
         carry_out(run, *names, call)
-
-
-def _filter_whole(call: ApplyCall, source: str, target: str) -> "Report":
-    from convcli.pipeline.files import filter_file
-
-    return filter_file(call.kernels, source, target, call.options, **call.files)
 
 
 def _show_plan(call: ApplyCall, source: str, target: str, *, in_blocks: bool) -> None:

@@ -18,9 +18,8 @@ from convcli.batch.local import worker_counts
 from convcli.batch.manifest import Manifest
 from convcli.batch.report import Executor, Summary
 from convcli.batch.run import JobList, local_executor, prepared_jobs, run_batch
-from convcli.cli.command import wants_json
 from convcli.cli.ending import stop_at_interrupt
-from convcli.cli.output import STANDARD, answer, show_json, show_planned, warn
+from convcli.cli.output import STANDARD, answer, show_json, show_planned, wants_json, warn
 from convcli.cli.render.batch import progress_shown, show_previews, show_summary
 from convcli.errors import BatchError, install
 from convcli.images.policy import needs_package

@@ -2,8 +2,7 @@
 
 import click
 
-from convcli.cli.command import subcommand
-from convcli.cli.options import own_options, picture_options
+from convcli.cli.options import own_options, picture_options, subcommand
 from convcli.cli.output import answer, refuse_inputs, refuse_terminals
 from convcli.cli.types import KERNEL, FrameReader, KernelValue, OptionsValue
 

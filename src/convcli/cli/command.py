@@ -1,18 +1,16 @@
 """How commands and options are declared and shown; a group of options comes as one value."""
 
-import contextlib
-import functools
 import inspect
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import click
-from click.core import ParameterSource, augment_usage_errors
+from click.core import augment_usage_errors
 
+from convcli.cli.output import JSON, typed
 from convcli.cli.types import BANK, RECIPE
-from convcli.errors import GeometryError
 from convcli.values import Record
 
 
@@ -145,7 +143,7 @@ class Command(click.Command):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; each group of options comes to it as one value."""
-        ctx.meta[_JSON] = ctx.params.pop("as_json", False)
+        ctx.meta[JSON] = ctx.params.pop("as_json", False)
         if typed("layout") and not ctx.meta.get(BANK):
             raise click.UsageError(
                 "--layout is for filter banks, and no kernel is one: drop it"
@@ -158,10 +156,6 @@ class Command(click.Command):
         with augment_usage_errors(ctx):
             ctx.params |= {group.name: group.build(**groups[group]) for group in groups}
         return super().invoke(ctx)
-
-
-subcommand = functools.partial(click.command, cls=Command)
-"""`click.command`, for a command of convcli."""
 
 
 def _show_brief_help(ctx: click.Context, _: click.Parameter, value: bool) -> None:  # noqa: FBT001 - click's
@@ -194,60 +188,3 @@ def _write_in_a_line(formatter: click.HelpFormatter, forms: str, text: str) -> N
     first = re.split(r"; |\. |:  |  \[", text, maxsplit=1)[0].rstrip(".")
     cut = first if len(first) <= room else first[: max(room - 1, 0)].rpartition(" ")[0] + " …"
     formatter.write(f"{'':>{formatter.current_indent}}{head}{cut}\n")
-
-
-# ------------------------------------------------------------------ the command that runs
-
-_JSON = "convcli.json"
-"""The key under which a run remembers whether its result is printed as JSON."""
-
-
-def wants_json() -> bool:
-    """Tell whether the running command has ``--json``."""
-    return bool(click.get_current_context().meta[_JSON])
-
-
-def typed(*names: str) -> list[str]:
-    """Return which of the running command's parameters stand on its command line.
-
-    The environment sets an option for every call: where a call has no use for it, that is
-    no mistake.
-    """
-    source = click.get_current_context().get_parameter_source
-    return [name for name in names if source(name) is ParameterSource.COMMANDLINE]
-
-
-def flags() -> dict[str, str]:
-    """Return the longest form of each parameter of the running command, by its name."""
-    command = click.get_current_context().command
-    return {each.name or "": max(each.opts, key=len) for each in command.params}
-
-
-def refuse(names: str, reason: str) -> None:
-    """Refuse some options on the command line: the first of them is named before the reason."""
-    if given := typed(*names.split()):
-        raise click.UsageError(f"{flags()[given[0]]}{reason}")
-
-
-def check_use(chosen: str, takes: dict[str, set[str]]) -> None:
-    """Refuse options on the command line that have no use beside the `chosen` one.
-
-    `takes` has, for each option that can be chosen, the options that go with it; an empty name
-    stands for none of them.
-    """
-    forms = flags()
-    known = {*takes}.union(*takes.values()) - {"", chosen}
-    for name in typed(*sorted(known - takes[chosen])):
-        if chosen:
-            refuse(name, f": {forms[chosen]} has no use for it: drop one of them")
-        users = " or ".join(forms[user] for user in takes if name in takes[user])
-        refuse(name, f" belongs to {users}: add that, or drop {forms[name]}")
-
-
-@contextlib.contextmanager
-def sizes_checked(before: str = "--") -> Iterator[None]:
-    """Turn a `GeometryError`, which begins with an option's name, into a wrong use of it."""
-    try:
-        yield
-    except GeometryError as error:
-        raise click.UsageError(f"{before}{error}") from None

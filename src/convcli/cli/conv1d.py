@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from convcli.choices import Overlap
-from convcli.cli.command import subcommand, wants_json
-from convcli.cli.options import json_option, own_options
-from convcli.cli.output import answer
+from convcli.cli.options import json_option, own_options, subcommand
+from convcli.cli.output import answer, wants_json
 from convcli.cli.types import one_of
 
 if TYPE_CHECKING:

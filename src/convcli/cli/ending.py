@@ -35,10 +35,7 @@ def _handled(number: int, handler: Callable[..., None]) -> Iterator[None]:
 
 
 def exit_on_sigterm() -> contextlib.AbstractContextManager[None]:
-    """Exit at SIGTERM by an exception, so that temporary files are removed.
-
-    Python does so for SIGINT by itself: it raises KeyboardInterrupt.
-    """
+    """Exit at SIGTERM by an exception, as Python does at SIGINT: temporary files go."""
     return _handled(signal.SIGTERM, _terminate)
 
 
@@ -88,8 +85,6 @@ def abandon_output() -> None:
 def printable(text: str) -> str:
     r"""Return text without control characters: a file's name could steer a terminal by them.
 
-    Examples
-    --------
     >>> printable("red\x1b[31m.png")
     'red\\x1b[31m.png'
     """
@@ -99,25 +94,12 @@ def printable(text: str) -> str:
 def shortened(line: str) -> str:
     """Return a line, without its middle where it is very long: its end says what to do.
 
-    Examples
-    --------
     >>> len(shortened("x" * 100_000))
     703
     """
     if len(line) <= _LONGEST:
         return line
     return f"{line[: _LONGEST - _TAIL]} … {line[-_TAIL:]}"
-
-
-def say(*lines: str) -> None:
-    """Print running text: wrapped in a terminal, unchanged in a pipe."""
-    text = "\n".join(lines)
-    if sys.stdout.isatty():
-        import shutil
-
-        room = shutil.get_terminal_size().columns
-        text = "\n".join(part for line in text.split("\n") for part in wrapped(line, room))
-    click.echo(text)
 
 
 _BREAK = r"(?<=[^=+·-] )(?=\S)|(?<=,)(?=[a-z])|(?<=[a-z]-)(?=[a-z]{3})"

@@ -2,8 +2,7 @@
 
 import click
 
-from convcli.cli.command import subcommand
-from convcli.cli.options import WINDOW, own_options, picture_options, with_options
+from convcli.cli.options import WINDOW, own_options, picture_options, subcommand, with_options
 from convcli.cli.output import answer
 from convcli.cli.types import OPERAND, FrameReader, OperandValue, OptionsValue
 from convcli.geometry.window import Pair, pair

@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from convcli.cli.command import subcommand, wants_json
-from convcli.cli.options import WINDOW, own_options, picture_options, with_options
-from convcli.cli.output import answer, refuse_inputs, scratch_file, show_file
+from convcli.cli.options import WINDOW, own_options, picture_options, subcommand, with_options
+from convcli.cli.output import answer, refuse_inputs, scratch_file, show_file, wants_json
 from convcli.cli.types import OPERAND, FrameReader, OperandValue, OptionsValue
 from convcli.geometry.window import Pair
 

@@ -4,10 +4,8 @@ from pathlib import Path
 
 import click
 
-from convcli.cli.command import subcommand
-from convcli.cli.ending import say
-from convcli.cli.options import WINDOW, own_options, picture_options, with_options
-from convcli.cli.output import STANDARD, answer, refuse_terminals
+from convcli.cli.options import WINDOW, own_options, picture_options, subcommand, with_options
+from convcli.cli.output import STANDARD, answer, refuse_terminals, say
 from convcli.cli.types import OPERAND, FrameReader, OperandValue, OptionsValue
 
 _PAGE = "explore.html"

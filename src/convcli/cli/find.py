@@ -2,8 +2,7 @@
 
 import click
 
-from convcli.cli.command import subcommand
-from convcli.cli.options import own_options, picture_options, with_options
+from convcli.cli.options import own_options, picture_options, subcommand, with_options
 from convcli.cli.output import answer, refuse_inputs, show_frames
 from convcli.cli.types import KERNEL, FrameReader, KernelValue
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import click
 
-from convcli.cli.command import subcommand
+from convcli.cli.options import subcommand
+from convcli.cli.output import show_json
 from convcli.errors import installed_version, own_version
 
 
@@ -38,8 +39,6 @@ def show_version(context: click.Context, *, as_json: bool) -> None:
     """Print the versions, as lines or as an object, and leave."""
     found = versions()
     if as_json:
-        from convcli.cli.output import show_json
-
         show_json(found)
     else:
         click.echo("\n".join(_lines(found)))

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from convcli.choices import KernelFormat
-from convcli.cli.command import subcommand
-from convcli.cli.options import json_option, own_options, with_options
-from convcli.cli.output import answer, scratch_file, show_file
+from convcli.cli.options import json_option, own_options, subcommand, with_options
+from convcli.cli.output import answer, refuse, scratch_file, show_file
 from convcli.cli.types import READABLE, OperandValue, ReadableValue
 from convcli.values import fields_of
 
@@ -63,6 +62,8 @@ def command(
     """
     if long and subject is not None:
         raise click.UsageError("--long is for the list of all kernels: drop it, or the NAME")
+    if not export:
+        refuse("output", " belongs to --export: add that, or drop --output")
     if schema:
         from convcli.kernels.formats.json_text import schema as published
 

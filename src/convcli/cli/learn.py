@@ -8,9 +8,8 @@ from typing import Any
 import click
 
 from convcli.choices import LearningMethod, Sharing
-from convcli.cli.command import refuse, subcommand
-from convcli.cli.options import own_options, picture_options
-from convcli.cli.output import answer, refuse_inputs, refuse_terminals, warn
+from convcli.cli.options import own_options, picture_options, subcommand
+from convcli.cli.output import answer, refuse, refuse_inputs, refuse_terminals, warn
 from convcli.cli.types import FrameReader, one_of
 from convcli.geometry.window import Pair
 

@@ -4,8 +4,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from convcli.cli.command import subcommand
-from convcli.cli.options import WINDOW, json_option, own_options, with_options
+from convcli.cli.options import WINDOW, json_option, own_options, subcommand, with_options
 from convcli.cli.output import STANDARD, answer, refuse_terminals
 from convcli.cli.types import KERNEL, KernelValue, LinkValue, OptionsValue
 

@@ -7,8 +7,8 @@ from typing import Any, TypeAlias, TypeVar
 
 import click
 
-from convcli import choices
-from convcli.cli.command import Option, OptionGroup
+from convcli.choices import WeightLayout
+from convcli.cli.command import Command, Option, OptionGroup
 from convcli.cli.types import (
     BORDER,
     FINITE,
@@ -27,7 +27,7 @@ from convcli.cli.types import (
     setting,
     whole,
 )
-from convcli.settings import MOST_TIMES, memory_size_from
+from convcli.settings import MOST_TIMES, PARSERS, flag_from, memory_size_from
 from convcli.storage.urls import FRAME, MAP
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
@@ -120,7 +120,7 @@ Large pictures
                             leave it there when this run is stopped too (--tiled, .zarr).
 
 Large pictures: planes
---axes                      The axes of a .zarr that does not name them, a letter for each: yxc,
+--axes LETTERS              The axes of a .zarr that does not name them, a letter for each: yxc,
                             tczyx.
 --select                    Filter only these planes of a .zarr: t=0,c=1:3; all of them
                             otherwise.
@@ -253,19 +253,15 @@ def _cluster_from(address: str) -> str:
     return address
 
 
-_WORDS = ("combine", "colormap", "range", "depth", "alpha", "pyramid", "method")
-"""Options that are a word: an enum of that name in `convcli.choices` has the words."""
-
 _BY_HAND = {"allow_from_autoenv": False}
 _SETTINGS: dict[str, Any] = {
     **dict.fromkeys(("stride", "dilation", "kernel_size"), PAIR),
-    **{name: one_of(getattr(choices, name.capitalize())) for name in _WORDS},
     "padding": PADDING,
     "border": BORDER,
     "chain": {"type": LINK, "multiple": True},
     "times": whole(1, MOST_TIMES),
     "layout": {
-        "type": one_of(choices.WeightLayout),
+        "type": one_of(WeightLayout),
         "is_eager": True,
         "expose_value": False,
         "callback": keep_layout,
@@ -278,7 +274,6 @@ _SETTINGS: dict[str, Any] = {
         "multiple": True,
         "callback": lambda _, __, names: frozenset(names),
     },
-    "axes": setting("axes", "LETTERS"),
     "select": {"type": setting("select", "AXIS=N|N:M,…"), "default": (), "show_default": False},
     "output": {"type": OUTPUT, **_BY_HAND},
     "kind": ReadType("NAME", late("images.formats:format_named"), _format_words),
@@ -288,7 +283,7 @@ _SETTINGS: dict[str, Any] = {
     "retry_failed": {"hidden": True},
     "cluster": ReadType("ADDRESS", _cluster_from),
 }
-"""The types of options, or further settings; `convcli.settings` reads others of filtering."""
+"""The types of options, or further settings, where `convcli.settings` does not have them."""
 
 _TYPES = {"KERNEL": KERNEL, "NUMBER": FINITE, "X,Y": POINT}
 """The types of options by what stands for their value."""
@@ -309,11 +304,12 @@ def _declared(
             forms, own = _words(f"--{head}".split(), alike)
             given = settings.get(forms[-1], {})
             own |= given if isinstance(given, dict) else {"type": given}
-            if "type" not in own and "metavar" not in own:
-                own["is_flag"] = True
+            if "type" not in own and PARSERS.get(forms[-1], flag_from) is not flag_from:
+                own["type"] = setting(forms[-1], "")
+            elif "type" not in own and "metavar" in own:
+                own["type"] = _TYPES.get(own["metavar"])
             elif "type" not in own:
-                filters = group == FILTERING.name
-                own["type"] = setting(forms[-1], "") if filters else _TYPES.get(own["metavar"])
+                own["is_flag"] = True
             text = " ".join(entry[len(head) :].split()).replace(" [d", "  [d")
             yield (
                 forms,
@@ -358,6 +354,10 @@ _ALIKE = {
 # ------------------------------------------------------------------ how a command takes them
 
 
+subcommand = functools.partial(click.command, cls=Command)
+"""`click.command`, for a command of convcli."""
+
+
 def with_options(*names: str, **changes: Any) -> Callable[[_Command], _Command]:
     """Add options of the table, in this order: by their names, or all below a heading.
 
@@ -390,14 +390,8 @@ def _all_of(
     decorators: Iterable[Callable[[_Command], _Command]],
 ) -> Callable[[_Command], _Command]:
     """Return a decorator that does what several do, the first of them last."""
-    found = list(decorators)
-
-    def add(command: _Command) -> _Command:
-        for each in reversed(found):
-            command = each(command)
-        return command
-
-    return add
+    found = list(decorators)[::-1]
+    return lambda command: functools.reduce(lambda made, add: add(made), found, command)
 
 
 WINDOW = ("stride", "padding", "border", "dilation")

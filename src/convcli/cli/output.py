@@ -1,20 +1,82 @@
-"""What a command prints and shows: JSON, plain text, warnings, plans, pictures."""
+"""What a command that runs refuses, prints and shows: JSON, text, warnings, plans, pictures."""
 
+import contextlib
 import os
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
-from convcli.cli.command import wants_json
-from convcli.cli.ending import printable
+from convcli.cli.ending import printable, wrapped
 from convcli.cli.types import STDIN, late
+from convcli.errors import GeometryError
 from convcli.values import plain_json
 
 if TYPE_CHECKING:
     from convcli.engine.planner import Plan
     from convcli.images.picture import Frame
+
+
+# ------------------------------------------------------------------ the command that runs
+
+JSON = "convcli.json"
+"""The key under which a run remembers whether its result is printed as JSON."""
+
+
+def wants_json() -> bool:
+    """Tell whether the running command has ``--json``."""
+    return bool(click.get_current_context().meta[JSON])
+
+
+def typed(*names: str) -> list[str]:
+    """Return which of the running command's parameters stand on its command line.
+
+    The environment sets an option for every call: where a call has no use for it, that is
+    no mistake.
+    """
+    source = click.get_current_context().get_parameter_source
+    return [name for name in names if source(name) is ParameterSource.COMMANDLINE]
+
+
+def flags() -> dict[str, str]:
+    """Return the longest form of each parameter of the running command, by its name."""
+    command = click.get_current_context().command
+    return {each.name or "": max(each.opts, key=len) for each in command.params}
+
+
+def refuse(names: str, reason: str) -> None:
+    """Refuse some options on the command line: the first of them is named before the reason."""
+    if given := typed(*names.split()):
+        raise click.UsageError(f"{flags()[given[0]]}{reason}")
+
+
+def check_use(chosen: str, takes: dict[str, set[str]]) -> None:
+    """Refuse options on the command line that have no use beside the `chosen` one.
+
+    `takes` has, for each option that can be chosen, the options that go with it; an empty name
+    stands for none of them.
+    """
+    forms = flags()
+    known = {*takes}.union(*takes.values()) - {"", chosen}
+    for name in typed(*sorted(known - takes[chosen])):
+        if chosen:
+            refuse(name, f": {forms[chosen]} has no use for it: drop one of them")
+        users = " or ".join(forms[user] for user in takes if name in takes[user])
+        refuse(name, f" belongs to {users}: add that, or drop {forms[name]}")
+
+
+@contextlib.contextmanager
+def sizes_checked(before: str = "--") -> Iterator[None]:
+    """Turn a `GeometryError`, which begins with an option's name, into a wrong use of it."""
+    try:
+        yield
+    except GeometryError as error:
+        raise click.UsageError(f"{before}{error}") from None
+
+
+# ------------------------------------------------------------------ what it prints
 
 
 def show_json(document: Any, *, err: bool = False) -> None:
@@ -91,6 +153,17 @@ def shows_matrices(names: Sequence[str], output: str | None) -> bool:
     return single and (names[0] == STANDARD or is_matrix_name(names[0]))
 
 
+def say(*lines: str) -> None:
+    """Print running text: wrapped in a terminal, unchanged in a pipe."""
+    text = "\n".join(lines)
+    if sys.stdout.isatty():
+        import shutil
+
+        room = shutil.get_terminal_size().columns
+        text = "\n".join(part for line in text.split("\n") for part in wrapped(line, room))
+    click.echo(text)
+
+
 def warn(warnings: Iterable[str]) -> None:
     """Print warnings on standard error, a line each."""
     label = click.style("Warning:", fg="yellow", bold=True)
@@ -133,8 +206,4 @@ def show_frames(*frames: "Frame") -> None:
     if not sys.stdout.isatty():
         note("not shown: standard output is no terminal")
         return
-    from convcli.cli.render.cells import show_cells, show_graphics, without_colours
-
-    plain = without_colours()
-    if plain or not show_graphics(frames):
-        show_cells(frames, plain=plain)
+    late("cli.render.cells:show_in_terminal")(frames)

@@ -4,9 +4,8 @@ from typing import Any
 
 import click
 
-from convcli.cli.command import sizes_checked, subcommand
-from convcli.cli.options import json_option, own_options
-from convcli.cli.output import answer
+from convcli.cli.options import json_option, own_options, subcommand
+from convcli.cli.output import answer, sizes_checked
 from convcli.cli.types import KERNEL, KernelValue
 from convcli.geometry.layers import (
     Layer,

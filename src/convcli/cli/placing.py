@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from convcli.cli.command import refuse, wants_json
 from convcli.cli.output import (
     STANDARD,
     answer,
     note,
+    refuse,
     refuse_inputs,
     refuse_terminals,
     scratch_file,
     show_frames,
+    wants_json,
     warn,
 )
 from convcli.errors import ImageError
@@ -79,6 +80,7 @@ _MISFITS = (
     ("many", "axes select pyramid", "is for one .zarr: leave it or --out-dir out"),
     ("many", "resume", "is for one picture: use --manifest to go on with many"),
     ("many preview", "show compare", _NOT_SHOWN),
+    ("printed", "sheet colormap", "is for a picture that is written: name OUTPUT, or drop it"),
     ("tiled whole", "axes select pyramid", "is for a .zarr: leave it out"),
     ("zarr tiled", "sheet allow_truncated", _IN_MEMORY),
     ("zarr tiled whole", "recursive files_from template fail_fast manifest", _FOR_MANY),
@@ -154,11 +156,7 @@ def _shown_names(names: Sequence[str], call: PlacedCall, suffix: str) -> Sequenc
 
 
 def _located_target(source: str, target: str, kind: str | None) -> str:
-    """Return the output that a person means by a name: standard output, a file in a folder.
-
-    Where OUTPUT is a folder, the file in it is called like INPUT; `kind`, the format, gives its
-    suffix.
-    """
+    """Return the output that is meant: standard output, or a file in a folder, as of `kind`."""
     field = unknown_field(target)
     if field is not None:
         raise click.UsageError(
@@ -236,10 +234,7 @@ def _show_both(source: str, target: str, call: PlacedCall) -> None:
 
 
 def is_replaced(source: str, target: str, call: PlacedCall) -> bool:
-    """Tell whether OUTPUT is there already, and is to be replaced.
-
-    The command ends if OUTPUT is to be kept; if that is an error, it fails.
-    """
+    """Tell whether OUTPUT is there, and is to be replaced; end if it is to be kept."""
     rule = call.rule("overwrite")
     if target == STANDARD or is_stream(target) or not _is_there(target, rule):
         return False

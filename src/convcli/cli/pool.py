@@ -5,8 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from convcli.cli.command import subcommand
-from convcli.cli.options import json_option, own_options, with_options
+from convcli.cli.options import json_option, own_options, subcommand, with_options
 from convcli.cli.output import shows_matrices
 from convcli.cli.placing import PlacedCall, carry_out, located_names
 from convcli.cli.types import OUTPUT, OptionsValue

@@ -2,7 +2,7 @@
 
 import click
 
-from convcli.cli.command import subcommand
+from convcli.cli.options import subcommand
 
 
 @subcommand("recipe", short_help="Show the recipe of a picture.")

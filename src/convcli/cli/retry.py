@@ -5,8 +5,7 @@ from typing import Any
 
 import click
 
-from convcli.cli.command import subcommand
-from convcli.cli.options import own_options
+from convcli.cli.options import own_options, subcommand
 
 
 @subcommand("retry", short_help="Run what failed of a batch.")

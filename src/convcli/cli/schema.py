@@ -4,7 +4,7 @@ from importlib.resources import files
 
 import click
 
-from convcli.cli.command import subcommand
+from convcli.cli.options import subcommand
 
 FOLDER = files("convcli.cli") / "schemas"
 

@@ -5,10 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from convcli.cli.command import check_use, subcommand, wants_json
-from convcli.cli.ending import say
-from convcli.cli.options import json_option, own_options
-from convcli.cli.output import answer, show_json
+from convcli.cli.options import json_option, own_options, subcommand
+from convcli.cli.output import answer, check_use, say, show_json, wants_json
 from convcli.geometry.window import Axis, Padding, Pair, window
 from convcli.values import Record, asdict, fields_of
 
@@ -134,10 +132,7 @@ def _question(questions: dict[str, bool]) -> str:
 
 
 class Side(Record):
-    """One axis of the question: its letter (W or H), its length, and the window over it.
-
-    `name` is what it is called, and `noun` what its pixels are.
-    """
+    """One axis of the question: its letter (W or H), length, window, and what it is called."""
 
     letter: str
     size: int
@@ -240,11 +235,7 @@ _SEEDS = 10_000
 
 
 def _run_quiz(seed: int | None, count: int) -> None:
-    """Ask questions on the terminal, or take the answers from standard input, a line each.
-
-    An answer that is no number is asked for again. With ``--json`` all answers are read
-    first, and one object is printed.
-    """
+    """Ask questions; answers come from the terminal or from standard input, a line each."""
     import secrets
 
     from convcli.lessons.quiz import questions

@@ -5,10 +5,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from convcli.cli.command import Command, check_use, sizes_checked, subcommand
-from convcli.cli.ending import say
-from convcli.cli.options import json_option, own_options
-from convcli.cli.output import answer, refuse_inputs
+from convcli.cli.command import Command
+from convcli.cli.options import json_option, own_options, subcommand
+from convcli.cli.output import answer, check_use, refuse_inputs, say, sizes_checked
 from convcli.cli.types import whole
 from convcli.geometry.layers import Volume
 from convcli.lessons.stacks import Stack, stack_of

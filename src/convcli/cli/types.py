@@ -98,8 +98,11 @@ class ReadType(OfferingType[_Value]):
 
 
 def setting(name: str, form: str, words: Callable[[], Iterable[str]] = tuple) -> ReadType[Any]:
-    """Return the type of an option of filtering: `convcli.settings` reads its values."""
-    return ReadType(form, PARSERS[name], words)
+    """Return the type of an option whose values `convcli.settings` reads."""
+    read = PARSERS[name]
+    if isinstance(read, partial) and read.func is choice_from:
+        return one_of(*read.args)
+    return ReadType(form, read, words)
 
 
 PAIR = ReadType("N|YxX", pair_from)

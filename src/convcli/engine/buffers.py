@@ -15,17 +15,11 @@ UNPACKED = 1_000_000
 """Multiply-adds of one product, rows·inner·columns, up to which OpenBLAS packs nothing:
 4×70×640 runs at 75 to 110 GFLOP/s with AVX-512; 4000 columns wide, packed first, at 33."""
 
-LANES = 128
-"""Complex numbers that compiled transforms take together; 64 take 1.5 times as long each."""
-
-BLOCK_PITCH, BLOCK_ROWS = 528, 16
-"""Values that two rows of a compiled block are apart, and its rows of outputs: it stays in the
-nearest cache."""
-
+LANES = 128  # complex numbers of a compiled transform; 64 take 1.5 times as long each
+BLOCK_PITCH, BLOCK_ROWS = 528, 16  # of a block in the nearest cache: pitch, rows of outputs
 _LINE = 64  # bytes of a cache line
 _PAGE = 4096
-_STAGGER = 1344
-"""Bytes by which the starts of two buffers of a thread differ, counted from a page."""
+_STAGGER = 1344  # bytes by which the starts of two buffers differ, counted from a page
 
 
 class Scratch:
@@ -112,12 +106,9 @@ def frozen(values: Values, dtype: np.dtype[Any]) -> Values:
     return copy[..., : values.shape[-1]]
 
 
-_LARGE = 2**25
-"""Bytes from which the C library takes memory from the system, and gives it back, each time."""
-
+_LARGE = 2**25  # bytes from which the C library asks the system for memory each time
 _MOST_KEPT = 2**27  # bytes of a result above which its memory is not kept
-_UNUSED: deque[Values] = deque(maxlen=1)
-"""Memory of the last large result that nobody uses any more."""
+_UNUSED: deque[Values] = deque(maxlen=1)  # memory of a large result that nobody uses
 
 
 def result_array(shape: tuple[int, ...], dtype: DTypeLike) -> Values:

@@ -144,9 +144,10 @@ def _has_cache() -> bool:
         home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
         folder = home / "convcli" / "numba"
         folder.mkdir(parents=True, exist_ok=True)
+        is_writable = os.access(folder, os.W_OK)
     except (OSError, RuntimeError):
-        folder = None
-    if folder is None or not os.access(folder, os.W_OK):
+        is_writable = False
+    if not is_writable:
         warnings.warn(
             "no folder for compiled functions can be written: they are compiled in each "
             "process; set XDG_CACHE_HOME to a folder that can",

@@ -19,10 +19,8 @@ from convcli.errors import GeometryError, ImageError
 from convcli.geometry.window import IntOrPair, Padding, window
 from convcli.kernels.kernel import Kernel
 
+# Settings of which two that are equal, and of one type, are the same.
 _PLAIN = (int, float, str, type, np.dtype, Border, Method, type(None))
-"""Settings of which two that are equal, and of one type, are the same."""
-
-
 _MOST_REMEMBERED = 2**20  # bytes of weights up to which their kernel is kept for the next call
 
 

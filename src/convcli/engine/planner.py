@@ -57,12 +57,8 @@ class Block(Record):
     held_columns: NDArray[np.intp]
 
 
-_MARGIN = 0.1
-"""Raw values this far beyond their limits still round to a limit: sums of weights are not
-exact."""
-
-_WORTH_A_THREAD = 1e6
-"""Nanoseconds of estimated work below which a second thread wakes too late to help."""
+_MARGIN = 0.1  # raw values so far beyond their limits, by rounding errors, round to a limit
+_WORTH_A_THREAD = 1e6  # nanoseconds of work below which a second thread wakes too late
 
 
 class Candidate(Record):

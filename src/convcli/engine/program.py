@@ -11,9 +11,7 @@ from numpy.typing import NDArray
 from convcli.kernels.kernel import Kernel, outer_factors
 from convcli.values import Record
 
-_MOST_TAPS = 40
-"""More taps than this are not searched for shared pairs: the search is quadratic."""
-
+_MOST_TAPS = 40  # more are not searched for shared pairs: the search is quadratic
 _NARROW = (np.dtype(np.int16), np.dtype(np.uint16))
 _WIDE = np.dtype(np.int32)
 
@@ -107,8 +105,7 @@ def typed_program(
     return typed or TypedProgram(tuple(operations), (otherwise,) * (len(operations) + 1))
 
 
-Term: TypeAlias = tuple[Read, float]
-"""A value and its weight in a sum."""
+Term: TypeAlias = tuple[Read, float]  # a value and its weight in a sum
 
 
 def program_for(kernel: Kernel, weights: NDArray[Any]) -> list[Operation]:

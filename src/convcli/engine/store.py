@@ -61,9 +61,7 @@ def magnitude(parts: Iterable[Values]) -> float:
 Finish: TypeAlias = Callable[[Values], ValueStats | None]
 """Stores the accumulators that it is bound to, and returns the statistics of pixels, if any."""
 
-Change: TypeAlias = Callable[[], object]
-"""Changes the values that it is bound to, in place."""
-
+Change: TypeAlias = Callable[[], object]  # changes the values that it is bound to, in place
 Whole: TypeAlias = tuple[int, int]
 _NEARLY_HALF = 0.49
 

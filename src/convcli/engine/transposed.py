@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from convcli.choices import Method
+from convcli.engine.buffers import round_up
 from convcli.engine.correlate import computed, image_pixels, kernel_given
 from convcli.engine.planner import choose_plan, method_named
 from convcli.engine.problem import Problem, problem_for
@@ -158,17 +159,11 @@ def stamping_for(
     dtype: DTypeLike | None = None,
 ) -> Stamping:
     """Describe a transposed convolution of an `exchanged` kernel: see `stamp_window`."""
-    parts = [_along(*each) for each in zip(slide.axes, shape[:2], more, strict=True)]
-    lengths, cuts = [size for _, size, _ in parts], (parts[0][2], parts[1][2])
-    problem = problem_for(
-        (*lengths, shape[2]),
-        image_dtype,
-        kernel.flipped(),
-        Window(parts[0][0], parts[1][0]),
-        groups=groups,
-        dtype=dtype,
-    )
-    return Stamping(problem, slide.stride, cuts)
+    parts = zip(slide.axes, shape[:2], more, strict=True)
+    axes, lengths, cut = zip(*(_along(*each) for each in parts), strict=True)
+    size, flipped = (*lengths, shape[2]), kernel.flipped()
+    problem = problem_for(size, image_dtype, flipped, Window(*axes), groups=groups, dtype=dtype)
+    return Stamping(problem, slide.stride, cut)
 
 
 def _along(axis: Axis, size: int, more: int) -> tuple[Axis, int, slice]:
@@ -189,34 +184,26 @@ def _along(axis: Axis, size: int, more: int) -> tuple[Axis, int, slice]:
 def checkerboard_of(slide: Window, weights: NDArray[Any]) -> str:
     """Warn where stamps overlap unevenly and flat areas show it; else return an empty text.
 
-    The taps d·i of one remainder mod s meet in one pixel of the result. `weights` may be a
-    bank. Those of a linear interpolation, [1 2 1] at stride 2, make the overlaps even.
+    `weights` may be a bank. Those of a linear interpolation, [1 2 1] at stride 2, make the
+    overlaps even.
     """
-    sides = zip(("rows", "columns"), slide.axes, strict=True)
-    uneven = {name: axis for name, axis in sides if not _is_even(axis)}
-    if not uneven or _is_flat(slide, weights):
+    down, across = map(_meeting, slide.axes)
+    sides = zip(("rows", "columns"), slide.axes, (down, across), strict=True)
+    uneven = {name: axis for name, axis, taps in sides if np.ptp(taps.sum(axis=1))}
+    # A flat picture stays flat where all remainders have one sum.
+    sums = down @ weights @ across.T
+    gaps = np.ptp(sums.reshape(*sums.shape[:-2], -1), axis=-1)
+    if not uneven or (gaps <= _ROUNDING * np.abs(weights).max()).all():
         return ""
     axis = next(iter(uneven.values()))
     return (
         f"stride {axis.stride} does not divide the {axis.kernel} {' and '.join(uneven)} of the "
         "kernel: its stamps overlap unevenly, which shows as a checkerboard: use a kernel of "
-        f"{-(-axis.kernel // axis.stride) * axis.stride}, or a larger picture and stride 1"
+        f"{round_up(axis.kernel, axis.stride)}, or a larger picture and stride 1"
     )
 
 
-def _phases(axis: Axis) -> NDArray[Any]:
-    """Return the remainder mod s of each tap."""
-    return np.arange(axis.kernel) * axis.dilation % axis.stride
-
-
-def _is_even(axis: Axis) -> bool:
-    """Tell whether each remainder of the stride has the same number of taps."""
-    return len(set(np.bincount(_phases(axis), minlength=axis.stride).tolist())) == 1
-
-
-def _is_flat(slide: Window, weights: NDArray[Any]) -> bool:
-    """Tell whether a flat picture stays flat: whether all remainders have one sum."""
-    down, across = (np.equal.outer(np.arange(a.stride), _phases(a)) * 1.0 for a in slide.axes)
-    sums = down @ weights @ across.T
-    gaps = np.ptp(sums.reshape(*sums.shape[:-2], -1), axis=-1)
-    return bool((gaps <= _ROUNDING * np.abs(weights).max()).all())
+def _meeting(axis: Axis) -> NDArray[np.float64]:
+    """Return which taps, d·i, have each remainder mod s: they meet in one pixel."""
+    places = np.arange(axis.kernel) * axis.dilation
+    return np.equal.outer(np.arange(axis.stride), places % axis.stride) * 1.0

@@ -29,9 +29,6 @@ Load: TypeAlias = Callable[[Values, int], None]
 _Step: TypeAlias = Callable[[Values, int], ValueStats | None]
 """Computes some rows of a tile that starts at an output row, and stores them in a result."""
 
-_TileProgram: TypeAlias = tuple[Load, list[_Step]]
-"""How to load tiles of one shape, and the steps on their rows, from the top down."""
-
 
 class Loader:
     """Fills one buffer, of shape (rows, pitch), with the padded input of tiles.
@@ -170,7 +167,8 @@ class TileWorker:
         rows, columns, _ = problem.result_shape
         whole = (slice(0, rows), slice(0, columns))
         self._stored = whole if block is None else (block.rows, block.columns)
-        self._programs: dict[tuple[int | None, ...], _TileProgram] = {}
+        # How to load tiles of one shape, and the steps on their rows, from the top down.
+        self._programs: dict[tuple[int | None, ...], tuple[Load, list[_Step]]] = {}
 
     def use_rule(self, rule: StoreRule) -> None:
         """Use `rule` to turn sums into results from now on."""
@@ -221,7 +219,7 @@ class TileWorker:
         size = (rows.stop - rows.start, columns.stop - columns.start)
         if min(size) <= 0:
             # The rows below may need what this part computes.
-            return _storing(part.compute, lambda _: None, rows, columns)
+            return _storing(part.compute, _nothing, rows, columns)
         sums, maps = part.accumulators, strategy.outputs
         is_full = size == (len(sums.values), strategy.columns)
         is_whole = strategy.takes_parts and (down, across) == (outputs, tile.columns)
@@ -229,7 +227,7 @@ class TileWorker:
         seen = rule.pixels is not None and rule.collect_stats
         can_store = (is_full or is_whole) and alone and not seen
         if can_store and part.direct and strategy.stores_directly(rule):
-            return _direct(part.direct, rows, columns)
+            return _storing(_nothing, functools.partial(_direct, part.direct), rows, columns)
         if not is_full:
             top, left = down.start - outputs.start, (across.start - tile.columns.start) * maps
             sums = sums.cut(slice(top, top + size[0]), slice(left, left + size[1] * maps))
@@ -257,7 +255,7 @@ class TileWorker:
 def _storing(
     compute: Callable[[], object], finish: Finish, rows: slice, columns: slice
 ) -> _Step:
-    """Return the step that computes accumulators, and stores them."""
+    """Return the step that computes, and stores in a part of the result."""
 
     def step(out: Values, start: int) -> ValueStats | None:
         compute()
@@ -266,14 +264,12 @@ def _storing(
     return step
 
 
-def _direct(compute: Callable[[Values], None], rows: slice, columns: slice) -> _Step:
-    """Return the step that computes in the result."""
+def _direct(compute: Callable[[Values], None], target: Values) -> None:
+    compute(target.reshape(len(target), -1, copy=False))
 
-    def step(out: Values, start: int) -> None:
-        target = out[start + rows.start : start + rows.stop, columns]
-        compute(target.reshape(len(target), -1, copy=False))
 
-    return step
+def _nothing(*_: Values) -> None:
+    """Compute nothing before, or store nothing after."""
 
 
 def _common(one: slice, other: slice) -> slice:
@@ -326,8 +322,7 @@ def run_plan(
     that the block names, and `out` has the shape of its outputs. `rule` says how sums become
     results; raw ones of the dtype of `out` by default.
     """
-    if jobs is None:
-        jobs = available_cores()
+    jobs = available_cores() if jobs is None else jobs
     workers = plan.threads(checked_count("jobs", jobs, "leave it out for one a core"))
     # A block holds the input of the tiles of the plan as it is for one thread.
     plan = plan.on(workers) if block is None and workers > 1 else plan

@@ -1,7 +1,6 @@
 """Layers: receptive fields, parameters, settings without remainder, rules of other tools."""
 
 import math
-from collections.abc import Callable
 from fractions import Fraction
 
 from convcli.errors import GeometryError
@@ -120,44 +119,38 @@ class CleanSetting(Record):
     output: int
 
 
+_CHANGES = {"K": ("kernel",), "S": ("stride",), "P": ("before", "after"), "W": ()}
+"""What changes with a letter; W is the size."""
+
+_SEARCHED = 1000  # the largest change of a letter: a value further off helps nobody
+
+
 def clean_settings(axis: Axis, size: int) -> list[CleanSetting]:
     """Return the nearest settings that tile an axis, one letter changed at a time.
 
     For each of K, S, P (on each side) and W they are the nearest value below and above that
     make (W - K + 2P)/S a whole number.
     """
-    changes: list[tuple[str, int, int, Callable[[int], tuple[Axis, int]]]] = [
-        ("K", axis.kernel, 1, lambda k: (replace(axis, kernel=k), size)),
-        ("S", axis.stride, 1, lambda s: (replace(axis, stride=s), size)),
-        ("P", axis.before, 0, lambda p: (replace(axis, before=p, after=p), size)),
-        ("W", size, 1, lambda w: (axis, w)),
-    ]
-    symmetric = axis.before == axis.after
-    return [
-        CleanSetting(letter, value, changed.output_size(length))
-        for letter, current, least, change in changes
-        if symmetric or letter != "P"
-        for value in _nearest_clean(current, least, change)
-        for changed, length in [change(value)]
-    ]
+    settings: list[CleanSetting] = []
+    known = (axis.kernel, axis.stride, axis.before, size)
+    for letter, current in zip(_CHANGES, known, strict=True):
+        if letter == "P" and axis.before != axis.after:
+            continue
+        least = max(current - _SEARCHED, 0 if letter == "P" else 1)
+        below = range(current - 1, least - 1, -1)
+        for values in (below, range(current + 1, current + _SEARCHED)):
+            outputs = ((value, _clean_output(axis, size, letter, value)) for value in values)
+            nearest = next((each for each in outputs if each[1]), None)
+            settings += [CleanSetting(letter, *nearest)] if nearest else []
+    return settings
 
 
-_SEARCHED = 1000
-"""The largest change of a letter: a value further off helps nobody."""
-
-
-def _nearest_clean(
-    current: int, least: int, change: Callable[[int], tuple[Axis, int]]
-) -> list[int]:
-    below = range(current - 1, max(current - _SEARCHED, least) - 1, -1)
-    above = range(current + 1, current + _SEARCHED)
-    nearest = (next((v for v in side if _tiles(*change(v))), None) for side in (below, above))
-    return [value for value in nearest if value is not None]
-
-
-def _tiles(axis: Axis, size: int) -> bool:
-    padded = size + axis.before + axis.after
-    return padded >= axis.extent and axis.tiles(size)
+def _clean_output(axis: Axis, size: int, letter: str, value: int) -> int:
+    """Return the output size after a change, or 0 where windows do not tile the axis."""
+    changed = replace(axis, **dict.fromkeys(_CHANGES[letter], value))
+    length = value if letter == "W" else size
+    fits = length + changed.before + changed.after >= changed.extent
+    return changed.output_size(length) if fits and changed.tiles(length) else 0
 
 
 def ceil_padding(

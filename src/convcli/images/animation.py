@@ -52,15 +52,11 @@ def animation_form(target: str | Path, form: str | None = None) -> str:
 
 
 class Animation(Record, kw_only=True):
-    """Drawings of one size that follow each other; a notebook shows them as they move.
-
-    `durations` are in milliseconds, and `output` (rows, columns, maps) the raw numbers that
-    fill. Moving pictures repeat forever.
-    """
+    """Drawings of one size that follow each other; a notebook shows them as they move."""
 
     drawings: tuple[Canvas, ...]
-    durations: tuple[int, ...]
-    output: NDArray[np.float64]
+    durations: tuple[int, ...]  # in milliseconds
+    output: NDArray[np.float64]  # (rows, columns, maps), the raw numbers that fill
 
     @property
     def frames(self) -> list[NDArray[np.uint8]]:

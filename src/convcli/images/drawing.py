@@ -84,11 +84,9 @@ def diverging(value: float) -> Colour:
     >>> diverging(0.0)
     (247, 247, 247)
     """
-    last = len(_LIGHT_RED_BLUE) - 1
-    place = (min(max(value, -1.0), 1.0) + 1) / 2 * last
-    lower = min(int(place), last - 1)
-    pairs = zip(*_LIGHT_RED_BLUE[lower : lower + 2], strict=True)
-    red, green, blue = (round(a + (b - a) * (place - lower)) for a, b in pairs)
+    places, channels = range(len(_LIGHT_RED_BLUE)), zip(*_LIGHT_RED_BLUE, strict=True)
+    place = (value + 1) / 2 * places[-1]
+    red, green, blue = (round(float(np.interp(place, places, each))) for each in channels)
     return (red, green, blue)
 
 

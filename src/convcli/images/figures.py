@@ -59,11 +59,12 @@ def marked(frame: Frame, boxes: Sequence[tuple[int, int, int, int]]) -> Frame:
     canvas.image.paste(_rgb(frame), (0, 0))
     line = max(round(max(rows, columns) / 300), 2)
     size = max(12, round(max(rows, columns) / 40))
-    for number, box in enumerate(boxes, start=1):
-        canvas.pen.rectangle(_around(box, line + 2), outline=WHITE, width=line + 2)
-        canvas.pen.rectangle(_around(box, line + 1), outline=_MARK, width=line)
+    for number, (left, top, width, height) in enumerate(boxes, start=1):
+        for out, colour, wide in ((line + 2, WHITE, line + 2), (line + 1, _MARK, line)):
+            corners = (left - out, top - out, left + width - 1 + out, top + height - 1 + out)
+            canvas.pen.rectangle(corners, outline=colour, width=wide)
         canvas.pen.text(
-            (max(box[0], 0), max(box[1] - line - size - 4, 0)),
+            (max(left, 0), max(top - line - size - 4, 0)),
             str(number),
             fill=_MARK,
             font=font(size),
@@ -71,13 +72,6 @@ def marked(frame: Frame, boxes: Sequence[tuple[int, int, int, int]]) -> Frame:
             stroke_fill=WHITE,
         )
     return canvas.frame()
-
-
-def _around(box: tuple[int, int, int, int], distance: int) -> tuple[int, int, int, int]:
-    """Return the corners of a frame that is `distance` pixels outside of a box."""
-    left, top, width, height = box
-    right, bottom = left + width - 1, top + height - 1
-    return (left - distance, top - distance, right + distance, bottom + distance)
 
 
 def _rgb(frame: Frame) -> Image.Image:

@@ -43,43 +43,35 @@ class Format(Record, kw_only=True):
     quality: int | None = None  # without --quality; 0 is lossless, None where it has no quality
     levels: bool = False  # whether --compress-level applies
     settings: Mapping[str, Any] = MappingProxyType({})  # Pillow's others
-    about: str = ""  # for people
 
 
 _USUAL = ("icc", "dpi", "exif", "xmp")
 
 _TABLE = (
     Format(name="PNG", suffixes=(".png", ".apng"), gray=_WHOLE, colour=_WHOLE, alpha=True,
-           frames=True, levels=True, about="whole dots per metre", keeps=_USUAL),
+           frames=True, levels=True, keeps=_USUAL),
     Format(name="TIFF", suffixes=(".tif", ".tiff"), gray=_ALL, colour=_ALL, alpha=True,
-           frames=True, levels=True, about="Deflate compression",
-           keeps=(*_USUAL, "iptc", "geo", "nodata", "ome")),
+           frames=True, levels=True, keeps=(*_USUAL, "iptc", "geo", "nodata", "ome")),
     Format(name="JPEG", suffixes=(".jpg", ".jpeg", ".jpe", ".jfif"), quality=95,
-           about="lossy; the input's colour subsampling, else 4:4:4",
            keeps=(*_USUAL, "iptc", "comment")),
     Format(name="WEBP", suffixes=(".webp",), alpha=True, keeps=("icc", "exif", "xmp"),
-           frames=True, quality=0, settings=MappingProxyType({"exact": True}),
-           about="lossless unless --quality is given; grey becomes RGB"),
-    Format(name="GIF", suffixes=(".gif",), alpha=True, frames=True,
-           about="256 colours a frame; alpha is on or off; hundredths of a second"),
+           frames=True, quality=0, settings=MappingProxyType({"exact": True})),
+    Format(name="GIF", suffixes=(".gif",), alpha=True, frames=True),
     Format(name="AVIF", suffixes=(".avif", ".avifs"), alpha=True, keeps=("icc", "exif", "xmp"),
-           frames=True, quality=90, settings=MappingProxyType({"subsampling": "4:4:4"}),
-           about="lossy"),
-    Format(name="BMP", suffixes=(".bmp",), keeps=("dpi",), about="whole dots per metre"),
+           frames=True, quality=90, settings=MappingProxyType({"subsampling": "4:4:4"})),
+    Format(name="BMP", suffixes=(".bmp",), keeps=("dpi",)),
     Format(name="PPM", suffixes=(".ppm", ".pgm", ".pnm", ".pbm", ".pfm"), gray=_ALL,
-           frames=True, about="floats as PFM; frames follow each other"),
+           frames=True),
     Format(name="JPEG2000", suffixes=(".jp2", ".j2k", ".jpc", ".jpf", ".jpx", ".j2c"),
-           gray=_WHOLE, alpha=True, about="lossless"),
+           gray=_WHOLE, alpha=True),
     Format(name="TGA", suffixes=(".tga", ".icb", ".vda", ".vst"), alpha=True),
-    Format(name="DDS", suffixes=(".dds",), alpha=True, about="uncompressed"),
+    Format(name="DDS", suffixes=(".dds",), alpha=True),
     Format(name="SGI", suffixes=(".bw", ".rgb", ".rgba", ".sgi")),
     Format(name="PCX", suffixes=(".pcx",)),
-    Format(name="QOI", suffixes=(".qoi",), alpha=True, about="grey becomes RGB"),
-    Format(name=NPY, suffixes=(".npy",), gray=_ALL, colour=_ALL, about="the raw array"),
-    Format(name=CSV, suffixes=(".csv", ".txt"), gray=_ALL, colour=frozenset(),
-           about="the raw numbers, a row a line; one channel"),
-    Format(name=JSON, suffixes=(".json",), gray=_ALL, colour=_ALL,
-           about="the raw numbers as nested lists"),
+    Format(name="QOI", suffixes=(".qoi",), alpha=True),
+    Format(name=NPY, suffixes=(".npy",), gray=_ALL, colour=_ALL),
+    Format(name=CSV, suffixes=(".csv", ".txt"), gray=_ALL, colour=frozenset()),
+    Format(name=JSON, suffixes=(".json",), gray=_ALL, colour=_ALL),
 )  # fmt: skip
 
 FORMATS: Mapping[str, Format] = MappingProxyType({entry.name: entry for entry in _TABLE})

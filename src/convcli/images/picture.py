@@ -306,10 +306,7 @@ _SLOPE, _OFFSET, _EXPONENT = 12.92, 0.055, 2.4
 
 
 def to_linear(codes: NDArray[Any], white: int) -> NDArray[np.float32]:
-    """Return the linear light of sRGB values.
-
-    The result is float32, of the same shape; `white` is full light in both. Negative values
-    are mirrored at 0.
+    """Return the linear light of sRGB values, mirrored at 0; `white` is full light in both.
 
     >>> to_linear(np.array([0, 188, 255], np.uint8), 255).round(1).tolist()
     [0.0, 128.1..., 255.0]

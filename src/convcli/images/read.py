@@ -13,7 +13,7 @@ from PIL import Image, ImageFile, UnidentifiedImageError
 
 from convcli.errors import ImageError
 from convcli.images import policy
-from convcli.images.codecs.pillow import MODES, deep_rawmode, frame_of
+from convcli.images.codecs.pillow import DTYPES, MODES, deep_rawmode, frame_of
 from convcli.images.formats import holds_matrix
 from convcli.images.metadata import metadata_of
 from convcli.images.picture import Frame, Header, Picture, Timing
@@ -325,9 +325,11 @@ def _image_header(opened: ImageFile.ImageFile, frames: int) -> Header | None:
     deep = deep_rawmode(opened) is not None
     with decoder_errors():
         transparent = opened.has_transparency_data
-    shape = (opened.height, opened.width, 3 if mode.target.startswith("RGB") else 1)
-    alpha = mode.target.endswith("A") or transparent
-    return Header(shape, alpha, np.dtype(np.uint16 if deep else mode.dtype), frames)
+    shape = (opened.height, opened.width, 3 if mode.startswith("RGB") else 1)
+    alpha = mode.endswith("A") or transparent
+    return Header(
+        shape, alpha, np.dtype(np.uint16 if deep else DTYPES.get(mode, np.uint8)), frames
+    )
 
 
 def _frame_count(opened: ImageFile.ImageFile) -> int:

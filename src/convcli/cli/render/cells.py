@@ -23,6 +23,13 @@ _RESERVED = 4
 _MOST_COLUMNS = 160
 
 
+def show_in_terminal(frames: "Sequence[Frame]") -> None:
+    """Show pictures side by side, as well as the terminal can."""
+    plain = without_colours()
+    if plain or not show_graphics(frames):
+        show_cells(frames, plain=plain)
+
+
 def show_cells(frames: "Sequence[Frame]", *, plain: bool) -> None:
     """Show pictures side by side: two pixels a cell in 24-bit colour; letters where `plain`."""
     from convcli.images.figures import thumbnail

@@ -1,5 +1,6 @@
 """The catalogue, and one kernel read from its weights, for people."""
 
+import sys
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -8,9 +9,9 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from convcli.cli.ending import say
+from convcli.cli.output import say
 from convcli.cli.render.cells import cell_lines
-from convcli.cli.render.tables import is_plain, show, show_table, width_of_output
+from convcli.cli.render.tables import show, show_table, width_of_output
 from convcli.kernels.catalogue import THEMES
 from convcli.kernels.catalogue.entry import CATALOGUE, OPERATORS, Entry
 from convcli.kernels.formats.read import Archive
@@ -187,7 +188,8 @@ def coloured(
 def _response(kernel: Kernel) -> list[RenderableType]:
     """Return the frequency response: shades of grey, two rows of pixels a line."""
     pixels = np.repeat(response_pixels(kernel)[..., np.newaxis], 3, axis=2)
-    if is_plain():
+    is_plain = not sys.stdout.isatty()
+    if is_plain:
         # Of an odd number of rows, every second: upper and lower half stay alike.
         pixels = pixels[::2].repeat(2, axis=0)
-    return [Text.from_ansi(line) for line in cell_lines(pixels, plain=is_plain())]
+    return [Text.from_ansi(line) for line in cell_lines(pixels, plain=is_plain)]

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 
 from rich.text import Text
 
-from convcli.cli.ending import say
+from convcli.cli.output import say
 from convcli.cli.render.kernels import cell_grid
 from convcli.cli.render.tables import GOOD, ODD, Row, show, show_table, width_of_output
 from convcli.kernels.kernel import Kernel

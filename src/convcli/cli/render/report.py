@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from convcli.cli.ending import say
+from convcli.cli.output import say
 from convcli.cli.render.tables import BAD, GOOD, Row, show, show_table
 from convcli.text import counted, percent, short, side_lengths, times
 

@@ -7,7 +7,7 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from convcli.cli.ending import say
+from convcli.cli.output import say
 from convcli.cli.render.tables import GOOD, show, show_table, width_of_output
 from convcli.lessons.sequences import (
     Number,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 
-from convcli.cli.ending import say
+from convcli.cli.output import say
 from convcli.cli.render.tables import GOOD, ODD, Row, show_table
 from convcli.geometry.window import Axis, Unseen
 from convcli.text import counted

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from itertools import zip_longest
 from typing import Any
 
-from convcli.cli.ending import say
+from convcli.cli.output import say
 from convcli.cli.render.size import unseen_parts
 from convcli.cli.render.tables import Row, show_table
 from convcli.geometry.layers import Volume

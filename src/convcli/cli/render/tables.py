@@ -135,11 +135,6 @@ def width_of_output(*, to_stderr: bool = False) -> int:
     return Console(file=stream).width if stream.isatty() else _ENDLESS
 
 
-def is_plain() -> bool:
-    """Tell whether standard output takes plain text only, as a pipe does."""
-    return not sys.stdout.isatty()
-
-
 def show_table(
     title: str, heads: str, rows: Iterable[Row], *, names: int = 1, to_stderr: bool = False
 ) -> None:

@@ -10,12 +10,8 @@ from convcli.engine.problem import Problem
 from convcli.engine.strategies import base as costs
 from convcli.engine.strategies.base import OutputRows, Strategy, even_tile
 
-_WEIGHT_BYTES = 2**15
-"""Weights of a run, each repeated for every pixel: they stay in the nearest cache."""
-
-_ROW_VALUES, _TILE_VALUES = 2**14, 2**17
-"""Values of a row of a tile, and of its input, at the most."""
-
+_WEIGHT_BYTES = 2**15  # weights of a run, repeated for its pixels: in the nearest cache
+_ROW_VALUES, _TILE_VALUES = 2**14, 2**17  # values of a row of a tile, and of its input
 _COMPILED_TAP = 0.1  # nanoseconds of a tap of a value, compiled
 
 

@@ -113,12 +113,9 @@ def _length(extent: int, size: int, working: np.dtype[Any]) -> int:
     return min(fitting, key=lambda n: (-(-size // (n - extent + 1)) * n, -n))
 
 
-_LENGTH = 256
-"""Points along an axis. With 512 a tile leaves the L2 cache: a point takes a third more."""
-
+_LENGTH = 256  # points along an axis: with 512, beyond the L2 cache, each takes a third more
 _COLUMNS = 1536  # columns of a tile: several transforms, which share one call from Python
-_POINT = 3.1
-"""Nanoseconds of a point, there and back, where a band matrix takes those of `costs`."""
+_POINT = 3.1  # nanoseconds of a point, there and back
 
 
 class CompiledFft(Strategy):

@@ -14,14 +14,12 @@ from convcli.engine.strategies import base as costs
 from convcli.engine.strategies.base import OutputRows, Strategy, even_tile
 from convcli.kernels.kernel import outer_factors
 
-_Taps: TypeAlias = tuple[Values, ...]
-"""Places and weights of taps."""
-
+_Taps: TypeAlias = tuple[Values, ...]  # places and weights of taps
 _MOST_DENSE, _MOST_SEPARABLE = 7, 31
+# Values of a tile, of one that is loaded, and of rows; tiles of a small picture, at the least,
+# so that threads have equal work, and the least values of one.
 _TILE_VALUES, _LOADED_VALUES, _ROW_VALUES = 2**20, 2**18, 2**14
-"""Values of a tile, of one that is loaded, and of rows."""
 _SHARES, _LEAST_VALUES = 8, 2**16
-"""Tiles of a small picture, so that threads have equal work, and the least values of one."""
 _AS_THEY_ARE, _CLIPPED, _MULTIPLIED, _DIVIDED, _QUOTIENT = range(5)
 """How sums are stored: see `compiled_lines.stored`."""
 _SURE, _EXACT = 2**21, 2**24

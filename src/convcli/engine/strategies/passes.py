@@ -2,6 +2,7 @@
 
 import functools
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -22,13 +23,9 @@ _SHARED_BYTES = 2**19
 """Each buffer of a tile on several threads, of which one runs Python at a time: on two a
 binomial of 5×5 takes 9.6 ms in tiles of 260 KB a buffer, 7.1 at 380, 6.4 at 512, 6.3 at 640."""
 
-_LEAST_VALUES = 2**17
-"""Values of a tile, however many buffers there are: smaller ones are mostly halo."""
-
+_LEAST_VALUES = 2**17  # values of a tile, with any buffers: smaller ones are mostly halo
 _ROW = 6144  # values of a row of a tile at the most: longer rows mean few rows, mostly halo
-_SHORT_ROW = 512
-"""Values of a row of a tile at the least: to copy shorter rows takes longer than to add."""
-
+_SHORT_ROW = 512  # and at the least: to copy shorter rows takes longer than to add
 _MOST_VALUES = 2**20  # the most values of a tile, halo included
 _MOST_TAPS = 64  # taps of a kernel without factors at the most
 
@@ -92,18 +89,14 @@ class Passes(Strategy):
         )
         cropped = functools.partial(last, *rows)
 
-        def compute() -> None:
+        def compute(last: Callable[..., object], *target: Values) -> None:
             for call in before:
                 call()
-            whole()
+            last(*target)
 
-        def direct(target: Values) -> None:
-            for call in before:
-                call()
-            cropped(target)
-
+        direct = functools.partial(compute, cropped) if around.dtype == self.working else None
         sums = Accumulators(values, around, spare)
-        return [OutputRows(0, sums, compute, direct if around.dtype == self.working else None)]
+        return [OutputRows(0, sums, functools.partial(compute, whole), direct)]
 
     def _calls(
         self, tile: Values, scratch: Scratch

@@ -13,15 +13,9 @@ from convcli.engine.strategies.base import OutputRows, Strategy, even_tile
 from convcli.values import replace
 
 _COLUMNS, _ROWS = 4096, 32  # columns and rows of a tile at the most
-_GATHERED_BYTES = 2**20
-"""Runs of a tile that output rows share: with its input and output, a common L2 cache."""
-
-_WINDOW_BYTES = 2**22
-"""Bytes of windows that are copied for one product: BLAS packs the weights for each of them."""
-
-_PART_BYTES = 2**19
-"""Outputs stored at once: 64×3×7×7 at stride 2 on 224² takes 1.76 ms, with half of it 1.79."""
-
+_GATHERED_BYTES = 2**20  # runs that output rows share: with input and output a common L2 cache
+_WINDOW_BYTES = 2**22  # windows copied for one product: BLAS packs the weights for each
+_PART_BYTES = 2**19  # outputs stored at once: with half of it a bank takes 1.79 ms, not 1.76
 _FEWEST, _MOST = 16, 256  # pixels of a product that is not packed, at the least and at the most
 
 

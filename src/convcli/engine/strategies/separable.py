@@ -18,9 +18,7 @@ from convcli.engine.strategies.base import OutputRows, Strategy, even_tile
 from convcli.kernels.kernel import outer_factors
 
 _MOST_RANK = 3  # a kernel of higher rank is as fast dense
-_ROWS, _CHUNK = 128, 32
-"""Rows a tile, and rows that go through both factors while they are in the cache."""
-
+_ROWS, _CHUNK = 128, 32  # of a tile; and those that go through both factors in the cache
 _COLUMNS, _NARROW = 4096, 512
 """Values a row of a tile at the most, and pixels at the least: with 12,000 values a row, of
 4000 pixels in colour, a blur of 1 pixel takes 5 % longer."""

@@ -82,8 +82,7 @@ def _paletted(picture: Frame, opaque: Opacity) -> tuple[Image.Image, int | None]
 def with_shared_palette(pictures: Sequence[Pixels]) -> list[Image.Image]:
     """Return frames, (H, W, 3) of uint8, with one palette of their 256 commonest colours.
 
-    Then Pillow writes only what changes, in half of the bytes of `gif_bytes`. Pillow's own
-    quantizer looks at the upper bits of a colour only: white becomes grey.
+    Pillow's own quantizer looks at the upper bits of a colour only: white becomes grey.
     """
     frames = [_codes(picture) for picture in pictures]
     counts = np.bincount(frames[-1].reshape(-1), minlength=1 << 24)
@@ -121,12 +120,11 @@ def has_end_mark(data: bytes) -> bool:
     try:
         at = _HEADER + _table_size(data[10])
         while data[at] != _END[0]:
-            if data[at] == _EXTENSION:
-                at = _after_blocks(data, at + 2)
-            elif data[at] == _IMAGE:
-                at = _after_blocks(data, at + 11 + _table_size(data[at + 9]))
-            else:
-                at += 1
+            if data[at] in (_EXTENSION, _IMAGE):
+                at += 2 if data[at] == _EXTENSION else 11 + _table_size(data[at + 9])
+                while data[at]:
+                    at += data[at] + 1
+            at += 1
     except IndexError:
         return False
     return True
@@ -135,10 +133,3 @@ def has_end_mark(data: bytes) -> bool:
 def _table_size(flags: int) -> int:
     """Return the bytes of a colour table, by the flags of its header."""
     return 3 << (flags & 7) + 1 if flags & _TABLE_FLAG else 0
-
-
-def _after_blocks(data: bytes, at: int) -> int:
-    """Return where the sub-blocks that begin at a place end."""
-    while data[at]:
-        at += data[at] + 1
-    return at + 1

@@ -191,22 +191,17 @@ def netpbm_spans(file: BinaryIO) -> list[tuple[int, int]]:
         header = _NETPBM.match(file.read(_LONGEST_HEADER))
         if header is None or header[1] not in (b"P4", *_SAMPLES_A_PIXEL):
             break
-        size = header.end() + _pixel_bytes(header)
+        width, height = int(header[2]), int(header[3])
         if header[1] == b"P4":
-            size = header.start(3) + len(header[3]) + 1 + _pixel_bytes(header)
+            size = header.end(3) + 1 + -(-width // 8) * height
+        else:
+            wide = header[1] in (b"P5", b"P6") and float(header[4] or 0) > _BYTE
+            samples = _SAMPLES_A_PIXEL[header[1]] * width * height
+            size = header.end() + samples * (_PAIR if wide else 1)
         spans.append((start, size))
         start += size
     file.seek(0)
     return spans
-
-
-def _pixel_bytes(header: "re.Match[bytes]") -> int:
-    width, height = int(header[2]), int(header[3])
-    if header[1] == b"P4":
-        return -(-width // 8) * height
-    samples = _SAMPLES_A_PIXEL[header[1]] * width * height
-    wide = header[1] in (b"P5", b"P6") and float(header[4] or 0) > _BYTE
-    return samples * (_PAIR if wide else 1)
 
 
 def read_netpbm(file: BinaryIO, image: ImageFile.ImageFile) -> Frame | None:

@@ -12,7 +12,6 @@ from convcli.errors import ImageError
 from convcli.images.metadata import describes_gain_map, iptc_segment, save_settings
 from convcli.images.picture import Frame, Metadata, Pixels, picture_of_samples
 from convcli.images.policy import decoder_errors, one_line
-from convcli.values import Record
 
 _TURN = Image.Transpose
 _TURNS = {
@@ -249,46 +248,20 @@ def pillow_bytes(
 # ------------------------------------------------------------------ modes
 
 
-class PillowMode(Record):
-    """The mode to which pixels are converted before they are filtered, and what that means."""
-
-    target: str
-    about: str
-    dtype: type = np.uint8
-
-
 _STRIP_PIXELS = 2**16
 """Of 12 megapixels in colour: 17 ms. Strips of four times as many pixels, which fit no cache
 and get fresh memory from the system each time, take 58 ms; of four times fewer, 24."""
 
-_WHOLE = "32-bit whole numbers, filtered as float64"
-_DEVICE = "the embedded profile turns it into sRGB; without one, Pillow's plain formula"
+MODES: Mapping[str, str] = MappingProxyType({
+    "1": "L", "L": "L", "LA": "LA", "La": "LA", "P": "RGB", "PA": "RGBA", "RGB": "RGB",
+    "RGBA": "RGBA", "RGBa": "RGBA", "RGBX": "RGB", "CMYK": "RGB", "YCbCr": "RGB", "LAB": "RGB",
+    "HSV": "RGB", "I": "I", "I;16": "I;16", "I;16L": "I;16", "I;16B": "I;16", "I;16N": "I;16",
+    "F": "F",
+})  # fmt: skip
+"""The mode to which pixels of each mode are converted before they are filtered."""
 
-_SIXTEEN_BITS = PillowMode("I;16", "16-bit grey", np.uint16)
-
-MODES: Mapping[str, PillowMode] = MappingProxyType(
-    {
-        "1": PillowMode("L", "black and white: 0 and 255"),
-        "L": PillowMode("L", "8-bit grey"),
-        "LA": PillowMode("LA", "8-bit grey with alpha"),
-        "La": PillowMode("LA", "premultiplied: the grey is divided by alpha"),
-        "P": PillowMode("RGB", "the palette's colours; RGBA where one of them is transparent"),
-        "PA": PillowMode("RGBA", "the palette's colours with alpha"),
-        "RGB": PillowMode("RGB", "8-bit colour"),
-        "RGBA": PillowMode("RGBA", "8-bit colour with alpha"),
-        "RGBa": PillowMode("RGBA", "premultiplied: the colours are divided by alpha"),
-        "RGBX": PillowMode("RGB", "the fourth byte means nothing"),
-        "CMYK": PillowMode("RGB", _DEVICE),
-        "YCbCr": PillowMode("RGB", "ITU-R BT.601, as in JPEG"),
-        "LAB": PillowMode("RGB", "CIE L*a*b* (D50) to sRGB"),
-        "HSV": PillowMode("RGB", "a hue is an angle: it has no mean"),
-        "I": PillowMode(
-            "I", "32-bit whole numbers, filtered as float64; PGM: 16-bit grey", np.float64
-        ),
-        **dict.fromkeys(("I;16", "I;16L", "I;16B", "I;16N"), _SIXTEEN_BITS),
-        "F": PillowMode("F", "32-bit floats, as they are", np.float32),
-    }
-)
+DTYPES = {"I": np.float64, "I;16": np.uint16, "F": np.float32}
+"""What is filtered of these modes; uint8 of all others."""
 
 _SIXTEEN_BIT = "I;16"
 _TRANSPARENT = {"L": "LA", "RGB": "RGBA"}
@@ -303,11 +276,11 @@ def picture_from(image: Image.Image, format_name: str | None, label: str) -> Fra
         raise ImageError(
             f"{label}: expected pixels of a mode of {known}; got {image.mode}: convert it first"
         )
-    if mode.target == _SIXTEEN_BIT or (mode.target == "I" and format_name == "PPM"):
+    if mode == _SIXTEEN_BIT or (mode == "I" and format_name == "PPM"):
         return _sixteen(np.asarray(image).astype(np.uint16), image, format_name)
-    if mode.target in ("I", "F"):
-        return Frame(np.asarray(image).astype(mode.dtype)[..., np.newaxis], None, format_name)
-    samples = _pixels_of(_converted(image, mode.target))
+    if mode in DTYPES:
+        return Frame(np.asarray(image).astype(DTYPES[mode])[..., np.newaxis], None, format_name)
+    samples = _pixels_of(_converted(image, mode))
     if samples.ndim == _GRAY_AXES:
         samples = samples[..., np.newaxis]
     return picture_of_samples(samples, format_name)

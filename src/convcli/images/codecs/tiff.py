@@ -244,7 +244,7 @@ class TiffWriter:
             following = [*starts[1:-1], 0 if last else starts[-1]]
             if layout.nested:
                 directories[0][_WITHIN] = tuple(starts[1:-1])
-                following = [0 if last else starts[-1], *[0] * len(layout.factors)]
+                following = [following[-1], *[0] * len(layout.factors)]
             if layout.striped:  # Pillow counts strips from the end of the directory
                 strips = [max(at - starts[1], 0) for at in directories[0][_STRIPS]]
                 directories[0][_STRIPS] = tuple(strips)

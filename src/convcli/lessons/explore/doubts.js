@@ -14,7 +14,7 @@ function doubtOf(kernel, weights, taps, white) {
   for (const weight of weights) if (weight) counts.set(weight, (counts.get(weight) ?? 0) + 1);
   const isEven = Math.max(0, ...counts.values()) > taps / 2;
   const steps = (isEven ? n : Math.min(n, 2 * Math.sqrt(n))) + 4;
-  const total = Math.abs(weights.reduce((sum, weight) => sum + weight, 0));
+  const total = Math.abs(sumOf(weights));
   const spread = n > 100 ? 8 * white * (Math.hypot(...weights) + total) : 0;
   return { steps, spread };
 }

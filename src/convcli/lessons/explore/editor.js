@@ -56,7 +56,6 @@ function showEditor() {
 
 function sayKernel() {
   const { kernel } = shownGrid(), own = kernel.bias.filter(Boolean);
-  const sum = kernel.weights.reduce((a, b) => a + b, 0);
   const title = page.edited ? "kernel, edited" : page.operand.name;
   $("kernel-title").textContent = title;
   $("name").textContent = page.edited ? "Edited kernel" : page.operand.name;
@@ -64,7 +63,7 @@ function sayKernel() {
   const zero = isZeroSum(kernel);
   $("kernel-says").textContent = `${page.edited ? "" : `${page.operand.about}. `}` +
     (kernel.isBank ? `A bank: ${kernel.filters} maps of ${kernel.inputs} channels.`
-      : `Sum ${zero ? 0 : told(sum)}${zero ? ": flat areas give 0." : "."}`) + bias;
+      : `Sum ${zero ? 0 : told(sumOf(kernel.weights))}${zero ? ": flat areas give 0." : "."}`) + bias;
 }
 
 function touched() {
@@ -98,18 +97,14 @@ function resize() {
   const rows = Number($("rows").value), columns = Number($("columns").value);
   if (![rows, columns].every((n) => Number.isInteger(n) && n >= 1 && n <= 63)) return;
   page.kernels = page.kernels.map((kernel) => {
-    const area = kernel.rows * kernel.columns, weights = [];
     const top = ((rows - 1) >> 1) - ((kernel.rows - 1) >> 1);
     const left = ((columns - 1) >> 1) - ((kernel.columns - 1) >> 1);
-    for (let start = 0; start < kernel.weights.length; start += area) {
-      for (let y = 0; y < rows; y++) {
-        for (let x = 0; x < columns; x++) {
-          const [row, column] = [y - top, x - left];
-          const inside = row >= 0 && column >= 0 && row < kernel.rows && column < kernel.columns;
-          weights.push(inside ? kernel.weights[start + row * kernel.columns + column] : 0);
-        }
-      }
-    }
+    const weights = partsOf(kernel.weights, kernel.rows * kernel.columns).flatMap(
+      (grid) => Array.from({ length: rows * columns }, (_, i) => {
+        const [row, column] = [Math.floor(i / columns) - top, (i % columns) - left];
+        const inside = row >= 0 && column >= 0 && row < kernel.rows && column < kernel.columns;
+        return inside ? grid[row * kernel.columns + column] : 0;
+      }));
     return { ...kernel, rows, columns, weights };
   });
   page.edited = true;

@@ -30,24 +30,24 @@ function integersOver(weights, divisor) {
   return fits ? { integers, divisor } : null;
 }
 
+const sumOf = (values) => values.reduce((sum, value) => sum + value, 0);
+
+/** An array in parts of so many: the grids, or the filters, of a kernel. */
+function partsOf(values, size) {
+  return Array.from(
+    { length: values.length / size }, (_, m) => values.slice(m * size, (m + 1) * size));
+}
+
 /** Whether the weights of each filter sum to 0, rounding errors aside. */
 function isZeroSum(kernel) {
-  const count = kernel.weights.length / kernel.filters;
-  for (let m = 0; m < kernel.filters; m++) {
-    const filter = kernel.weights.slice(m * count, (m + 1) * count);
-    const total = filter.reduce((a, b) => a + b, 0);
-    if (Math.abs(total) > filter.reduce((a, b) => a + Math.abs(b), 0) * 1e-9) return false;
-  }
-  return true;
+  return partsOf(kernel.weights, kernel.weights.length / kernel.filters).every(
+    (filter) => Math.abs(sumOf(filter)) <= sumOf(filter.map(Math.abs)) * 1e-9);
 }
 
 /** The kernel turned by half a turn: convolution from correlation. */
 function flipped(kernel) {
-  const area = kernel.rows * kernel.columns, weights = [];
-  for (let start = 0; start < kernel.weights.length; start += area) {
-    weights.push(...kernel.weights.slice(start, start + area).reverse());
-  }
-  return { ...kernel, weights };
+  const grids = partsOf(kernel.weights, kernel.rows * kernel.columns);
+  return { ...kernel, weights: grids.flatMap((grid) => grid.reverse()) };
 }
 
 /**
@@ -92,7 +92,7 @@ function plannedGrid(weights, down, across, layout, white, inOrder) {
   const placeAcross = (x) => placeOf(x * across.dilation);
   const taps = weights.filter((weight) => weight !== 0).length;
   const most = Math.floor(taps / (rows + columns));
-  const isSmall = weights.reduce((sum, weight) => sum + Math.abs(weight), 0) * white < 2 ** 40;
+  const isSmall = sumOf(weights.map(Math.abs)) * white < 2 ** 40;
   const factors = taps > FEW_TAPS && most > 0 && isSmall && !inOrder
     ? factorsOf(weights, rows, columns, most) : null;
   if (!factors) {
@@ -119,12 +119,11 @@ function plannedKernel(kernel, bias, white, down, across, isFloat) {
 
 /** Choose the precision of the division and of the bias, as the planner of `apply` does. */
 function precision(kernel, weights, form, divisor, biases, white, down, across) {
-  const count = weights.length / kernel.filters;
   let least = 0, most = 0, taps = 0;
   const magnitudes = [];
-  for (let m = 0; m < kernel.filters; m++) {
+  for (const filter of partsOf(weights, weights.length / kernel.filters)) {
     let above = 0, below = 0;
-    for (const weight of weights.slice(m * count, (m + 1) * count)) {
+    for (const weight of filter) {
       if (weight > 0) above += weight; else below += weight;
       if (weight !== 0) taps += 1;
     }

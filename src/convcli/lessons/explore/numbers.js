@@ -11,28 +11,18 @@ function rint(value) {
   return below % 2 === 0 ? below : below + 1;
 }
 
-/** The source of each position of a padded axis; -1 for the constant of the border "zero". */
-function sourceIndices(mode, size, before, after) {
-  const sources = new Int32Array(before + size + after);
-  const fold = (at, length) => ((at % length) + length) % length;
-  for (let i = 0; i < sources.length; i++) {
-    const at = i - before;
-    let source;
-    if (mode === "zero") source = at >= 0 && at < size ? at : -1;
-    else if (mode === "replicate") source = Math.min(Math.max(at, 0), size - 1);
-    else if (mode === "wrap") source = fold(at, size);
-    else if (mode === "symmetric") {
-      const folded = fold(at, 2 * size);
-      source = Math.min(folded, 2 * size - 1 - folded);
-    } else if (size === 1) source = 0;
-    else {
-      const folded = fold(at, 2 * size - 2);
-      source = Math.min(folded, 2 * size - 2 - folded);
-    }
-    sources[i] = source;
-  }
-  return sources;
-}
+const fold = (at, length) => ((at % length) + length) % length;
+
+/** The place inside of an axis that a place beyond it copies, by the border; -1 for a constant. */
+const SOURCES = {
+  zero: (at, size) => (at >= 0 && at < size ? at : -1),
+  replicate: (at, size) => Math.min(Math.max(at, 0), size - 1),
+  wrap: fold,
+  symmetric: (at, size) => Math.min(fold(at, 2 * size), 2 * size - 1 - fold(at, 2 * size)),
+  reflect: (at, size) => (size === 1 ? 0
+    : Math.min(fold(at, 2 * size - 2), 2 * size - 2 - fold(at, 2 * size - 2))),
+};
+SOURCES.odd = SOURCES.reflect;
 
 /** Of how many times its source, the first and the last value a place of an odd border is. */
 function oddParts(at, size) {
@@ -43,7 +33,9 @@ function oddParts(at, size) {
 
 /** One axis of a picture with its border: the values of a line are read by `get`. */
 function borderedAxis(mode, { size, before, after }) {
-  const sources = sourceIndices(mode, size, before, after), isOdd = mode === "odd" && size > 1;
+  const isOdd = mode === "odd" && size > 1;
+  const sources = Int32Array.from(
+    { length: before + size + after }, (_, i) => SOURCES[mode](i - before, size));
   const read = (get, i, fill) => {
     if (!isOdd || (i >= before && i < before + size)) {
       return sources[i] < 0 ? fill : get(sources[i]);
@@ -174,13 +166,10 @@ function paddedPlanes(lanes, planes, width, sides, fills, layout, key) {
 
 /** The function that adds up a row of outputs of one kernel, for a map of a bank or a channel. */
 function summing(lanes, plan, padded, down, across, layout, white) {
-  const { kernel, weights } = plan, area = kernel.rows * kernel.columns, grids = [];
-  for (let start = 0; start < weights.length; start += area) {
-    const parts = plannedGrid(
-      weights.slice(start, start + area), down, across, layout, white, plan.inOrder);
-    grids.push(parts.map(({ column, row }) => (
-      { column: column && lanes.takeTaps(column), row: lanes.takeTaps(row) })));
-  }
+  const { kernel } = plan;
+  const grids = partsOf(plan.weights, kernel.rows * kernel.columns).map((weights) => (
+    plannedGrid(weights, down, across, layout, white, plan.inOrder).map(({ column, row }) => (
+      { column: column && lanes.takeTaps(column), row: lanes.takeTaps(row) }))));
   plan.isRounded = Boolean(plan.form) && grids.some((grid) => grid.some(({ column }) => column));
   const sums = lanes.take(across.output), middle = lanes.take(layout.pitch);
   const blocks = (count) => Math.ceil((count * lanes.size) / BLOCK);

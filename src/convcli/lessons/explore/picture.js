@@ -10,11 +10,7 @@ async function unpacked(picture) {
   for (let start = 0; start < samples.length; start += width) {
     for (let x = 1; x < width; x++) samples[start + x] += samples[start + x - 1];
   }
-  const planes = [];
-  for (let c = 0; c < picture.channels; c++) {
-    planes.push(samples.subarray(c * width * height, (c + 1) * width * height));
-  }
-  return planes;
+  return partsOf(samples, width * height);
 }
 
 /** Draw one plane as grey, or three as red, green and blue, on a canvas of their size. */

@@ -174,12 +174,9 @@ function showCommand() {
 
 /** A kernel as inline JSON. */
 function written(kernel) {
-  const { rows, columns, weights, isBank, inputs, filters, bias } = kernel;
-  const grid = (start) => Array.from({ length: rows }, (_, y) => weights.slice(
-    start + y * columns, start + (y + 1) * columns));
-  const area = rows * columns;
-  const all = !isBank ? grid(0) : Array.from({ length: filters }, (_, m) => Array.from(
-    { length: inputs }, (_, i) => grid((m * inputs + i) * area)));
+  const { rows, columns, weights, isBank, inputs, bias } = kernel;
+  const grids = partsOf(partsOf(weights, columns), rows);
+  const all = isBank ? partsOf(grids, inputs) : grids[0];
   return JSON.stringify(bias.some(Boolean)
     ? { weights: all, bias: bias.length === 1 ? bias[0] : bias } : all);
 }
