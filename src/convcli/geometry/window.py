@@ -1,6 +1,7 @@
 """A window that slides: kernel size, stride, padding and dilation, on one axis and on two."""
 
 import functools
+import math
 import operator
 from collections.abc import Sequence
 from functools import cached_property
@@ -12,6 +13,9 @@ from convcli.values import Record
 
 if TYPE_CHECKING:
     from fractions import Fraction
+
+_MOST_PIXELS = 2**56
+"""Of a padded picture: NumPy counts the bytes of its values with 63 bits."""
 
 
 class Unseen(Record):
@@ -167,13 +171,20 @@ class Window(Record):
     def output_shape(self, shape: Pair) -> Pair:
         """Return the size (rows, columns) of the result for a picture of a size.
 
-        An empty picture, and a kernel larger than the padded one, are a `GeometryError`.
+        An empty picture, a kernel larger than the padded one, and a padded one for which no
+        machine has memory, are a `GeometryError`.
         """
         for name, axis, size in zip(("rows", "columns"), self.axes, shape, strict=True):
             try:
                 axis.span(size)
             except GeometryError as error:
                 raise GeometryError(f"{name}: {error}") from None
+        padded = [size + sum(pads) for size, pads in zip(shape, self.padding, strict=True)]
+        if math.prod(padded) > _MOST_PIXELS:
+            raise GeometryError(
+                f"expected a padded picture of at most {_MOST_PIXELS:,} pixels, got "
+                f"{math.prod(padded):,}: use less padding or dilation"
+            )
         return (self.rows.output_size(shape[0]), self.columns.output_size(shape[1]))
 
     def inputs(self, rows: slice, columns: slice) -> tuple[slice, slice]:

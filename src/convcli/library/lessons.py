@@ -8,6 +8,7 @@ from convcli.errors import GeometryError, OptionError
 from convcli.geometry.layers import Layer, convolution_layer
 from convcli.geometry.window import IntOrPair, Padding, Pair, pair, window
 from convcli.settings import (
+    choice_from,
     options_from_words,
     padding_from,
     pair_from,
@@ -362,4 +363,5 @@ def learn(
     frames = [pictures.open(picture).frames[0] for picture in (before, after)]
     source, target = (frame.gray().pixels if gray else frame.pixels for frame in frames)
     task = task_for(source, target, pair_from(kernel_size), sharing)
-    return learn_task(task, LearningMethod(method), Schedule(steps=steps, seed=seed))
+    chosen = choice_from(LearningMethod, method)
+    return learn_task(task, chosen, Schedule(steps=steps, seed=seed))
