@@ -133,3 +133,8 @@ def test_an_odd_border_goes_on_as_it_begins() -> None:
 def test_a_grey_fills_a_picture_in_grey_at_its_depth() -> None:
     white = Edges("constant:white", (Border.ZERO,) * 2, (255.0, 255.0, 255.0))
     assert fill_of(white, 1, 65535) == (65535.0,)
+
+
+def test_sources_by_hand() -> None:
+    assert source_indices(Border.REFLECT, 4, 3, 3).tolist() == [3, 2, 1, 0, 1, 2, 3, 2, 1, 0]
+    assert source_indices(Border.ZERO, 2, 1, 1).tolist() == [-1, 0, 1, -1]

@@ -9,7 +9,6 @@ import pytest
 from convcli import choices
 from convcli.cli.apply import command
 from convcli.cli.command import Option
-from convcli.cli.options import FILTERING
 from convcli.errors import OptionError
 from convcli.pipeline.options import Options
 from convcli.settings import options_from_words
@@ -19,7 +18,7 @@ from support.commands import refusal, run, save
 FILTER_OPTIONS = {
     parameter.name or "": parameter
     for parameter in command.params
-    if isinstance(parameter, Option) and parameter.part_of is FILTERING
+    if isinstance(parameter, Option) and getattr(parameter.part_of, "name", "") == "options"
 }
 
 

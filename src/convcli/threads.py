@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import itertools
 import os
 import signal
 import threading
@@ -88,19 +89,10 @@ def _pool_class() -> type["ThreadPoolExecutor"]:
 BlasFunctions: TypeAlias = tuple[Callable[[int], None], Callable[[], int]]
 """OpenBLAS's functions that set and get the number of threads."""
 
-_BLAS_NAMES = [
-    (f"{prefix}set_num_threads{suffix}", f"{prefix}get_num_threads{suffix}")
-    for prefix in ("scipy_openblas_", "openblas_")
-    for suffix in ("64_", "")
-]
-
 
 @functools.cache
 def thread_functions() -> BlasFunctions | None:
-    """Return OpenBLAS's setter and getter, or None where NumPy has another BLAS.
-
-    NumPy's wheels carry it beside this module: to look a name up there searches it, too.
-    """
+    """Return OpenBLAS's setter and getter, or None where NumPy's wheels carry another BLAS."""
     import ctypes
     import importlib
 
@@ -109,9 +101,10 @@ def thread_functions() -> BlasFunctions | None:
         library = ctypes.CDLL(module.__file__)
     except (ImportError, OSError, AttributeError):
         return None
-    for setter_name, getter_name in _BLAS_NAMES:
-        if hasattr(library, setter_name) and hasattr(library, getter_name):
-            setter, getter = library[setter_name], library[getter_name]
+    for prefix, suffix in itertools.product(("scipy_openblas_", "openblas_"), ("64_", "")):
+        names = (f"{prefix}{verb}_num_threads{suffix}" for verb in ("set", "get"))
+        setter, getter = (getattr(library, name, None) for name in names)
+        if setter is not None and getter is not None:
             setter.argtypes, setter.restype = [ctypes.c_int], None
             getter.argtypes, getter.restype = [], ctypes.c_int
             return setter, getter

@@ -1,11 +1,7 @@
 """`convcli kernels`: the catalogue, one kernel read, drawn, exported; and operators."""
 
 import json
-import os
-import pty
 import re
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +17,7 @@ from convcli.kernels.catalogue.entry import CATALOGUE, OPERATORS
 from convcli.kernels.kernel import Kernel
 from convcli.kernels.spec import kernel_from
 from convcli.lessons.kernel_figures import kernel_figure
+from support.terminal import plain, shown
 
 
 def run(*words: object) -> Any:
@@ -31,27 +28,6 @@ def run(*words: object) -> Any:
 
 def facts(*words: object) -> Any:
     return json.loads(run("kernels", *words, "--json").stdout)
-
-
-def at_a_terminal(*words: str, columns: int = 80) -> str:
-    """Run the program at a pseudo-terminal, and return what it prints."""
-    reader, writer = pty.openpty()
-    environment = {**os.environ, "COLUMNS": str(columns), "TERM": "xterm-256color"}
-    command = [sys.executable, "-m", "convcli", *words]
-    with subprocess.Popen(command, stdout=writer, stderr=writer, env=environment) as process:
-        os.close(writer)
-        data = b""
-        while True:
-            try:
-                part = os.read(reader, 4096)
-            except OSError:
-                break
-            if not part:
-                break
-            data += part
-        assert process.wait() == 0
-    os.close(reader)
-    return data.decode()
 
 
 def test_the_whole_catalogue() -> None:
@@ -180,14 +156,13 @@ def test_in_a_pipe_plain_and_uncut() -> None:
 @pytest.mark.parametrize("columns", [80, 60])
 def test_at_a_terminal_in_colour_and_within_its_width(columns: int) -> None:
     for words in (["sobel-x"], ["gabor"], ["kirsch"], ["--long"]):
-        shown = at_a_terminal("kernels", *words, columns=columns)
-        plain = re.sub(r"\x1b\[[0-9;]*m", "", shown)
-        assert max(len(line.rstrip("\r")) for line in plain.split("\n")) <= columns
-        assert "\x1b[" in shown
+        text = shown(("kernels", *words), columns, Path())
+        assert max(map(len, plain(text).split("\n"))) <= columns
+        assert "\x1b[" in text
 
 
 def test_half_blocks_show_the_frequencies() -> None:
-    assert "▀" * 33 in re.sub(r"\x1b\[[0-9;]*m", "", at_a_terminal("kernels", "sobel-x"))
+    assert "▀" * 33 in plain(shown(("kernels", "sobel-x"), 80, Path()))
 
 
 def test_an_operator_shows_its_kernels() -> None:

@@ -1,6 +1,8 @@
 """OUTPUT that is there already, OUTPUT as an option, and outputs that are no plain files."""
 
+import glob
 import io
+import itertools
 import json
 import os
 import shlex
@@ -40,27 +42,35 @@ def shell(line: str, folder: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
+def typed(line: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run a line of which a shell fills in the names of files alone, without one."""
+    found = (sorted(glob.glob(word, root_dir=folder)) or [word] for word in shlex.split(line))  # noqa: PTH207 - as they are written
+    ended = process(*list(itertools.chain(*found))[1:], folder=folder)
+    texts = (ended.stdout.decode(), ended.stderr.decode())
+    return subprocess.CompletedProcess(line, ended.returncode, *texts)
+
+
 # ------------------------------------------------------------------ what is there already
 
 
 def test_a_glob_of_two_files_says_what_it_replaces(photos: Path) -> None:
-    ended = shell("convcli apply '[[2]]' two/*.png", photos)
+    ended = typed("convcli apply '[[2]]' two/*.png", photos)
     assert ended.returncode == 0
     warning = "Warning: two/2.png was another picture beside INPUT, and is replaced: name"
     assert ended.stderr.splitlines()[0] == "replaced two/2.png"
     assert ended.stderr.splitlines()[1].startswith(warning)
     assert load(photos / "two" / "2.png") == [[20, 40, 60]]
-    quiet = shell("convcli apply '[[3]]' two/*.png -q", photos)
+    quiet = typed("convcli apply '[[3]]' two/*.png -q", photos)
     assert quiet.stderr.startswith(warning)
     assert len(quiet.stderr.splitlines()) == 1
 
 
 def test_the_same_command_may_be_run_twice(photos: Path) -> None:
     line = "convcli apply '[[2]]' two/1.png two/new.png"
-    assert shell(line, photos).stderr == ""
-    again = shell(line, photos)
+    assert typed(line, photos).stderr == ""
+    again = typed(line, photos)
     assert (again.returncode, again.stderr) == (0, "replaced two/new.png\n")
-    assert shell(f"{line} -q", photos).stderr == ""
+    assert typed(f"{line} -q", photos).stderr == ""
     assert load(photos / "two" / "new.png") == [[20, 40, 60]]
 
 
@@ -70,7 +80,7 @@ def test_nothing_is_replaced_where_that_is_asked_for(
     photos: Path, name: str, words: tuple[str, ...]
 ) -> None:
     (photos / "two" / "1.png").write_bytes(b"never read")
-    ended = shell(f"convcli {name} two/*.png {' '.join(words)}", photos)
+    ended = typed(f"convcli {name} two/*.png {' '.join(words)}", photos)
     assert ended.returncode == 1
     assert ended.stderr.startswith("Error: two/2.png: the output exists: ")
     assert len(ended.stderr.splitlines()) == 1
@@ -78,13 +88,13 @@ def test_nothing_is_replaced_where_that_is_asked_for(
 
 
 def test_an_output_that_is_there_may_be_skipped(photos: Path) -> None:
-    ended = shell("convcli apply '[[2]]' two/*.png --on-exists skip", photos)
+    ended = typed("convcli apply '[[2]]' two/*.png --on-exists skip", photos)
     assert (ended.returncode, ended.stdout) == (0, "")
     assert ended.stderr == "skipped two/1.png: two/2.png exists\n"
-    ended = shell("convcli apply '[[2]]' two/*.png --on-exists skip --json", photos)
+    ended = typed("convcli apply '[[2]]' two/*.png --on-exists skip --json", photos)
     assert json.loads(ended.stdout)["status"] == "skipped"
     assert load(photos / "two" / "2.png") == [[1, 2, 3]]
-    shell("convcli apply '[[2]]' two/1.png two/3.png --on-exists skip", photos)
+    typed("convcli apply '[[2]]' two/1.png two/3.png --on-exists skip", photos)
     assert load(photos / "two" / "3.png") == [[20, 40, 60]]
 
 

@@ -59,7 +59,7 @@ def test_every_mode_of_pillow_is_in_the_table_and_tested() -> None:
 @pytest.mark.parametrize("case", READ, ids=lambda case: case.mode)
 def test_pixels_are_those_of_pillows_conversion(case: Read) -> None:
     image = image_in(case.mode)
-    picture = picture_from(image, None, "x")
+    picture = picture_from(image, "x")
     assert picture.depth is Depth(case.depth)
     assert picture.channels == case.channels
     assert (picture.alpha is not None) == case.alpha

@@ -18,7 +18,7 @@ import convcli
 from convcli.images.picture import Frame
 from convcli.kernels.kernel import Kernel
 from convcli.kernels.operator import Plain
-from convcli.lessons.animate import scene_of
+from convcli.lessons.animate import animation_of, scene_of
 from convcli.pipeline.options import Options
 
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -69,6 +69,15 @@ def test_flat_windows_have_a_mean_too() -> None:
         Frame(np.full((2, 2, 1), 7, np.uint8)), Plain("pool", 2), Options(), None, 4
     )
     assert scene.step(0).caption == "output (0, 0): mean of 4 values: 28 / 4 = 7"
+
+
+def test_pixels_that_are_no_numbers_are_written_and_have_no_colour() -> None:
+    pixels = np.array([[[1.0], [np.nan]], [[np.inf], [4.0]]])
+    for kernel in (Kernel([[-1, 1]]), Kernel([[2]])):
+        made = animation_of(Frame(pixels), kernel, Options(padding="valid"), cells=2)
+        assert len(made.drawings) == made.output.size
+    # twice each pixel: what is no number stays none
+    np.testing.assert_array_equal(made.output[..., 0], [[2, np.nan], [np.inf, 8]])
 
 
 def torch_cases() -> list[Any]:

@@ -1,5 +1,7 @@
 """Pictures in work fit into the memory that was given; estimates are held against runs."""
 
+import functools
+import io
 import sys
 from pathlib import Path
 
@@ -21,6 +23,8 @@ from support.commands import PHOTOS, save, script
 MIB = 2**20
 
 PEAK = """\
+import functools
+import io
 import sys
 from pathlib import Path
 from convcli.cli.app import main
@@ -38,15 +42,22 @@ print(1024 * (status("VmHWM") - before))
 """Prints the growth of a process's peak by one more picture."""
 
 
-SLOW = (".webp", ".gif")
+SLOW = (".webp", ".gif", ".avif")
 """Formats that take half a second for a megapixel to write, and much memory."""
 
 
 def photo(path: Path, mode: str = "RGB", rows: int = 1632) -> Path:
     """Write a photograph of 4 megapixels, or of fewer rows."""
-    with Image.open(PHOTOS / "rocket.jpg") as opened:
-        opened.convert("RGB").resize((2448, rows)).convert(mode).save(path, compress_level=1)
+    path.write_bytes(photo_data(path.suffix, mode, rows))
     return path
+
+
+@functools.cache
+def photo_data(suffix: str, mode: str, rows: int) -> bytes:
+    with Image.open(PHOTOS / "rocket.jpg") as opened, io.BytesIO() as file:
+        large = opened.convert("RGB").resize((2448, rows)).convert(mode)
+        large.save(file, Image.registered_extensions()[suffix], compress_level=1)
+        return file.getvalue()
 
 
 @pytest.mark.slow

@@ -11,6 +11,7 @@ import pytest
 from convcli import apply_files
 from convcli.batch.job import Status
 from support.commands import environment
+from support.dask_cluster import kept_environment
 from support.held import contents
 
 pytestmark = [pytest.mark.servers, pytest.mark.slow]
@@ -38,6 +39,7 @@ def test_a_batch_makes_an_adaptive_cluster_grow(
     import distributed
 
     with (
+        kept_environment(),
         distributed.LocalCluster(
             n_workers=0,
             threads_per_worker=1,

@@ -1,6 +1,7 @@
 """What the tests of the command line share: starting it, and pictures of a few pixels."""
 
 import functools
+import json
 import os
 import pkgutil
 import re
@@ -18,6 +19,7 @@ from PIL import Image
 import convcli
 from convcli.cli.app import main
 from support.forks import Forked, Stream, can_fork
+from support.schemas import validator
 
 Words: TypeAlias = str | Path
 Running: TypeAlias = "subprocess.Popen[bytes] | Forked"
@@ -39,11 +41,26 @@ def is_personal(name: str) -> bool:
 def run(
     *words: Words, stdin: bytes | None = None, env: Mapping[str, str] | None = None
 ) -> Result:
-    """Run the program inside this process."""
+    """Run the program inside this process; a batch in a fork, whose workers are forks then.
+
+    Beside threads, as pytest has some, each worker would be a new process.
+    """
     arguments = [str(word) for word in words]
+    if "--out-dir" in arguments and "--dry-run" not in arguments:
+        return _run_batch(*arguments, stdin=stdin or b"", env=env or {})
     without = dict.fromkeys(filter(is_personal, os.environ))
     settings: dict[str, str | None] = {**without, **(env or {})}
     return CliRunner().invoke(main, arguments, prog_name="convcli", input=stdin, env=settings)
+
+
+def _run_batch(*words: str, stdin: bytes, env: Mapping[str, str]) -> Result:
+    ended = process(*words, stdin=stdin, **env)  # type: ignore[arg-type] # they are variables
+    if "--json" in words:
+        for line in ended.stdout.splitlines():
+            validator("apply").validate(json.loads(line))
+    status, output = ended.returncode, ended.stdout + ended.stderr
+    left = SystemExit(status) if status else None
+    return Result(CliRunner(), ended.stdout, ended.stderr, output, None, status, left)
 
 
 def done(

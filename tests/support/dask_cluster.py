@@ -74,6 +74,17 @@ class Cluster:
 
 
 @contextlib.contextmanager
+def kept_environment() -> Iterator[None]:
+    """Undo what Dask sets in the environment of a process that starts workers itself."""
+    before = dict(os.environ)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+@contextlib.contextmanager
 def dask_cluster(folder: Path, workers: int, **settings: str) -> Iterator[Cluster]:
     """Run a scheduler and workers; `settings` are added to their environment."""
     facts = folder / "scheduler.json"

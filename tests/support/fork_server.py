@@ -5,6 +5,7 @@ which its number is written, then its status. Whoever started this keeps the soc
 end, and ends this by closing it.
 """
 
+import contextlib
 import gc
 import importlib
 import json
@@ -67,7 +68,8 @@ def _load(names: list[str]) -> None:
 def _tell_end(ends: int, to: int, child: int) -> None:
     os.close(ends)
     status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    os.write(to, b"%d\n" % status)
+    with contextlib.suppress(BrokenPipeError):  # Nobody may wait for it any more.
+        os.write(to, b"%d\n" % status)
     os.close(to)
 
 

@@ -21,9 +21,11 @@ CAN_FORK = hasattr(os, "pidfd_open")
 """Whether the system is Linux."""
 
 _READ_LATE = (
-    "PYTEST_", "AWS_", "CONVCLI_", "DASK_", "PYTHONPATH", "COLUMNS", "LINES", "TERM",
-)  # fmt: skip
-"""Beginnings of the variables that no module reads as it is imported, or that are set anew."""
+    *("AWS_", "CONVCLI_", "DASK_", "COLUMNS", "LINES", "TERM"),
+    "PYTHONPATH",  # the path is set anew
+    *("PYTEST_", "LD_LIBRARY_PATH"),  # pytest changes them, and cv2 as it is imported
+)
+"""Beginnings of the variables that change nothing in a module as it is imported."""
 
 _FAST = {"OPENBLAS_NUM_THREADS": "1", "PILLOW_BLOCKS_MAX": "4"}
 """What the program sets for itself before it imports NumPy and Pillow."""

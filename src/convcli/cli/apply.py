@@ -16,6 +16,7 @@ from convcli.cli.output import (
     wants_json,
 )
 from convcli.cli.placing import (
+    TWO_NAMES,
     PlacedCall,
     carry_out,
     is_replaced,
@@ -32,9 +33,6 @@ if TYPE_CHECKING:
     from convcli.pipeline.recipe import Recipe
     from convcli.pipeline.report import Report
     from convcli.scale.tiled.blocks import Tiling
-
-
-_TWO_NAMES = 2
 
 
 class ApplyCall(PlacedCall):
@@ -160,7 +158,7 @@ def _refuse_kernel(names: tuple[str, ...], *, many: bool) -> None:
 
     first = names[0]
     is_kernel = is_kernel_name(first) and not (is_matrix(first) or is_there(first))
-    if is_kernel or (len(names) > _TWO_NAMES and not many):
+    if is_kernel or (len(names) > TWO_NAMES and not many):
         raise click.UsageError(
             f"the kernel is the recipe's, and {first!r} would be INPUT: leave it out, or leave "
             "--recipe out"

@@ -120,10 +120,7 @@ def _document(subject: ReadableValue) -> tuple[Callable[[], Any], str]:
         return (lambda: subject.tensors), "kernels:show_tensors"
     if not isinstance(subject, Operator):
         return (lambda: _read(subject)), "kernels:show_kernel"
-    operator = {
-        **fields_of(subject, "name", "description"),
-        "combine": subject.combine.value,
-    }
+    operator = {**fields_of(subject, "name", "description"), "combine": subject.combine.value}
     kernels = subject.kernels
     return (lambda: {**operator, "kernels": [*map(_read, kernels)]}), "kernels:show_operator"
 

@@ -232,8 +232,7 @@ _GROUPS = {
         "planes": late("choices:PlaneChoice"),
     }.items()
 }
-FILTERING = _GROUPS["options"]
-"""What a command has of the options of filtering."""
+"""What a command gets as one value each, by the name of its parameter."""
 
 # ------------------------------------------------------------------ what the table does not say
 
@@ -352,7 +351,6 @@ _ALIKE = {
 """The forms and types of options that commands write alike, by the first form."""
 
 # ------------------------------------------------------------------ how a command takes them
-
 
 subcommand = functools.partial(click.command, cls=Command)
 """`click.command`, for a command of convcli."""

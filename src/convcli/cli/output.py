@@ -119,17 +119,15 @@ def refuse_terminals(source: str, target: str | None) -> None:
         raise click.UsageError(
             "KERNEL and INPUT are both -, and there is one standard input: put one into a file"
         )
-    for name, path, stream, which in (
-        ("INPUT", source, sys.stdin, "input"),
-        ("OUTPUT", target, sys.stdout, "output"),
-    ):
+    for name, path, stream in (("INPUT", source, sys.stdin), ("OUTPUT", target, sys.stdout)):
         if path == "":
             raise click.UsageError(
                 f"{name} is empty: name a file, or - for the standard stream"
             )
         if path == STANDARD and stream.isatty():
             raise click.UsageError(
-                f"{name} is - but standard {which} is a terminal: name a file, or use a pipe"
+                f"{name} is - but standard {name.lower()} is a terminal: name a file, or use a "
+                "pipe"
             )
 
 

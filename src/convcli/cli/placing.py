@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from convcli.pipeline.report import Report
 
 _STANDARD_OUTPUT = 1
-_TWO_NAMES = 2
+TWO_NAMES = 2
 
 _LARGEST_COMPARED = 2**28
 """Of larger files the sizes are compared, not the bytes."""
@@ -113,16 +113,16 @@ def located_names(
     OUTPUT may be left out where it is shown: `scratch` is the suffix of a file for it. `remedy`
     is what to do where there are more names. Without `writes` OUTPUT may be a terminal.
     """
-    if call.output is not None and len(names) == _TWO_NAMES:
+    if call.output is not None and len(names) == TWO_NAMES:
         raise click.UsageError(
             f"OUTPUT is given twice, as {names[-1]} and by -o {call.output}: give one"
         )
     names = names if call.output is None else (*names, call.output)
     if call.show or call.compare is not None:
         names = _shown_names(names, call, scratch)
-    if len(names) < _TWO_NAMES:
+    if len(names) < TWO_NAMES:
         raise click.UsageError(f"Missing argument '{('INPUT', 'OUTPUT')[len(names)]}'")
-    if len(names) > _TWO_NAMES:
+    if len(names) > TWO_NAMES:
         raise click.UsageError(
             f"expected one INPUT and one OUTPUT, got {len(names)} names ({names[0]} … "
             f"{names[-1]}): {remedy}"
@@ -186,12 +186,7 @@ def _located_target(source: str, target: str, kind: str | None) -> str:
 # ------------------------------------------------------------------ the run
 
 
-def carry_out(
-    run: "Callable[[], Report]",
-    source: str,
-    target: str,
-    call: PlacedCall,
-) -> None:
+def carry_out(run: "Callable[[], Report]", source: str, target: str, call: PlacedCall) -> None:
     """Run what writes OUTPUT, unless it is to be kept; then report, warn and show it.
 
     The report is on standard error where standard output is the picture.

@@ -47,7 +47,9 @@ def late(place: str) -> Callable[..., Any]:
 
 
 class OfferingType(click.ParamType[_Value, Any]):
-    """A type that offers a shell what may be written: words, and what each is for."""
+    """A type that offers a shell what may be written: words and uses, or else files."""
+
+    or_files = False
 
     def offers(self, begun: str) -> Iterable[tuple[str, str]]:
         """Return the words that begin so."""
@@ -59,7 +61,9 @@ class OfferingType(click.ParamType[_Value, Any]):
         """Complete what is offered."""
         from click.shell_completion import CompletionItem
 
-        return [CompletionItem(word, help=use or None) for word, use in self.offers(incomplete)]
+        found = [CompletionItem(word, help=use) for word, use in self.offers(incomplete)]
+        files = [CompletionItem(incomplete, type="file")] * self.or_files
+        return found or files
 
 
 class ReadType(OfferingType[_Value]):
@@ -171,7 +175,7 @@ class SpecType(OfferingType[_Value]):
     `read` returns what a text stands for, with the value of ``--layout``.
     """
 
-    name = "kernel"
+    name, or_files = "kernel", True
 
     def __init__(self, read: Callable[..., _Value]) -> None:
         self._read = read
@@ -212,15 +216,6 @@ class SpecType(OfferingType[_Value]):
             found = [(each.name, each.description) for each in CATALOGUE.values()]
             found += [(each.name, each.description) for each in OPERATORS.values()]
         return [(text, use) for text, use in found if text.startswith(begun)]
-
-    def shell_complete(
-        self, ctx: click.Context, param: click.Parameter, incomplete: str
-    ) -> "list[CompletionItem[Any]]":
-        """Complete what is offered, and files where nothing is."""
-        from click.shell_completion import CompletionItem
-
-        found = super().shell_complete(ctx, param, incomplete)
-        return found or [CompletionItem(incomplete, type="file")]
 
     def split_envvar_value(self, rv: str) -> Sequence[str]:
         """Split the kernels of an environment variable; inline JSON is one of them."""
@@ -279,14 +274,11 @@ OptionsValue: TypeAlias = "Options"
 FrameReader: TypeAlias = "Callable[[str], Frame]"
 """What commands get, for their annotations: the classes are imported where they are used."""
 
-STDIN = "convcli.stdin"
-"""The key under which a run remembers that a kernel was read from standard input."""
-
-BANK = "convcli.bank"
-"""The key under which a run remembers that one of its kernels is a filter bank."""
-
-RECIPE = "convcli.recipe"
-"""The key under which a run remembers the options that a recipe sets."""
+STDIN, BANK, RECIPE, _LAYOUT = (
+    f"convcli.{key}" for key in ("stdin", "bank", "recipe", "layout")
+)
+"""The keys under which a run remembers whether a kernel was read from standard input and is a
+filter bank, which options a recipe sets, and the value of ``--layout``."""
 
 
 def keep_recipe(ctx: click.Context, _: click.Parameter, value: str | None) -> "Recipe | None":
@@ -301,9 +293,6 @@ def keep_recipe(ctx: click.Context, _: click.Parameter, value: str | None) -> "R
     chain = {"chain": found.then, "times": found.times}
     ctx.default_map = {**(ctx.default_map or {}), **found.options, **chain}
     return found
-
-
-_LAYOUT = "convcli.layout"
 
 
 def keep_layout(ctx: click.Context, _: click.Parameter, value: WeightLayout) -> None:

@@ -174,10 +174,8 @@ def filter_dense(
         for top in range(0, height, BLOCK_ROWS):
             for i in range(BLOCK_ROWS + count - 1):
                 # Rows below the last meet weights of 0, or make lines that are not stored.
-                row = tile[min(top + i, len(tile) - 1)]
-                copied(
-                    row[x : x + n + halo], block[i * BLOCK_PITCH : i * BLOCK_PITCH + n + halo]
-                )
+                row, at = tile[min(top + i, len(tile) - 1)], i * BLOCK_PITCH
+                copied(row[x : x + n + halo], block[at : at + n + halo])
             for y in range(top, min(top + BLOCK_ROWS, height), 4):
                 lines[:] = 0
                 for k in range(len(places)):
@@ -187,10 +185,8 @@ def filter_dense(
                     else:
                         add_seven(lines, n, weights[k], rows)
                 for r in range(min(4, height - y)):
-                    start, line = (
-                        (y + r) * pitch + x,
-                        lines[r * BLOCK_PITCH : r * BLOCK_PITCH + n],
-                    )
+                    start, at = (y + r) * pitch + x, r * BLOCK_PITCH
+                    line = lines[at : at + n]
                     if limits.size:
                         rounded(line, out[start : start + n], limits[0], limits[1])
                     else:

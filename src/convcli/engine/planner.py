@@ -71,10 +71,9 @@ class Candidate(Record):
 
 
 class Plan(Record):
-    """How a problem is computed. To run a plan takes no further decision.
+    """How a problem is computed: by a strategy of a method, because of `why`.
 
-    `method` was asked for, `strategy` was chosen because of `why`; `cost` are the estimated
-    nanoseconds of an output value, on one thread.
+    `cost` are the estimated nanoseconds of an output value, on one thread.
     """
 
     problem: Problem

@@ -104,10 +104,9 @@ def _sum_dtype(dtype: np.dtype[Any], count: int) -> np.dtype[Any]:
 def running(
     lines: Values, taps: int, dilation: int, join: Callable[[Values, Values], Values]
 ) -> Values:
-    """Join the values in each window of an axis, the first, in about 2·log2(taps) operations.
+    """Join the values in each window of the first axis, in about 2·log2(taps) operations.
 
-    A window of 2, 4, 8 … taps is two windows of half the size. Those whose sizes add up to
-    `taps` are joined, by any associative operation.
+    A window of 2, 4, 8 … taps is two of half the size; those that add up to `taps` are joined.
     """
     count = len(lines) - dilation * (taps - 1)
     total: Values | None = None

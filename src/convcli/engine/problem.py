@@ -30,8 +30,7 @@ float32 the worst error found was 8.4e-7 of the range (127×127, one weight, in 
 class Problem(Record):
     """One correlation, described completely and hashable.
 
-    `shape` (H, W, C) and `dtype` are those of the image, `result` is the dtype of the result.
-    `groups` split the channels for a bank, `fill` is the constant of `Border.ZERO`.
+    `shape` (H, W, C) and `dtype` are those of the image, `fill` is that of `Border.ZERO`.
     """
 
     shape: Shape

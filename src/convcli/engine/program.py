@@ -67,7 +67,7 @@ class TypedProgram(Record):
             dtype, reads = self.types[number], operation.reads
             ending = {read.value for read in reads if last_use[read.value] == number}
             kept = {read.value for read in reads if read.dy or read.dx}
-            over = [v for v in ending - kept if self.types[v] == dtype]
+            over = [v for v in ending if v not in kept and self.types[v] == dtype]
             if over:
                 buffers.append(buffers[over[0]])
             elif free[dtype]:
@@ -217,7 +217,10 @@ def _tap_by_tap(weights: NDArray[Any]) -> list[list[Operation]]:
     builder = _Builder()
     programs = [builder.finished(builder.weighted_sum(taps))]
     if len(taps) <= _MOST_TAPS:
-        programs += [_shared(taps), _shared(_halved(taps))]
+        # A weight of ±2 is two times ±1: x + x may share a pair where 2·x cannot.
+        halves = [(read, weight / 2) for read, weight in taps if abs(weight) == 2]  # noqa: PLR2004
+        others = [(read, weight) for read, weight in taps if abs(weight) != 2]  # noqa: PLR2004
+        programs += [_shared(taps), _shared([*others, *halves, *halves])]
     return programs
 
 
@@ -263,16 +266,6 @@ def _most_frequent_pair(terms: Sequence[Term]) -> tuple[_Pair, list[tuple[int, i
                 places[pair].append((i, j))
     best = max(places.items(), key=lambda item: len(item[1]), default=None)
     return best if best is not None and len(best[1]) > 1 else None
-
-
-def _halved(taps: Sequence[Term]) -> list[Term]:
-    """Write a weight of ±2 as two times ±1: x + x may share a pair where 2·x cannot."""
-    return [
-        (read, weight / count)
-        for read, weight in taps
-        for count in (2 if abs(weight) == 2 else 1,)  # noqa: PLR2004
-        for _ in range(count)
-    ]
 
 
 def _without_pairs(taps: Sequence[float]) -> tuple[int, Sequence[float]]:
@@ -334,9 +327,6 @@ def taps_of(
             function, other = np.add if function is np.subtract else function, np.abs(other)
         taps.append(function(read_from(operation.left), other))
     return taps
-
-
-# ------------------------------------------------------------------ dtypes
 
 
 def in_integers(

@@ -24,12 +24,8 @@ class ValueStats(Record):
     rim: float = 0.0
 
     def __add__(self, other: "ValueStats") -> "ValueStats":
-        return ValueStats(
-            min(self.low, other.low),
-            max(self.high, other.high),
-            self.clipped + other.clipped,
-            max(self.rim, other.rim),
-        )
+        low, high = min(self.low, other.low), max(self.high, other.high)
+        return ValueStats(low, high, self.clipped + other.clipped, max(self.rim, other.rim))
 
 
 Inner: TypeAlias = tuple[tuple[int, int], tuple[int, int]]
@@ -206,9 +202,6 @@ def _copy_wide(values: Values, out: Values) -> None:
     out[above] = limits.max
 
 
-# ------------------------------------------------------------------ division
-
-
 def _whole_division(
     values: Values, spare: Values | None, divisor: int, scratch: Scratch
 ) -> list[Change]:
@@ -238,9 +231,6 @@ def _whole_division(
 def is_power_of_two(number: float) -> bool:
     """Tell whether a number is 2^k for a whole k, which may be negative."""
     return math.frexp(number)[0] == 0.5  # noqa: PLR2004 - the mantissa of a power of two
-
-
-# ------------------------------------------------------------------ all of it
 
 
 class StoreRule(Record):

@@ -20,11 +20,7 @@ _ROUNDING = 1e-9
 
 
 class Stamping(Record):
-    """A transposed convolution as a correlation of the picture with zeros between its pixels.
-
-    `problem` is that correlation, whose rows and columns are a `cut` of the picture with
-    `stride` minus 1 zeros between two pixels.
-    """
+    """A correlation of a `cut` of a picture with `stride` - 1 zeros between its pixels."""
 
     problem: Problem
     stride: Pair
@@ -100,10 +96,7 @@ def correlate_transposed(
 
 
 def exchanged(kernel: Kernel, groups: int = 1) -> Kernel:
-    """Return a bank (C, O/groups, kh, kw) with its inputs second: (O, C/groups, kh, kw).
-
-    A 2-D kernel stays as it is. A bank that does not split into the groups is a `KernelError`.
-    """
+    """Return a bank (C, O/groups, kh, kw) as (O, C/groups, kh, kw); a 2-D kernel as it is."""
     if not kernel.is_bank:
         return kernel
     inputs, outputs, *size = kernel.weights.shape
@@ -122,10 +115,7 @@ def stamp_window(
     dilation: IntOrPair,
     output_padding: IntOrPair = 0,
 ) -> tuple[Window, Pair]:
-    """Return the window of the correlation whose gradient is asked for, and the output padding.
-
-    Padding ``same`` chooses both.
-    """
+    """Return the window whose gradient is asked for, and the output padding."""
     more = pair(output_padding, "output_padding")
     if padding == "same":
         if more != (0, 0):

@@ -81,8 +81,10 @@ class Loader:
             if 0 <= first - top <= most:
                 middle[...] = image[first - top : first - top + count, columns]
             elif middle.size:
-                held = image[:, columns]
-                for some, source in self._rows_from(first, count):
+                held, key = image[:, columns], (first, count)
+                if key not in self._runs:
+                    self._runs[key] = runs(self._rows[first : first + count])
+                for some, source in self._runs[key]:
                     middle[some] = self._fill if source is None else held[source]
             for rest in unused:
                 rest.fill(0)
@@ -92,11 +94,6 @@ class Loader:
                 side[...] = image[np.ix_(self._rows[first : first + count], others)]
 
         return load
-
-    def _rows_from(self, first: int, count: int) -> list[Run]:
-        if (first, count) not in self._runs:
-            self._runs[first, count] = runs(self._rows[first : first + count])
-        return self._runs[first, count]
 
     def _across(self, inputs: slice) -> tuple[NDArray[np.intp], slice, int]:
         """Return the sources of columns, the columns in the image, and their first source."""
@@ -288,15 +285,12 @@ def _is_finite(tile: Values) -> bool:
         return bool(np.isfinite(np.dot(flat, flat)))
 
 
+# To make a worker takes a tenth of the time of a small bank (256×64×1×1 on 56²).
 _PARKED: deque[TileWorker] = deque(maxlen=available_cores())
 
 
 def _worker_for(plan: Plan, block: Block | None) -> TileWorker:
-    """Return a worker: a parked one of the same plan, or a new one.
-
-    A parked worker's buffers are in the cache, and its views are made: that is a tenth of the
-    time of a small bank (256×64×1×1 on 56²), and of sobel-x on 12 megapixels.
-    """
+    """Return a parked worker of the plan, with its views and warm buffers, or a new one."""
     with contextlib.suppress(IndexError):
         worker = _PARKED.pop()
         if worker.plan.strategy is plan.strategy and block is None:
@@ -316,11 +310,9 @@ def run_plan(
 ) -> ValueStats:
     """Compute all tiles of a plan; return the statistics of raw values that became pixels.
 
-    `image` (H, W, C) is never modified; the results (H', W', O) go to `out`. They do not depend
-    on `jobs`, the number of threads; one below 1 is a `ConvcliError`. With a block only that
-    part is computed, bit for bit equal to the whole: `image` then holds the rows and columns
-    that the block names, and `out` has the shape of its outputs. `rule` says how sums become
-    results; raw ones of the dtype of `out` by default.
+    `image` (H, W, C) is never modified; results (H', W', O) go to `out`, the same on any number
+    of threads. With a block only that part is computed, bit for bit equal to the whole: `image`
+    holds the rows and columns that it names. By default the raw sums are stored.
     """
     jobs = available_cores() if jobs is None else jobs
     workers = plan.threads(checked_count("jobs", jobs, "leave it out for one a core"))

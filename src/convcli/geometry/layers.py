@@ -24,11 +24,8 @@ class ReceptiveField(Record):
     def through(self, axis: Axis) -> "ReceptiveField":
         """Return the receptive field after one more layer."""
         growth = axis.extent - 1
-        return ReceptiveField(
-            size=self.size + growth * self.jump,
-            jump=self.jump * axis.stride,
-            start=self.start + (Fraction(growth, 2) - axis.before) * self.jump,
-        )
+        start = self.start + (Fraction(growth, 2) - axis.before) * self.jump
+        return ReceptiveField(self.size + growth * self.jump, self.jump * axis.stride, start)
 
 
 class Layer(Record):
@@ -76,10 +73,7 @@ def convolution_layer(
     bias: bool = True,
     output: Pair = (0, 0),
 ) -> Layer:
-    """Count a convolution layer: C_out·C_in/g·kh·kw weights and C_out biases.
-
-    The output (rows, columns) counts for the multiply-adds H'·W'·C_out·C_in/g·kh·kw only.
-    """
+    """Count a convolution layer; its output (rows, columns) is for multiply-adds only."""
     for name, value in (("in", channels), ("filters", filters), ("groups", groups)):
         if value < 1:
             raise GeometryError(
@@ -108,9 +102,6 @@ def locally_connected_layer(
     return Layer(weights, output.values if bias else 0, weights)
 
 
-# ------------------------------------------------------------------ sizes
-
-
 class CleanSetting(Record):
     """One letter (K, S, P or W), its new value that leaves no remainder, the output size."""
 
@@ -126,11 +117,7 @@ _SEARCHED = 1000  # the largest change of a letter: a value further off helps no
 
 
 def clean_settings(axis: Axis, size: int) -> list[CleanSetting]:
-    """Return the nearest settings that tile an axis, one letter changed at a time.
-
-    For each of K, S, P (on each side) and W they are the nearest value below and above that
-    make (W - K + 2P)/S a whole number.
-    """
+    """Return the nearest settings on both sides that tile an axis, one letter at a time."""
     settings: list[CleanSetting] = []
     known = (axis.kernel, axis.stride, axis.before, size)
     for letter, current in zip(_CHANGES, known, strict=True):
@@ -208,13 +195,10 @@ def size_rules(axis: Axis, size: int, noun: str, *, same: bool = False) -> list[
     Rules named SAME choose the padding. `noun` is what a pixel of the axis is called, and
     `same` whether padding was asked for as ``same``, which torch has at stride 1 only.
     """
+    exact, note = str(axis.exact_output_size(size)), "no whole number: not allowed"
+    note = "clean" if axis.tiles(size) else note
     return [
-        SizeRule(
-            "course",
-            str(axis.exact_output_size(size)),
-            (axis.before, axis.after),
-            "clean" if axis.tiles(size) else "no whole number: not allowed",
-        ),
+        SizeRule("course", exact, (axis.before, axis.after), note),
         _torch_rule(axis, size, noun, same=same),
         _same_rule("TensorFlow SAME", axis, size, noun),
         _same_rule("ONNX SAME_UPPER", axis, size, noun),

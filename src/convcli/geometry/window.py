@@ -61,10 +61,7 @@ class Axis(Record):
         return self.dilation * (self.kernel - 1) + 1
 
     def span(self, size: int) -> int:
-        """Return W + p1 + p2 - extent, the way of the window in pixels.
-
-        An empty axis, and a kernel larger than the padded axis, are a `GeometryError`.
-        """
+        """Return W + p1 + p2 - extent; raise a `GeometryError` if the kernel does not fit."""
         if size < 1:
             raise GeometryError(
                 f"size: expected at least 1 pixel, got {size}: use a larger one"
@@ -169,11 +166,7 @@ class Window(Record):
         return (down.before, down.after), (across.before, across.after)
 
     def output_shape(self, shape: Pair) -> Pair:
-        """Return the size (rows, columns) of the result for a picture of a size.
-
-        An empty picture, a kernel larger than the padded one, and a padded one for which no
-        machine has memory, are a `GeometryError`.
-        """
+        """Return the size (rows, columns) of the result of a picture; raise as `span`."""
         for name, axis, size in zip(("rows", "columns"), self.axes, shape, strict=True):
             try:
                 axis.span(size)

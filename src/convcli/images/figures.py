@@ -9,18 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from convcli.images.drawing import (
-    INK,
-    QUIET,
-    WHITE,
-    Canvas,
-    Cell,
-    Colour,
-    enlarged,
-    font,
-    spelled,
-    text_width,
-)
+from convcli.images import drawing
+from convcli.images.drawing import INK, QUIET, WHITE, Canvas, Cell, Colour, spelled, text_width
 from convcli.images.picture import Frame, eight_bits
 
 _MARK: Colour = (255, 64, 0)
@@ -67,7 +57,7 @@ def marked(frame: Frame, boxes: Sequence[tuple[int, int, int, int]]) -> Frame:
             (max(left, 0), max(top - line - size - 4, 0)),
             str(number),
             fill=_MARK,
-            font=font(size),
+            font=drawing.font(size),
             stroke_width=1,
             stroke_fill=WHITE,
         )
@@ -138,7 +128,7 @@ def picture_block(
     pixels: NDArray[np.uint8], scale: int, caption: str, size: int = _CAPTION_SIZE
 ) -> Canvas:
     """Draw a picture, each pixel as a square of `scale` pixels, with a line of text below."""
-    large = enlarged(pixels, scale)
+    large = drawing.enlarged(pixels, scale)
     width = max(large.width, int(text_width(spelled(caption), size)) + 2)
     block = Canvas(width, large.height + size + _LINE - _CAPTION_SIZE)
     block.image.paste(large, (0, 0))
@@ -191,7 +181,7 @@ def fitted(frame: Frame, height: int, width: int) -> NDArray[np.uint8]:
 
 def enlarged_frame(frame: Frame, scale: int) -> Frame:
     """Return a picture in RGB with each pixel as a square of `scale` pixels."""
-    return Frame(np.asarray(enlarged(np.asarray(_rgb(frame)), scale)))
+    return Frame(np.asarray(drawing.enlarged(np.asarray(_rgb(frame)), scale)))
 
 
 def thumbnail(frame: Frame, width: int, height: int) -> NDArray[np.uint8]:

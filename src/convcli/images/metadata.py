@@ -3,7 +3,7 @@
 import math
 import re
 import struct
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from PIL import ExifTags, Image
@@ -121,15 +121,13 @@ def further_pictures(image: Image.Image) -> str:
     return f"{pictures}: only the first is read" if count else ""
 
 
-def lost_metadata(
-    metadata: Metadata, format_name: str, channels: int, size: tuple[int, int]
-) -> str:
+def lost_metadata(metadata: Metadata, format_name: str, shape: Sequence[int]) -> str:
     """Return the warning that names what a format does not keep; empty where it keeps all."""
-    kept = save_settings(metadata, format_name, channels, size)
+    kept = save_settings(metadata, format_name, shape)
     lost = titles_of(metadata, kept)
     space = (metadata.icc or b"")[16:20].decode("ascii", "replace").strip()
     if space and "icc" in FORMATS[format_name].keeps and "icc_profile" not in kept:
-        lost[0] += f" (for {space}, not for {counted(channels, 'channel')})"
+        lost[0] += f" (for {space}, not for {counted(shape[2], 'channel')})"
     return f"dropped, for the {format_name} does not hold it: {', '.join(lost)}" if lost else ""
 
 
@@ -142,24 +140,22 @@ def titles_of(metadata: Metadata, without: Collection[str] = ()) -> list[str]:
     ]
 
 
-def save_settings(
-    metadata: Metadata, format_name: str, channels: int, size: tuple[int, int]
-) -> dict[str, Any]:
-    """Return Pillow's settings for the metadata that a format can hold.
+def save_settings(metadata: Metadata, format_name: str, shape: Sequence[int]) -> dict[str, Any]:
+    """Return Pillow's settings for the metadata that a format holds of such a picture.
 
     A profile for another number of channels is left out; the size goes into the EXIF.
     """
     found = {name: getattr(metadata, name) for name in FORMATS[format_name].keeps}
-    settings = {name: value for name, value in found.items() if value}
+    limits = _JPEG_LIMITS if format_name == "JPEG" else {}
+    settings = {
+        n: v for n, v in found.items() if v and (n not in limits or len(v) <= limits[n])
+    }
     profile = settings.pop("icc", b"")
-    if _fits(profile, channels):
+    if _fits(profile, shape[2]):
         settings["icc_profile"] = profile
-    if format_name == "JPEG":
-        fitting = {n for n, most in _JPEG_LIMITS.items() if len(settings.get(n, b"")) <= most}
-        settings = {n: v for n, v in settings.items() if n in fitting or n not in _JPEG_LIMITS}
     recipe, has_text = metadata.recipe, format_name in _TEXTS
     if "exif" in settings or (recipe is not None and not has_text):
-        settings["exif"] = _edited(settings.get("exif"), size, None if has_text else recipe)
+        settings["exif"] = _edited(settings.get("exif"), shape, None if has_text else recipe)
     if recipe is not None and has_text:
         settings["recipe"] = recipe
     return settings
@@ -221,7 +217,7 @@ def _directories_of(exif: Image.Exif) -> dict[int, dict[int, Any]]:
     return directories
 
 
-def _edited(exif: bytes | None, size: tuple[int, int], recipe: str | None) -> bytes:
+def _edited(exif: bytes | None, size: Sequence[int], recipe: str | None) -> bytes:
     """Return EXIF with the picture's pixel dimensions, where it has any, and its recipe."""
     block = Image.Exif()
     if exif is not None:

@@ -194,11 +194,11 @@ def _widened(pixels: Pixels) -> Pixels:
     return pixels.astype(np.uint16) * np.uint16(257)
 
 
-def picture_of_samples(samples: Pixels, format_name: str | None) -> Frame:
+def picture_of_samples(samples: Pixels) -> Frame:
     """Return the picture of an array (H, W, C) whose last channel of 2 or 4 is alpha."""
     if samples.shape[2] in (2, 4):
-        return Frame(samples[..., :-1], samples[..., -1], format_name)
-    return Frame(samples, None, format_name)
+        return Frame(samples[..., :-1], samples[..., -1])
+    return Frame(samples)
 
 
 def eight_bits(values: Pixels, depth: Depth) -> Pixels:

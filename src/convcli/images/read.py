@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
-from PIL import Image, ImageFile, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
+from PIL.ImageFile import ImageFile
 
 from convcli.errors import ImageError
 from convcli.images import policy
@@ -180,7 +181,7 @@ def _tiff(file: BinaryIO, prefix: bytes, label: str, reading: ReadPolicy) -> Pic
     sizes = [math.prod(page.size) * -(-page.samples // _A_COUNT) for page in chosen]
     check_pixels(sum(sizes), reading, label)
     with contextlib.ExitStack() as stack:
-        opened: ImageFile.ImageFile | None = None
+        opened: ImageFile | None = None
         with contextlib.suppress(OSError):
             file.seek(0)
             opened = stack.enter_context(policy.open_image(file, reading))
@@ -190,12 +191,13 @@ def _tiff(file: BinaryIO, prefix: bytes, label: str, reading: ReadPolicy) -> Pic
             damage = (*damage, note)
         read = [_tiff_frame(file, page, opened, label) for page in chosen]
     mode = opened.mode if opened is not None else chosen[0].mode
-    frames, notes = zip(*read, strict=True)
-    return Picture(frames, metadata, None, mode, tuple(dict.fromkeys(sum(notes, damage))))
+    frames = tuple(replace(frame, format="TIFF") for frame, _ in read)
+    notes = [note for _, more in read for note in more]
+    return Picture(frames, metadata, None, mode, tuple(dict.fromkeys([*damage, *notes])))
 
 
 def _tiff_frame(
-    file: BinaryIO, page: "TiffPage", opened: ImageFile.ImageFile | None, label: str
+    file: BinaryIO, page: "TiffPage", opened: ImageFile | None, label: str
 ) -> tuple[Frame, tuple[str, ...]]:
     """Decode a page; `opened` is the file in Pillow, if that knows the first page."""
     page.check_places()
@@ -205,17 +207,15 @@ def _tiff_frame(
         return decoded_page(page, file)
     with decoder_errors():
         opened.seek(page.index)
-    return frame_of(file, opened, "TIFF", label)
+    return frame_of(file, opened, label)
 
 
 def _check_end(file: BinaryIO, format_name: str | None) -> None:
     """Refuse files that end early in formats whose decoders do not notice it."""
     if format_name not in ("GIF", "JPEG2000"):
         return
-    start = file.tell()
     file.seek(0)
     data = file.read()
-    file.seek(start)
     if format_name == "GIF":
         from convcli.images.codecs.gif import has_end_mark
 
@@ -227,9 +227,7 @@ def _check_end(file: BinaryIO, format_name: str | None) -> None:
         raise OSError("image file is truncated")
 
 
-def _document(
-    file: BinaryIO, opened: ImageFile.ImageFile, label: str, reading: ReadPolicy
-) -> Picture:
+def _document(file: BinaryIO, opened: ImageFile, label: str, reading: ReadPolicy) -> Picture:
     format_name = _NAMES.get(opened.format or "", opened.format)
     count = _frame_count(opened) if opened.format in _MANY else 1
     indices = frames_to_read(count, label, reading)
@@ -240,11 +238,11 @@ def _document(
         if count > 1:
             with decoder_errors():
                 opened.seek(index)
-        frame, left = frame_of(file, opened, format_name, label)
+        frame, left = frame_of(file, opened, label)
         if not read:
             metadata, notes = metadata_of(opened)
         notes += left
-        read.append((frame, *_play(opened)))
+        read.append((replace(frame, format=format_name), *_play(opened)))
     frames, durations, disposals = zip(*read, strict=True)
     timing = None
     if format_name in _ANIMATED and len(frames) > 1:
@@ -254,7 +252,7 @@ def _document(
     return Picture(frames, metadata, timing, mode, tuple(dict.fromkeys(notes)))
 
 
-def _play(opened: ImageFile.ImageFile) -> tuple[float, int]:
+def _play(opened: ImageFile) -> tuple[float, int]:
     """Return how long the current frame is shown, and its disposal."""
     disposal = getattr(opened, "disposal_method", opened.info.get("disposal") or 0)
     return float(opened.info.get("duration") or 0), int(disposal)
@@ -318,7 +316,7 @@ def _header(file: BinaryIO, prefix: bytes, label: str, reading: ReadPolicy) -> H
         return _image_header(opened, frames or _frame_count(opened))
 
 
-def _image_header(opened: ImageFile.ImageFile, frames: int) -> Header | None:
+def _image_header(opened: ImageFile, frames: int) -> Header | None:
     mode = MODES.get(opened.mode)
     if mode is None:
         return None
@@ -332,7 +330,7 @@ def _image_header(opened: ImageFile.ImageFile, frames: int) -> Header | None:
     )
 
 
-def _frame_count(opened: ImageFile.ImageFile) -> int:
+def _frame_count(opened: ImageFile) -> int:
     """Return how many frames a file has."""
     with decoder_errors():
         return int(getattr(opened, "n_frames", 1))

@@ -161,7 +161,8 @@ def _encoded(
     if format_name == "PNG":
         from convcli.images.codecs.png import png_bytes
 
-        return png_bytes(frames, metadata, timing, saving.compress_level, saving.jobs)
+        alike = replace(picture, frames=frames, timing=timing)
+        return png_bytes(alike, saving.compress_level, saving.jobs)
     if timing is not None and timing.still:
         frames = frames[1:]
         timing = Timing(timing.durations[1:], timing.disposals[1:], timing.loop)
@@ -190,7 +191,7 @@ def _settings(
     return settings
 
 
-def _alike(frames: Sequence[Frame], entry: Format) -> list[Frame]:
+def _alike(frames: Sequence[Frame], entry: Format) -> tuple[Frame, ...]:
     """Return frames with equal channels, and with alpha where a format holds what one has."""
     if len({frame.shape for frame in frames}) > 1:
         raise ImageError(f"{entry.name} holds frames of one size, these differ: write .tif")
@@ -204,4 +205,4 @@ def _alike(frames: Sequence[Frame], entry: Format) -> list[Frame]:
         if alpha is None and not opaque:
             alpha = np.full(frame.shape, frame.white, frame.pixels.dtype)
         alike.append(Frame(np.broadcast_to(frame.pixels, (*frame.shape, channels)), alpha))
-    return alike
+    return tuple(alike)

@@ -181,8 +181,11 @@ class Kernel(Record):
     @cached_property
     def rank(self) -> int:
         """Rank of a 2-D kernel (1: separable into a column and a row); 0 if all zero."""
+        grid = self._grid
         # Rank 1 needs no singular values, which take seconds for 2047×2047.
-        return 1 if _is_outer(self._grid) else int(np.linalg.matrix_rank(self._grid))
+        if grid.any() and np.allclose(np.outer(*outer_factors(grid)), grid, 1e-12, 0):
+            return 1
+        return int(np.linalg.matrix_rank(grid))
 
     @cached_property
     def symmetries(self) -> tuple[str, ...]:
@@ -375,10 +378,6 @@ def outer_factors(
     row = row // math.gcd(*map(int, row.tolist())) if whole else row
     x = np.abs(row).argmax()
     return grid[:, x] / row[x], row
-
-
-def _is_outer(grid: Weights) -> bool:
-    return bool(grid.any() and np.allclose(np.outer(*outer_factors(grid)), grid, 1e-12, 0))
 
 
 def _clean_sums(rows: Weights) -> Weights:

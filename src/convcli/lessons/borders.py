@@ -61,39 +61,35 @@ class Strip(Record):
         return _cut(self.pixels, self.corner, count)
 
 
-def _cut(pixels: NDArray[Any], corner: str, count: int) -> NDArray[Any]:
+def _cut(pixels: NDArray[Any], corner: str, count: int = _SIDE_PIXELS) -> NDArray[Any]:
     rows = slice(None, count) if corner.startswith("top") else slice(-count, None)
     columns = slice(None, count) if corner.endswith("left") else slice(-count, None)
     return pixels[rows, columns]
 
 
 def strips_of(
-    frame: Frame,
-    kernel: Kernel,
-    options: Options,
-    size: int = _SIDE_PIXELS,
-    corner: str | None = None,
+    frame: Frame, kernel: Kernel, options: Options, corner: str | None = None
 ) -> list[Strip]:
     """Filter a frame with each border, and cut out a corner: that where they differ most."""
     changed = [replace(options, border=border) for border in Border]
     whole = [filter_frame(frame, [kernel], each).values for each in changed]
-    corner = corner or max(CORNERS, key=lambda each: _unlike(whole, each, size))
-    results = [_cut(result, corner, size) for result in whole]
+    corner = corner or max(CORNERS, key=lambda each: _unlike(whole, each))
+    results = [_cut(result, corner) for result in whole]
     return [
         Strip(border, result, _apart(result, results[0]), corner)
         for border, result in zip(Border, results, strict=True)
     ]
 
 
+def _unlike(results: Sequence[NDArray[Any]], corner: str) -> float:
+    """Return how much the results but the first, which has zeros beyond the edge, differ."""
+    cut = [_cut(result, corner) for result in results[1:]]
+    return min(_apart(a, b) for a, b in combinations(cut, 2))
+
+
 def _apart(one: NDArray[Any], other: NDArray[Any]) -> float:
     """Return the largest difference of two corners."""
     return float(finite(differences(one, other)).max())
-
-
-def _unlike(results: Sequence[NDArray[Any]], corner: str, size: int) -> float:
-    """Return how much the results but the first, which has zeros beyond the edge, differ."""
-    cut = [_cut(result, corner, size) for result in results[1:]]
-    return min(_apart(a, b) for a, b in combinations(cut, 2))
 
 
 def numbers_shown(kernel: Kernel, options: Options) -> int:

@@ -23,7 +23,7 @@ _FAINT = 0.01
 
 
 class Match(Record):
-    """A window that answers more strongly than all near it: brightness, or -1 to 1."""
+    """A window whose answer is the strongest near it; its score is brightness, or -1 to 1."""
 
     left: int
     top: int

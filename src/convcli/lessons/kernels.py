@@ -117,7 +117,7 @@ _DUST = 1e-13  # a weight below this part of the largest one is a 0 with roundin
 
 
 def cell_colors(grid: NDArray[np.float64]) -> NDArray[np.uint8]:
-    """Return colours (kh, kw, 3): blue below 0, white at 0, NaN and infinity, red above."""
+    """Return colours (kh, kw, 3): blue below 0, red above, white at 0, NaN and infinity."""
     finite = np.where(np.isfinite(grid), grid, 0.0)
     largest = float(np.abs(finite).max()) or 1.0
     places = np.rint(_MIDDLE + _HALF_RANGE * finite / largest).astype(np.intp)

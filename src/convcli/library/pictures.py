@@ -23,7 +23,14 @@ from convcli.pipeline.pipeline import Pipeline, plan_pipeline
 from convcli.pipeline.recipe import Recipe
 from convcli.pipeline.report import Report, combined_report
 from convcli.pipeline.run import Filtered, run_pipeline
-from convcli.settings import choice_from, options_from_words, pair_from, with_short_names
+from convcli.settings import (
+    choice_from,
+    named,
+    options_from_words,
+    pair_from,
+    whole_number_from,
+    with_short_names,
+)
 from convcli.storage.urls import FRAME, has_number, unknown_field
 from convcli.text import brief, percent
 from convcli.values import Record, replace
@@ -449,7 +456,8 @@ def find(
     operand = as_kernel(kernel)
     if isinstance(operand, Operator):
         raise ImageError(f"{operand.name}: expected one kernel to find, got several: take one")
-    return find_matches(open(picture).frames[0], operand, top=top, normalized=normalized)
+    most = named("top", whole_number_from, top, 1)
+    return find_matches(open(picture).frames[0], operand, top=most, normalized=normalized)
 
 
 def plan(
@@ -524,6 +532,6 @@ def _frame_of_array(values: ArrayLike, *, alpha: bool | None) -> Frame:
     pixels = np.atleast_3d(array.astype(array.dtype.newbyteorder("="), copy=False))
     if alpha is None:
         has_alpha = pixels.dtype in (np.uint8, np.uint16)
-        return picture_of_samples(pixels, None) if has_alpha else Frame(pixels)
+        return picture_of_samples(pixels) if has_alpha else Frame(pixels)
     is_split = alpha and array.ndim == max(_DIMENSIONS)
     return Frame(pixels[..., :-1], pixels[..., -1]) if is_split else Frame(pixels)

@@ -111,8 +111,8 @@ def write_filtered(  # noqa: PLR0917 - two callers
             write_picture(
                 picture, sys.stdout.buffer if name == STANDARD else opened, file_format, saving
             )
-    first = filtered[0].report.output_shape
-    dropped = lost_metadata(described.metadata, file_format, first[2], first[:2])
+    shape = filtered[0].report.output_shape
+    dropped = lost_metadata(described.metadata, file_format, shape)
     lost = [dropped] if dropped and not saving.strip else []
     notes = [*described.notes, *lost, *_losses(filtered, file_format)]
     return combined_report([one.report for one in filtered], described.mode, notes)

@@ -14,6 +14,7 @@ from convcli.choices import Range
 from convcli.pipeline.options import Options
 from convcli.scale.tiled.run import filter_large
 from support.commands import process
+from support.dask_cluster import kept_environment
 from support.held import Held, wait_for
 from support.scenes import SMALL, operands, picture, read, whole, write_tiff, write_zarr
 
@@ -26,7 +27,7 @@ distributed = pytest.importorskip("distributed", reason="needs the extra cluster
 def client() -> Iterator[Any]:
     from convcli.scale.cluster import connected
 
-    with connected("local:2", 3) as found:
+    with kept_environment(), connected("local:2", 3) as found:
         yield found
 
 
@@ -117,7 +118,7 @@ def test_a_block_is_not_blamed_for_workers_that_others_kill(tmp_path: Path) -> N
 
     values = picture((400, 500))
     source = write_zarr(tmp_path / "in.zarr", values)
-    with connected("local:2", 1) as doomed:
+    with kept_environment(), connected("local:2", 1) as doomed:
 
         def kill(done: int, *_: object) -> None:
             pids = doomed.run(os.getpid, on_error="ignore") if done < 5 else {}

@@ -79,10 +79,7 @@ class Strategy(abc.ABC):
 
     @abc.abstractmethod
     def bind(self, tile: Any, scratch: Scratch) -> list[OutputRows]:
-        """Make the views and buffers of one worker; return the output rows, from the top down.
-
-        `tile`, of `tile_shape`, is the buffer that the loader fills, or an `ImageRows`.
-        """
+        """Make what a worker needs to compute output rows from a tile, or an `ImageRows`."""
 
     def round_whole(self, sums: Values) -> None:
         """Round sums in place where they are known to be whole numbers; leave all others."""

@@ -50,10 +50,8 @@ class Band(Strategy):
             return "a kernel too large for a band"
         height, width, channels = problem.result_shape
         rows = even_tile(height, _ROWS, _TOGETHER)
-        across = problem.window.columns.kernel
-        products = (
-            (_TOGETHER + problem.window.rows.extent - 1) * across * costs.PRODUCT[working]
-        )
+        read, across = _TOGETHER + problem.window.rows.extent - 1, problem.window.columns.kernel
+        products = read * across * costs.PRODUCT[working]
         copies = _shifted_rows(problem, rows) / rows * costs.COPY[working]
         blocks = -(-height // rows) * -(-width * channels // _block(problem, rows))
         overlap = (rows + problem.window.rows.extent - 1) / rows

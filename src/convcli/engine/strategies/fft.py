@@ -27,11 +27,7 @@ for 20. There and back the factors cancel as they do by default."""
 
 
 class Fft(Strategy):
-    """Large dense kernels, by Fourier transforms of overlapping tiles.
-
-    The tile's spectrum is multiplied by the kernel's; wrapped outputs are dropped. All is
-    transformed in place.
-    """
+    """Large dense kernels, by Fourier transforms of overlapping tiles, all in place."""
 
     name = "fft"
     method = Method.FFT
@@ -119,11 +115,7 @@ _POINT = 3.1  # nanoseconds of a point, there and back
 
 
 class CompiledFft(Strategy):
-    """Overlap-save of two pictures at once, as the real and the imaginary part of one.
-
-    Radix 4 goes down the columns, all of which are neighbours in memory; rows are turned into
-    columns for it, and back.
-    """
+    """The same of two pictures at once, as the real and the imaginary part of one."""
 
     name = "compiled-fft"
     method = Method.FFT

@@ -169,9 +169,7 @@ class Lines(Strategy):
         low, high = number(max(own[0], limits[0])), number(min(own[1], limits[1]))
         if self._sums.kind != "f" and self.divisor == 1.0:
             return _CLIPPED, divisor, low, high
-        is_odd = self.divisor % 2 == 1 and max(map(abs, self.problem.sum_limits)) < _SURE
-        if is_power_of_two(self.divisor) or is_odd:
-            # Sums times its reciprocal round as quotients do.
+        if is_power_of_two(self.divisor) or self._is_sure:
             return _MULTIPLIED, np.float32(1 / self.divisor), low, high
         return _DIVIDED, divisor, low, high
 
@@ -185,6 +183,11 @@ class Lines(Strategy):
             size = rule.dtype.itemsize
             return self._is_exact and (size == 4 or (size > 4 and self.divisor == 1.0))  # noqa: PLR2004
         return rule.dtype.itemsize <= 2 and (self.divisor == 1.0 or self._is_exact)  # noqa: PLR2004
+
+    @property
+    def _is_sure(self) -> bool:
+        """Whether sums times the reciprocal of an odd divisor round as quotients do."""
+        return self.divisor % 2 == 1 and max(map(abs, self.problem.sum_limits)) < _SURE
 
     @functools.cached_property
     def _is_exact(self) -> bool:

@@ -161,8 +161,7 @@ _COLUMNS = 4096  # columns of a tile at the most
 class Taps(Strategy):
     """Every problem: one multiplication and one addition a tap, on shifted views of the tile.
 
-    Others fall back on it for tiles with a NaN or an infinity: a weight of 0 is left out, so
-    that a NaN below it does not spread (as in OpenCV and SciPy).
+    A weight of 0 is left out, so that a NaN below it does not spread (as in OpenCV and SciPy).
     """
 
     name = "taps"

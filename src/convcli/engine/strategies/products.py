@@ -22,11 +22,11 @@ _FEWEST, _MOST = 16, 256  # pixels of a product that is not packed, at the least
 class Im2col(Strategy):
     """Filter banks of any kind: windows gathered as runs of values, then matrix products.
 
-    A run is the kw·I values that an output reads from one input row. The runs of a column of
-    outputs lie one below the other, so that the window of an output is kh runs that follow each
-    other: a value is copied kw times, not kh·kw times. A run is copied as one item: runs of 84
-    bytes then take 6.4 ns instead of 10.8. Where output rows share no runs, or even a product
-    of few pixels would be packed, windows are copied whole; those of a 1×1 bank are not copied.
+    A run is the kw·I values that an output reads from one input row, copied as one item. The
+    runs of a column of outputs lie one below the other: the window of an output is kh of them,
+    so that a value is copied kw times, not kh·kw times. Where output rows share no runs, or
+    even a product of few pixels would be packed, windows are copied whole; those of 1×1 are not
+    copied.
     """
 
     name = "im2col"
@@ -242,10 +242,10 @@ _LEAST_COLUMNS, _WINOGRAD_ROWS = 24, 8  # columns of a tile at the least, and it
 class RowWinograd(Strategy):
     """3×3 filter banks of many channels, by Winograd's minimal filtering down the columns.
 
-    Six input rows make four output rows, with half the multiply-adds. One product transforms
-    the rows; each of six planes is then correlated with its three taps along the row, every
-    third window at a time, so that nothing is copied. 64×64×3×3 on 224² took 19 to 33 ms,
-    im2col 25 to 61.
+    Six input rows make four output rows, with half the multiply-adds: one product transforms
+    the rows; each of six planes is then correlated with three taps along the row, every third
+    window at a time, so that nothing is copied. 64×64×3×3 on 224² took 19 to 33 ms, im2col 25
+    to 61.
     """
 
     name = "row-winograd"
@@ -273,9 +273,8 @@ class RowWinograd(Strategy):
         copies = _PLANES / _TOGETHER * (share + 1) * 2 * costs.COPY[working]
         groups = -(-height // _TOGETHER) * -(-width // _unpacked_columns(problem))
         moved = costs.transfer(problem, working, 1 + 2 / _WINOGRAD_ROWS)
-        return (
-            inner * costs.PRODUCT[working] + copies + moved + costs.calls(problem, 5 * groups)
-        )
+        products = inner * costs.PRODUCT[working]
+        return products + copies + moved + costs.calls(problem, 5 * groups)
 
     def __init__(self, problem: Problem) -> None:
         super().__init__(problem)

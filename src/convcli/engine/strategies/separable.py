@@ -1,7 +1,4 @@
-"""Separable: kernels of low rank, as columns times rows, by banded matrices and BLAS.
-
-BLAS multiplies the zeros of the bands too, and is faster all the same from about eight taps.
-"""
+"""Separable: kernels of low rank, as columns times rows, by banded matrices and BLAS."""
 
 import math
 from typing import Any

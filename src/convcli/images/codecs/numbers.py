@@ -11,7 +11,7 @@ from typing import Any, BinaryIO, NoReturn
 import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
-from PIL import ImageFile
+from PIL.ImageFile import ImageFile
 
 from convcli.choices import Depth
 from convcli.errors import ImageError
@@ -204,12 +204,12 @@ def netpbm_spans(file: BinaryIO) -> list[tuple[int, int]]:
     return spans
 
 
-def read_netpbm(file: BinaryIO, image: ImageFile.ImageFile) -> Frame | None:
+def read_netpbm(file: BinaryIO, image: ImageFile) -> Frame | None:
     """Read raw pixels of 8 bits, or deep colours; None where Pillow reads them well."""
     return (_deep(file, image) or _raw(file, image)) if image.tile else None
 
 
-def _raw(file: BinaryIO, image: ImageFile.ImageFile) -> Frame | None:
+def _raw(file: BinaryIO, image: ImageFile) -> Frame | None:
     """Read raw pixels of 8 bits with one copy."""
     channels = _CHANNELS.get(image.mode)
     if channels is None or image.tile[0].args != image.mode:
@@ -222,10 +222,10 @@ def _raw(file: BinaryIO, image: ImageFile.ImageFile) -> Frame | None:
         flat[start : start + len(chunk)] = chunk
     # Pillow reports a file that ends early, or reads the part that exists.
     complete = file.tell() - image.tile[0].offset == len(flat)
-    return Frame(pixels, None, "PPM") if complete else None
+    return Frame(pixels) if complete else None
 
 
-def _deep(file: BinaryIO, image: ImageFile.ImageFile) -> Frame | None:
+def _deep(file: BinaryIO, image: ImageFile) -> Frame | None:
     """Read colours with more than 8 bits, binary or in digits, and scale them to 16."""
     (width, height), codec = image.size, image.tile[0].codec_name
     arguments: Any = image.tile[0].args
@@ -243,7 +243,7 @@ def _deep(file: BinaryIO, image: ImageFile.ImageFile) -> Frame | None:
             samples = np.fromstring(text, np.int64, sep=" ")[:count]
     values = policy.completed(samples, count).reshape(height, width, 3).astype(float)
     scaled = np.rint(np.clip(values, 0, largest) * (_WHITE / largest))
-    return Frame(scaled.astype(np.uint16), None, "PPM")
+    return Frame(scaled.astype(np.uint16))
 
 
 def netpbm_parts(frame: Frame) -> Sequence[memoryview]:

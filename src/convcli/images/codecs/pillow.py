@@ -2,11 +2,11 @@
 
 import io
 from collections.abc import Mapping, Sequence
-from types import MappingProxyType
 from typing import Any, BinaryIO
 
 import numpy as np
-from PIL import ExifTags, Image, ImageFile
+from PIL import ExifTags, Image
+from PIL.ImageFile import ImageFile
 
 from convcli.errors import ImageError
 from convcli.images.metadata import describes_gain_map, iptc_segment, save_settings
@@ -21,11 +21,9 @@ _TURNS = {
 """The turn that makes a picture upright, by EXIF orientation."""
 
 
-def frame_of(
-    file: BinaryIO, opened: ImageFile.ImageFile, format_name: str | None, label: str
-) -> tuple[Frame, tuple[str, ...]]:
+def frame_of(file: BinaryIO, opened: ImageFile, label: str) -> tuple[Frame, tuple[str, ...]]:
     """Decode the current frame of a file that Pillow has opened; note what Pillow drops."""
-    frame, notes = _without_pillow(file, opened, format_name)
+    frame, notes = _without_pillow(file, opened)
     if frame is not None:
         return frame, notes
     _scale_transparency(opened)
@@ -33,14 +31,14 @@ def frame_of(
     with decoder_errors():
         single = rawmode is None or not getattr(opened, "is_animated", False)
     if rawmode in _SUPPORTED and single:
-        return _decoded_twice(file, opened, rawmode, format_name), ()
-    frame = picture_from(_upright(opened), format_name, label)
+        return _decoded_twice(file, opened, rawmode), ()
+    frame = picture_from(_upright(opened), label)
     if rawmode is None:
         return frame, _left(file, opened)
     return frame, (f"16-bit colours ({rawmode[:-1]}) are read with 8 bits",)
 
 
-def _left(file: BinaryIO, opened: ImageFile.ImageFile) -> tuple[str, ...]:
+def _left(file: BinaryIO, opened: ImageFile) -> tuple[str, ...]:
     """Return notes on what Pillow leaves out of a HEIC, AVIF, JP2 or SGI without saying so."""
     bits, notes = opened.info.get("bit_depth", _BYTE), []
     data = b""
@@ -68,7 +66,7 @@ def _byte_after(mark: bytes, steps: int, data: bytes) -> int:
     return data[at + steps] if 0 <= at < len(data) - steps else 0
 
 
-def _scale_transparency(opened: ImageFile.ImageFile) -> None:
+def _scale_transparency(opened: ImageFile) -> None:
     """Scale the transparent grey of a PNG as its pixels: Pillow leaves it with 2 or 4 bits."""
     rawmode = opened.tile[0].args if opened.tile else None
     grey = opened.info.get("transparency")
@@ -76,22 +74,20 @@ def _scale_transparency(opened: ImageFile.ImageFile) -> None:
         opened.info["transparency"] = grey * _FEW_BITS[rawmode]
 
 
-def _without_pillow(
-    file: BinaryIO, opened: ImageFile.ImageFile, format_name: str | None
-) -> tuple[Frame | None, tuple[str, ...]]:
+def _without_pillow(file: BinaryIO, opened: ImageFile) -> tuple[Frame | None, tuple[str, ...]]:
     """Read what is read better without Pillow, with notes; None for anything else."""
-    if format_name == "PPM":
+    if opened.format == "PPM":
         from convcli.images.codecs.numbers import read_netpbm
 
         return read_netpbm(file, opened), ()
-    if format_name == "JXL":
+    if opened.format == "JXL":
         return _jxl(file, opened.size)
-    if format_name == "JPEG2000" and opened.mode == "P":
+    if opened.format == "JPEG2000" and opened.mode == "P":
         return _palette_2000(file, opened), ()
     return None, ()
 
 
-def _palette_2000(file: BinaryIO, opened: ImageFile.ImageFile) -> Frame:
+def _palette_2000(file: BinaryIO, opened: ImageFile) -> Frame:
     """Read a JPEG 2000 with a palette: Pillow joins equal colours, and so shifts the others."""
     file.seek(0)
     data = file.read()
@@ -106,7 +102,7 @@ def _palette_2000(file: BinaryIO, opened: ImageFile.ImageFile) -> Frame:
     if indices.max() >= count:
         raise OSError("a colour is not in the palette")
     palette = np.frombuffer(colours, np.uint8).reshape(count, channels)
-    return picture_of_samples(palette[:, _order_2000(data, channels)][indices], "JPEG2000")
+    return picture_of_samples(palette[:, _order_2000(data, channels)][indices])
 
 
 def _order_2000(data: bytes, channels: int) -> list[int]:
@@ -137,7 +133,7 @@ def _jxl(file: BinaryIO, size: tuple[int, int]) -> tuple[Frame | None, tuple[str
     elif values.dtype == np.uint8:
         return None, ()
     samples = values if values.dtype.kind == "u" else values.astype(np.float32)
-    return picture_of_samples(samples.reshape(*samples.shape[:2], -1), "JXL"), notes
+    return picture_of_samples(samples.reshape(*samples.shape[:2], -1)), notes
 
 
 def _upright(image: Image.Image) -> Image.Image:
@@ -180,7 +176,7 @@ _FEW_BITS = {"L;2": 85, "L;4": 17}
 _SUPPORTED = ("RGB;16B", "RGBA;16B", _GRAY_ALPHA)
 
 
-def deep_rawmode(image: ImageFile.ImageFile) -> str | None:
+def deep_rawmode(image: ImageFile) -> str | None:
     """Return Pillow's name (``RGB;16B``) for undecoded colours of 16 bits; None for others."""
     if not image.tile or image.mode not in ("RGB", "RGBA", "LA", "CMYK"):
         return None
@@ -193,9 +189,7 @@ def _arguments(tile: Any) -> tuple[Any, ...]:
     return tile.args if isinstance(tile.args, tuple) else (tile.args,)
 
 
-def _decoded_twice(
-    file: BinaryIO, opened: ImageFile.ImageFile, rawmode: str, format_name: str | None
-) -> Frame:
+def _decoded_twice(file: BinaryIO, opened: ImageFile, rawmode: str) -> Frame:
     """Return 16-bit colours: their high bytes, then their low bytes from a second decoding."""
     high = np.asarray(_upright(opened))
     file.seek(0)
@@ -211,11 +205,11 @@ def _decoded_twice(
     clear = opened.info.get("transparency")
     if isinstance(clear, tuple) and samples.shape[2] == len(clear):
         opaque = (samples != np.array(clear)).any(axis=2)
-        return Frame(samples, opaque.astype(np.uint16) * np.uint16(65_535), format_name)
-    return picture_of_samples(samples, format_name)
+        return Frame(samples, opaque.astype(np.uint16) * np.uint16(65_535))
+    return picture_of_samples(samples)
 
 
-def _select_low_bytes(image: ImageFile.ImageFile, rawmode: str) -> None:
+def _select_low_bytes(image: ImageFile, rawmode: str) -> None:
     """Make an opened image decode pairs of bytes in the other order."""
     other = rawmode[:-1] + "L"
     if rawmode == _GRAY_ALPHA:
@@ -228,8 +222,8 @@ def pillow_bytes(
     pictures: Sequence[Frame], format_name: str, metadata: Metadata, settings: Mapping[str, Any]
 ) -> memoryview:
     """Return frames as the bytes of a file by an encoder of Pillow's, which has `settings`."""
-    channels, size = pictures[0].channels, pictures[0].shape
-    options = {**settings, **save_settings(metadata, format_name, channels, size)}
+    held = save_settings(metadata, format_name, pictures[0].pixels.shape)
+    options = {**settings, **held}
     if "iptc" in options:
         options["extra"] = iptc_segment(options.pop("iptc"))
     buffer = io.BytesIO()
@@ -252,23 +246,22 @@ _STRIP_PIXELS = 2**16
 """Of 12 megapixels in colour: 17 ms. Strips of four times as many pixels, which fit no cache
 and get fresh memory from the system each time, take 58 ms; of four times fewer, 24."""
 
-MODES: Mapping[str, str] = MappingProxyType({
+MODES = {
     "1": "L", "L": "L", "LA": "LA", "La": "LA", "P": "RGB", "PA": "RGBA", "RGB": "RGB",
     "RGBA": "RGBA", "RGBa": "RGBA", "RGBX": "RGB", "CMYK": "RGB", "YCbCr": "RGB", "LAB": "RGB",
     "HSV": "RGB", "I": "I", "I;16": "I;16", "I;16L": "I;16", "I;16B": "I;16", "I;16N": "I;16",
     "F": "F",
-})  # fmt: skip
+}  # fmt: skip
 """The mode to which pixels of each mode are converted before they are filtered."""
 
 DTYPES = {"I": np.float64, "I;16": np.uint16, "F": np.float32}
 """What is filtered of these modes; uint8 of all others."""
 
-_SIXTEEN_BIT = "I;16"
+_SIXTEEN_BITS = "I;16"
 _TRANSPARENT = {"L": "LA", "RGB": "RGBA"}
-_GRAY_AXES = 2
 
 
-def picture_from(image: Image.Image, format_name: str | None, label: str) -> Frame:
+def picture_from(image: Image.Image, label: str) -> Frame:
     """Return the pixels of a decoded, upright image in a mode that can be filtered."""
     mode = MODES.get(image.mode)
     if mode is None:
@@ -276,14 +269,16 @@ def picture_from(image: Image.Image, format_name: str | None, label: str) -> Fra
         raise ImageError(
             f"{label}: expected pixels of a mode of {known}; got {image.mode}: convert it first"
         )
-    if mode == _SIXTEEN_BIT or (mode == "I" and format_name == "PPM"):
-        return _sixteen(np.asarray(image).astype(np.uint16), image, format_name)
-    if mode in DTYPES:
-        return Frame(np.asarray(image).astype(DTYPES[mode])[..., np.newaxis], None, format_name)
-    samples = _pixels_of(_converted(image, mode))
-    if samples.ndim == _GRAY_AXES:
-        samples = samples[..., np.newaxis]
-    return picture_of_samples(samples, format_name)
+    if mode == "I" and image.format == "PPM":
+        mode = _SIXTEEN_BITS
+    if mode not in DTYPES:
+        samples = _pixels_of(_converted(image, mode))
+        return picture_of_samples(np.atleast_3d(samples))
+    grid, alpha = np.asarray(image).astype(DTYPES[mode]), None
+    clear = image.info.get("transparency")
+    if mode == _SIXTEEN_BITS and isinstance(clear, int):
+        alpha = np.where(grid == clear, 0, 65_535).astype(np.uint16)
+    return Frame(grid[..., np.newaxis], alpha)
 
 
 def _pixels_of(image: Image.Image) -> Pixels:
@@ -297,15 +292,6 @@ def _pixels_of(image: Image.Image) -> Pixels:
         part = image.crop((0, y, image.width, min(y + rows, image.height)))
         whole[y : y + rows] = part
     return whole
-
-
-def _sixteen(grid: Pixels, image: Image.Image, format_name: str | None) -> Frame:
-    """Return 16-bit grey; the one value that the file calls transparent gets alpha 0."""
-    clear = image.info.get("transparency")
-    alpha = None
-    if isinstance(clear, int):
-        alpha = np.where(grid == clear, 0, 65_535).astype(np.uint16)
-    return Frame(grid[..., np.newaxis], alpha, format_name)
 
 
 def _converted(image: Image.Image, target: str) -> Image.Image:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from convcli.images.formats import DEFAULT_LEVEL
 from convcli.images.metadata import RECIPE_KEYWORD, save_settings
-from convcli.images.picture import Frame, Metadata, Timing
+from convcli.images.picture import Frame, Metadata, Picture, Timing
 from convcli.threads import available_cores, thread_pool
 
 Bytes: TypeAlias = NDArray[np.uint8]
@@ -35,24 +35,18 @@ _EXIF = b"Exif\0\0"
 """The prefix that EXIF has in a JPEG only."""
 
 
-def png_bytes(
-    frames: Sequence[Frame],
-    metadata: Metadata,
-    timing: Timing | None,
-    level: int | None,
-    jobs: int | None = None,
-) -> Sequence[bytes]:
-    """Return pictures that are alike, of 8 or 16 bits, as the parts of a PNG or an APNG.
+def png_bytes(picture: Picture, level: int | None, jobs: int | None) -> Sequence[bytes]:
+    """Return frames that are alike, of 8 or 16 bits, as the parts of a PNG or an APNG.
 
     `level` is zlib's, 0 to 9; None chooses how to compress (see `_strategy`). The bytes do not
     depend on `jobs`, the number of threads, which is by default that of the cores.
     """
     threads = jobs or available_cores()
-    head = list(_head(frames[0], metadata))
-    pixels = (_pixels(frame, level, threads) for frame in frames)
-    if timing is None:
+    head = list(_head(picture.frames[0], picture.metadata))
+    pixels = (_pixels(frame, level, threads) for frame in picture.frames)
+    if picture.timing is None:
         return _file([*head, (_IDAT, next(pixels))])
-    return _file([*head, *_animation(head[0][1][:8], pixels, timing)])
+    return _file([*head, *_animation(head[0][1][:8], pixels, picture.timing)])
 
 
 def _file(chunks: Iterable[Chunk]) -> list[bytes]:
@@ -83,7 +77,7 @@ def _head(frame: Frame, metadata: Metadata) -> Iterator[Chunk]:
     colour_type = _COLOUR_TYPES[channels + (frame.alpha is not None)]
     sample_format = bytes((8 * frame.pixels.itemsize, colour_type, 0, 0, 0))
     yield b"IHDR", struct.pack(">II", columns, rows) + sample_format
-    settings = save_settings(metadata, "PNG", channels, (rows, columns))
+    settings = save_settings(metadata, "PNG", frame.pixels.shape)
     if "icc_profile" in settings:
         yield b"iCCP", _PROFILE_NAME + zlib.compress(settings["icc_profile"])
     if "dpi" in settings:
@@ -148,11 +142,6 @@ _BANDS, _BAND = 8, 4
 CompressedPart: TypeAlias = tuple[bytes, int, int]
 """A part of a zlib stream without its header, and the Adler-32 and the length of its source."""
 
-_Map: TypeAlias = Callable[
-    [Callable[[int], CompressedPart], Sequence[int]], Iterable[CompressedPart]
-]
-"""`map`, or the same on threads."""
-
 
 def part_of(
     blocks: Iterable[NDArray[Any]],
@@ -205,7 +194,7 @@ def _segment(frame: Frame, level: int, strategy: int, rows: int, start: int) -> 
     )
 
 
-def _strategy(frame: Frame, map_on_threads: _Map) -> int:
+def _strategy(frame: Frame, map_on_threads: Callable[..., Iterable[CompressedPart]]) -> int:
     """Return the strategy of zlib that makes a sample of the rows smaller.
 
     Looking for runs only takes half of the time, and makes photographs 1 to 7 % smaller, but

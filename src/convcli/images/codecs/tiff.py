@@ -8,7 +8,7 @@ import struct
 import threading
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,8 +41,8 @@ def tiff_bytes(frames: Sequence[Frame], metadata: Metadata, level: int) -> memor
     layouts = [_strips_of(frame, level) for frame in frames]
     writer = TiffWriter(buffer, layouts, metadata)
     for page, (frame, layout) in enumerate(zip(frames, layouts, strict=True)):
-        for tile in encoded_tiles(frame.pixels, frame.alpha, (0, 0), [layout]):
-            writer.add(replace(tile, page=page))
+        for _, index, data in encoded_tiles(frame, (0, 0), [layout]):
+            writer.add(page, index, data)
     writer.finish()
     return buffer.getbuffer()
 
@@ -85,11 +85,6 @@ class PageLayout(Record, kw_only=True):
     striped: bool = False
 
     @property
-    def samples(self) -> int:
-        """Samples of a pixel, alpha among them."""
-        return self.channels + self.alpha
-
-    @property
     def grid(self) -> tuple[int, int]:
         """Tiles down and across."""
         return (-(-self.size[0] // self.tile[0]), -(-self.size[1] // self.tile[1]))
@@ -109,32 +104,25 @@ class PageLayout(Record, kw_only=True):
         """Bytes of the pixels of the page and its copies, where nothing is compressed."""
         # Tiles are filled up at the edges, strips are not.
         pixels = self.size if self.striped else (*self.grid, *self.tile)
-        values = math.prod(pixels) * self.samples
+        values = math.prod(pixels) * (self.channels + self.alpha)
         # Copies of half the size take a third together.
         return values * (4 if self.factors else 3) // 3 * self.depth.dtype.itemsize
 
 
-class EncodedTile(Record):
-    """A compressed tile or strip, by its page and number; `copy` 0 is the page itself."""
-
-    page: int
-    index: int
-    data: bytes
-    copy: int = 0
+EncodedTile: TypeAlias = tuple[int, int, bytes]
+"""A compressed tile or strip: the number of its page, its own, and its bytes."""
 
 
 def encoded_tiles(
-    values: NDArray[Any],
-    alpha: NDArray[Any] | None,
-    at: tuple[int, int],
-    pages: Sequence[PageLayout],
+    block: Frame, at: tuple[int, int], pages: Sequence[PageLayout]
 ) -> list[EncodedTile]:
     """Cut what begins `at` a row and a column into compressed tiles or strips of each page."""
-    tiles = []
-    for page, pixels in enumerate(np.split(values, len(pages), axis=2)):
-        samples = pixels if alpha is None else np.dstack([pixels, alpha])
-        tiles += [EncodedTile(page, *tile) for tile in _compressed(samples, at, pages[page])]
-    return tiles
+    planes = np.split(block.pixels, len(pages), axis=2)
+    return [
+        (page, *tile)
+        for page, pixels in enumerate(planes)
+        for tile in _compressed(Frame(pixels, block.alpha).samples, at, pages[page])
+    ]
 
 
 def _compressed(
@@ -162,7 +150,8 @@ def _filled(part: NDArray[Any], tile: tuple[int, int]) -> NDArray[Any]:
 class TiffWriter:
     """Writes a TIFF a tile or a strip at a time; its directories come first.
 
-    The file is empty, and can read and seek. Every page gets the metadata.
+    The file is empty, and can read and seek. Every page gets the metadata. `places` are where
+    the tiles of each page and copy begin, and their bytes.
     """
 
     def __init__(self, file: BinaryIO, pages: Sequence[PageLayout], metadata: Metadata) -> None:
@@ -170,7 +159,7 @@ class TiffWriter:
         self._lock = threading.Lock()
         is_big = sum(page.nbytes for page in pages) > _LARGEST_PLAIN
         self._header = _BIG_HEADER if is_big else _PLAIN_HEADER
-        self._places = {
+        self.places = {
             (page, copy): np.zeros((math.prod(each.grid), 2), np.int64)
             for page, layout in enumerate(pages)
             for copy, each in enumerate(layout.copies)
@@ -178,26 +167,22 @@ class TiffWriter:
         # The directories already have their final length: only numbers in them change.
         file.write(self._head())
 
-    def add(self, tile: EncodedTile) -> int:
-        """Write a tile at the end of the file, and return where it begins."""
+    def add(self, page: int, index: int, data: bytes, copy: int = 0) -> int:
+        """Write a tile of a page, or of a copy, at the end; return where it begins."""
         with self._lock:
             start = self._file.seek(0, os.SEEK_END)
-            self._file.write(tile.data)
-        self.place(tile, (start, len(tile.data)))
+            self._file.write(data)
+        self.places[page, copy][index] = start, len(data)
         return start
-
-    def place(self, tile: EncodedTile, place: tuple[int, int]) -> None:
-        """Say where the bytes of a tile begin, and how many there are."""
-        self._places[tile.page, tile.copy][tile.index] = place
 
     def finish(self, map_tiles: Callable[..., Iterable[Any]] = map) -> None:
         """Write the copies, a tile at a time by `map_tiles`, and the directories."""
-        for page, copy in self._places:
+        for page, copy in self.places:
             if copy:
                 layout = self._pages[page].copies[copy]
                 reduce = functools.partial(self._reduced, self._page(page, copy - 1), layout)
                 for index, data in map_tiles(reduce, range(math.prod(layout.grid))):
-                    self.add(EncodedTile(page, index, data, copy))
+                    self.add(page, index, data, copy)
         self._file.seek(0)
         self._file.write(self._head())
 
@@ -255,7 +240,7 @@ class TiffWriter:
     def _page(self, page: int, copy: int) -> TiffPage:
         """Return a page or a copy with all of its tags."""
         layout, metadata = self._pages[page].copies[copy], self._metadata
-        tags, places = Directory(self._header), self._places[page, copy].T.tolist()
+        tags, places = Directory(self._header), self.places[page, copy].T.tolist()
         offsets, lengths = (_STRIPS, 279) if layout.striped else (324, 325)
         kind = _LONG8 if tags.is_big else _LONG
         tags.tagtype |= {offsets: kind, _WITHIN: kind, lengths: _LONG}
@@ -273,7 +258,7 @@ class TiffWriter:
 
 def _sample_tags(layout: PageLayout) -> dict[int, Any]:
     """Return the tags of a page's size, samples and tiles."""
-    samples = layout.samples
+    samples = layout.channels + layout.alpha
     tags: dict[int, Any] = {
         TiffImagePlugin.IMAGEWIDTH: layout.size[1],
         TiffImagePlugin.IMAGELENGTH: layout.size[0],

@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import math
 import re
 import struct
 from collections.abc import Sequence
@@ -155,7 +156,8 @@ def metadata_after(
         )
         metadata = replace(metadata, geo=(), nodata=None)
     rows, columns = (output_places(windows, axis) for axis in (0, 1))
-    geo = tuple((tag, _moved(tag, metadata.geo, rows, columns)) for tag, _ in metadata.geo)
+    tags = dict(metadata.geo)
+    geo = tuple((tag, _moved(tag, tags, rows, columns)) for tag in tags)
     ome = metadata.ome and _ome_of_stride(metadata.ome, columns[0], rows[0])
     return replace(metadata, geo=geo, ome=ome), tuple(notes)
 
@@ -173,22 +175,15 @@ def output_places(windows: Sequence[Window], axis: int) -> tuple[int, float]:
     return stride, start
 
 
-def _moved(
-    tag: int,
-    geo: tuple[tuple[int, Any], ...],
-    rows: tuple[int, float],
-    columns: tuple[int, float],
-) -> Any:
-    """Return the value of a tag, now that the pixels are at other places."""
-    tags = dict(geo)
+def _moved(tag: int, tags: dict[int, Any], *places: tuple[int, float]) -> Any:
+    """Return the value of a tag, now that rows and columns are at other places."""
     value, keys = tags[tag], tags.get(_KEYS, ())
     if tag == _GDAL:
         return _STATISTICS.sub("", value)  # They were of other pixels.
     # GeoTIFF counts from the first pixel's corner, or its middle where pixels are points.
     is_point = (_RASTER_TYPE, 0, 1, _IS_POINT) in zip(*[iter(keys)] * 4, strict=True)
     (down, top), (across, left) = (
-        (stride, start if is_point else start + (1 - stride) / 2)
-        for stride, start in (rows, columns)
+        (stride, start if is_point else start + (1 - stride) / 2) for stride, start in places
     )
     if tag == _SCALE:
         return (value[0] * across, value[1] * down, *value[2:])
@@ -197,7 +192,7 @@ def _moved(
         points[:, :2] = (points[:, :2] - (left, top)) / (across, down)
         return tuple(points.ravel().tolist())
     if tag == _RPC:  # offsets and scales of rows and columns, which count from middles
-        (stride, start), (by, first) = rows, columns
+        (stride, start), (by, first) = places
         moved = ((value[2] - start) / stride, (value[3] - first) / by)
         return (*value[:2], *moved, *value[4:7], value[7] / stride, value[8] / by, *value[9:])
     if tag == _MATRIX:
@@ -213,7 +208,7 @@ def _moved(
 def describe(page: "TiffPage", metadata: Metadata, pages: int) -> None:
     """Add metadata to the tags of a page, one of so many; OME-XML is for the first."""
     tags = page.tags
-    settings = save_settings(metadata, "TIFF", page.meaning[0], page.size)
+    settings = save_settings(metadata, "TIFF", (*page.size, page.meaning[0]))
     if "exif" in settings:
         block = Image.Exif()
         block.load(settings["exif"])
@@ -245,7 +240,7 @@ def _ome_of_plane(text: str, plane: int | None) -> str | None:
         if pixels is None or (plane is None and len(images) > 1):
             return None
         sizes = _plane_sizes(pixels)
-        count = sizes["Z"] * sizes["C"] * sizes["T"]
+        count = math.prod(sizes.values())
         if plane is None or start <= plane < start + count:
             for other in images:
                 if other is not image:
@@ -277,8 +272,7 @@ def _keep_plane(pixels: "Element", sizes: dict[str, int], plane: int) -> None:
     for each in pixels.findall("{*}Plane"):
         if any(int(each.get(f"The{axis}", "0")) != at[axis] for axis in "ZCT"):
             pixels.remove(each)
-        for axis in "ZCT":
-            each.set(f"The{axis}", "0")
+        each.attrib.update(TheZ="0", TheC="0", TheT="0")
 
 
 def _ome_of_stride(text: str, across: int, down: int) -> str:
@@ -302,9 +296,8 @@ def _ome_of_size(text: str, shape: tuple[int, int, int], pages: int, dtype: str)
     (pixels,) = image.findall("{*}Pixels")
     space = pixels.tag.removesuffix("Pixels")
     sizes, channels = _plane_sizes(pixels), pixels.findall("{*}Channel")
-    if sizes["Z"] * sizes["C"] * sizes["T"] != pages:
-        for axis in "ZT":
-            pixels.set(f"Size{axis}", "1")
+    if math.prod(sizes.values()) != pages:
+        pixels.attrib.update(SizeZ="1", SizeT="1")
         sizes["C"] = pages
         for each in (*channels, *pixels.findall("{*}Plane")):
             pixels.remove(each)
@@ -317,12 +310,10 @@ def _ome_of_size(text: str, shape: tuple[int, int, int], pages: int, dtype: str)
             pixels.remove(each)
     pixels.insert(len(channels), Element(f"{space}TiffData", IFD="0", PlaneCount=str(pages)))
     pixels.attrib.pop("SignificantBits", None)
-    facts = {
-        "SizeX": columns, "SizeY": rows, "SizeC": sizes["C"] * samples, "Type": _TYPES[dtype],
-        "BigEndian": "false", "Interleaved": str(samples > 1).lower(),
-    }  # fmt: skip
-    for name, value in facts.items():
-        pixels.set(name, str(value))
+    pixels.attrib.update(
+        SizeX=str(columns), SizeY=str(rows), SizeC=str(sizes["C"] * samples),
+        Type=_TYPES[dtype], BigEndian="false", Interleaved=str(samples > 1).lower(),
+    )  # fmt: skip
     return _written(root)
 
 

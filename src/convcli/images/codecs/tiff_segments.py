@@ -209,7 +209,7 @@ def decoded_page(page: TiffPage, file: BinaryIO) -> tuple[Frame, tuple[str, ...]
     (_, _, channels), has_alpha, _ = page.header
     alpha = values[..., channels] if has_alpha else None
     unused = page.photometric == tiff.RGB and page.extra == (tiff.ANY,)
-    return Frame(values[..., :channels], alpha, "TIFF"), (_LEFT_OUT,) if unused else ()
+    return Frame(values[..., :channels], alpha), (_LEFT_OUT,) if unused else ()
 
 
 def read_part(
@@ -278,11 +278,9 @@ def _fetched(file: BinaryIO, spans: Sequence[tuple[int, int]]) -> Iterator[bytes
 
 def _place(result: NDArray[Any], part: NDArray[Any], top: int, left: int) -> None:
     """Copy the part of a tile that lies in the result, of which it begins at such a place."""
-    height, width, samples = result.shape
-    down = slice(max(top, 0), min(top + part.shape[0], height))
-    across = slice(max(left, 0), min(left + part.shape[1], width))
-    seen = part[down.start - top : down.stop - top, across.start - left : across.stop - left]
-    result[down, across] = seen[..., :samples]
+    seen = part[max(-top, 0) :, max(-left, 0) :]
+    there = result[max(top, 0) :, max(left, 0) :][: len(seen), : seen.shape[1]]
+    there[:] = seen[: len(there), : there.shape[1], : there.shape[2]]
 
 
 def _of_other_programs(page: TiffPage, file: BinaryIO) -> Decode:

@@ -47,7 +47,7 @@ function isUnsure(result, at, index) {
 /** Whether the pixel would be another one if the sums were added up in another order. */
 function isNearTie(result, at, index) {
   const { isFloat, values, rule, white, range, shown, plans } = result;
-  const raw = values[at][index], level = range === "shift" ? raw : levelOf(raw, rule);
+  const raw = values[at][index], level = range === "shift" ? raw : rule.levelOf(raw);
   // Halves beyond the range of pixels are cut off. A shift comes after rounding.
   const pixel = range === "shift" ? level + rule.middle : level;
   if (pixel < 0 || pixel > white || plans.every((plan) => plan.isExact)) return false;

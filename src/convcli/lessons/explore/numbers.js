@@ -92,26 +92,19 @@ function rangeOf(range, kernels, combine) {
   return kernels.every(isZeroSum) && combine !== "max" ? "abs" : "clip";
 }
 
-/** How raw values become levels, which are rounded and cut off to pixels. */
+/** How raw values become levels, in the precision of `apply`; they are rounded to pixels. */
 function levelRule(range, white, low, high, streamed) {
   const middle = (white + 1) / 2, largest = Math.max(Math.abs(low), Math.abs(high));
-  if (range === "stretch") {
-    const factor = high > low ? f32(white / (high - low)) : 0;
-    return { range, streamed, offset: f32(low), factor, middle };
-  }
-  const factor = range === "balance" && largest ? f32((white - middle) / largest) : 0;
-  return { range, streamed, offset: 0, factor, middle };
-}
-
-/** The level of a raw value, in the precision of `apply`. */
-function levelOf(raw, rule) {
-  switch (rule.range) {
-    case "abs": return Math.abs(raw);
-    case "shift": return rule.streamed ? rint(raw) + rule.middle : f32(rint(raw) + rule.middle);
-    case "stretch": return f32(f32(raw - rule.offset) * rule.factor);
-    case "balance": return f32(f32(raw * rule.factor) + rule.middle);
-    default: return raw;
-  }
+  const ratios = { stretch: [white, high - low], balance: [white - middle, largest] };
+  const [levels, values] = ratios[range] ?? [0, 0], offset = f32(low);
+  const factor = values > 0 ? f32(levels / values) : 0;
+  const rules = {
+    abs: Math.abs,
+    shift: (raw) => (streamed ? rint(raw) + middle : f32(rint(raw) + middle)),
+    stretch: (raw) => f32(f32(raw - offset) * factor),
+    balance: (raw) => f32(f32(raw * factor) + middle),
+  };
+  return { range, factor, middle, levelOf: rules[range] ?? ((raw) => raw) };
 }
 
 /** Round a level, halves to the even number, and cut it off at 0 and at white. */
@@ -195,9 +188,9 @@ function summing(lanes, plan, padded, down, across, layout, white) {
 function pixelsInto(pixels, values, start, end, rule, white) {
   // Uint8ClampedArray rounds halves to even and cuts off, as `pixelOf` does.
   if (white > 255) {
-    for (let i = start; i < end; i++) pixels[i] = pixelOf(levelOf(values[i], rule), white);
+    for (let i = start; i < end; i++) pixels[i] = pixelOf(rule.levelOf(values[i]), white);
   } else if (rule.range === "clip") for (let i = start; i < end; i++) pixels[i] = values[i];
-  else for (let i = start; i < end; i++) pixels[i] = levelOf(values[i], rule);
+  else for (let i = start; i < end; i++) pixels[i] = rule.levelOf(values[i]);
 }
 
 /** What a computation needs beside its settings: the axes, and the kernels ready to add up. */

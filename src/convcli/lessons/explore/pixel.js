@@ -101,7 +101,7 @@ function showChain(answers) {
   const index = at.y * result.width + at.x;
   const shown = result.plans[0].kernel.isBank ? 0 : page.channel;
   const raw = result.values[shown][index], pixel = result.pixels[shown][index];
-  const level = levelOf(raw, result.rule), middle = (white + 1) / 2, words = [];
+  const level = result.rule.levelOf(raw), middle = (white + 1) / 2, words = [];
   answers.forEach((answer, k) => {
     const sums = answer.parts.length > 1
       ? `${answer.parts.slice(0, MOST_PLANES).map((part) => told(part.sum)).join(" + ")}` +

@@ -142,7 +142,10 @@ _STRIP_NUMBERS = 2**17
 
 
 def sums_of_products(group: Sequence[Samples]) -> Values:
-    """Return DᵀD of the design matrix D: the last row holds sums, and the number of windows."""
+    """Return DᵀD of the design matrix D, which has a row for each window of known target.
+
+    The row holds the I·kh·kw pixels that the window sees, the O targets, and a 1.
+    """
     columns = group[0].weights + len(group[0].targets) + 1
     sums = np.zeros((columns, columns))
     for samples in group:

@@ -70,7 +70,7 @@ def _large_enough(frame: Frame) -> Frame:
 def with_maps(
     layers: Iterable[Activation], folder: str, source: Frame, only: int | None, top: int | None
 ) -> Iterator[Activation]:
-    """Pass layers on, and write a sheet of maps of each, or one; at the end a page of all."""
+    """Pass layers on; write a sheet of maps of each, or of `only` one; at the end a page."""
     target, parts = Path(folder), [_section("input", "", png_bytes(_large_enough(source)))]
     target.mkdir(parents=True, exist_ok=True)
     classes: list[tuple[int, float]] = []

@@ -21,7 +21,7 @@ _Spans = list[Pair]  # the first and the last row, and column
 
 
 class Unit(Record):
-    """A value of a layer, counted from 1, at column x and row y: of one map, or of a mix."""
+    """A value of a layer, counted from 1, at column x and row y of one map or of all mixed."""
 
     layer: int
     map: int | None

@@ -16,19 +16,12 @@ from convcli.images.codecs.tiff import EncodedTile, PageLayout, TiffWriter, enco
 from convcli.images.codecs.tiff_extras import tiff_metadata
 from convcli.images.codecs.tiff_pages import ASSOCIATED, TiffPage, unread
 from convcli.images.codecs.tiff_segments import decoder_of, fast_codecs, read_part
-from convcli.images.picture import Metadata
+from convcli.images.picture import Frame, Metadata
 from convcli.images.policy import NOT_READ, ReadPolicy, pillow_set_to
 from convcli.images.read import frames_to_read
+from convcli.scale.tiled import source
 from convcli.scale.tiled.journal import Journal, verified
-from convcli.scale.tiled.source import (
-    Source,
-    Target,
-    TiledWork,
-    Values,
-    Written,
-    check_chunk,
-    faults,
-)
+from convcli.scale.tiled.source import Source, Target, TiledWork, Values, Written
 from convcli.storage.atomic import replacing
 from convcli.storage.ranges import Ranges, Span, ranges_of, version_of
 from convcli.storage.urls import is_url
@@ -121,7 +114,7 @@ class TiffSource(Source, kw_only=True):
 
     def read(self, rows: slice, columns: slice) -> Values:
         """Read a rectangle: see `Source.read`."""
-        with faults(self.label):
+        with source.faults(self.label):
             return self.file.read(rows, columns)
 
     def check_unchanged(self) -> None:
@@ -141,7 +134,7 @@ _INSTEAD = "filter it whole, without --tiled, or convert it first"
 
 def open_tiff(name: str, frame: int | None = None) -> TiffSource:
     """Open a page of a TIFF, at a path or a URL; only its directories are read."""
-    with faults(name), opening(name) as (ranges, pages), _whole_advised(name):
+    with source.faults(name), opening(name) as (ranges, pages), _whole_advised(name):
         return _source(ranges, list(pages), name, frame)
 
 
@@ -171,7 +164,7 @@ def _source(ranges: Ranges, every: list[TiffPage], name: str, frame: int | None)
     if (page.is_cmyk or is_associated) and not page.is_ours:  # Pillow rounds in its own way
         raise unread(page, "inks" if page.is_cmyk else "associated alpha")
     (height, width, channels), alpha, dtype = page.header
-    check_chunk(page.tile, page.samples * page.stored.itemsize, name)
+    source.check_chunk(page.tile, page.samples * page.stored.itemsize, name)
     opened = TiffFile(name, page.index, ranges.version)
     chunk = opened.read_from(ranges, page).tile
     factors, is_masked = _copies(every, page, file)
@@ -218,8 +211,8 @@ def _written_block(
 ) -> Written:
     """Compute a block, and return its tiles."""
     block = work.compute(rows, columns)
-    at = (rows.start, columns.start)
-    return block.stats, encoded_tiles(block.values, block.alpha, at, pages)
+    frame, at = Frame(block.values, block.alpha), (rows.start, columns.start)
+    return block.stats, encoded_tiles(frame, at, pages)
 
 
 @contextlib.contextmanager
@@ -230,16 +223,16 @@ def tiff_target(
     with replacing(path, journal) as file:
         tiff = TiffWriter(file, pages, metadata)
         file.truncate(verified(file, journal))
-        for page, index, *place, _ in (
-            tile for each in journal.blocks for tile in each["tiles"]
-        ):
-            tiff.place(EncodedTile(page, index, b""), tuple(place))
+        for block in journal.blocks:
+            for page, index, *place, _ in block["tiles"]:
+                tiff.places[page, 0][index] = place
         journal.start()
 
         def add(tile: EncodedTile) -> list[int]:
-            start = tiff.add(tile)
+            page, index, data = tile
+            start = tiff.add(page, index, data)
             file.flush()  # The journal's line comes after its tiles.
-            return [tile.page, tile.index, start, len(tile.data), zlib.crc32(tile.data)]
+            return [page, index, start, len(data), zlib.crc32(data)]
 
         yield Target(functools.partial(_written_block, pages), add)
         with new_thread_pool(available_cores()) as pool:
