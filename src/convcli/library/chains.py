@@ -158,10 +158,8 @@ def recipe(source: str | Path | Recipe) -> Recipe:
             raise ImageError(f"{name}: no recipe: it was not written with --record")
         text = found
     made = recipe_from(text, name)
-    try:
-        options_from_words(**{k: v for k, v in made.options.items() if k != "mask"})
-    except OptionError as error:
-        raise OptionError(f"{name}: {error}") from None
+    unmasked = {key: word for key, word in made.options.items() if key != "mask"}
+    named(name, lambda words: options_from_words(**words), unmasked)
     return made
 
 

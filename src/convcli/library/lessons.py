@@ -258,15 +258,10 @@ def animate(
     if more:
         raise OptionError(f"animate: expected one kernel, got {1 + len(more)}: choose one")
     frame, settings = pictures.open(picture).frames[0], options_from_words(**options)
-    return animation_of(
-        frame,
-        link,
-        settings,
-        at=None if at is None else named("at", point_from, at),
-        cells=named("cells", whole_number_from, cells, 1, 16),
-        delay=named("delay", whole_number_from, delay, 20, 10_000),
-        frames=named("frames", whole_number_from, frames, 1, 256),
-    )
+    place = None if at is None else named("at", point_from, at)
+    given = {"cells": (cells, 1, 16), "delay": (delay, 20, 10_000), "frames": (frames, 1, 256)}
+    numbers = {name: named(name, whole_number_from, *each) for name, each in given.items()}
+    return animation_of(frame, link, settings, at=place, **numbers)
 
 
 def explore(
