@@ -511,7 +511,7 @@ def _facts(report: Report) -> list[tuple[str, str]]:
         ("kernel", ", ".join(step.kernel for step in report.steps)),
         ("border", report.border),
         ("raw values", f"{report.low:g} to {report.high:g}"),
-        ("range", f"{report.range}, {percent(report.clipped)} clipped"),
+        ("range", f"{report.range or 'none'}, {percent(report.clipped)} clipped"),
     ]
     return [*facts, *(("warning", warning) for warning in report.warnings)]
 
