@@ -12,7 +12,6 @@ import pytest
 from convcli.batch.job import FileJob
 from convcli.errors import ClusterError
 from convcli.scale import cluster as scale_cluster
-from convcli.scale.admission import shown_places
 from convcli.scale.cluster import connected
 from convcli.scale.flight import flight_of
 from support.dask_cluster import Cluster
@@ -30,10 +29,9 @@ def flown(cluster: Cluster, folder: Path, task: Task, shared: Any, *groups: list
     job = FileJob(str(folder / "in.png"), str(folder / "out.png"))
     with (
         connected(cluster.address, 0) as client,
-        shown_places(job) as (shown, _),
         flight_of(
             client,
-            shown,
+            job,
             task,
             shared,
             address=cluster.address,
@@ -101,8 +99,7 @@ def test_a_client_that_gave_up_its_scheduler_is_told_in_one_line(
     named: dict[str, Any] = {"address": "here", "noun": "files", "remedy": "go on"}
     with (
         connected(lonely.address, 0) as client,
-        shown_places(job) as (shown, _),
-        flight_of(client, shown, divmod, 7, retries=3, timeout=None, **named) as flight,
+        flight_of(client, job, divmod, 7, retries=3, timeout=None, **named) as flight,
     ):
 
         def following() -> list[int]:

@@ -1,6 +1,7 @@
 """One file of a batch, what is done to it, and how that ended."""
 
 import enum
+import math
 import time
 from typing import Any
 
@@ -83,11 +84,10 @@ class Outcome(Record, kw_only=True):
 class BatchJob(Record, kw_only=True):
     """What a batch does to each of its files: the same kernels with the same options.
 
-    It can be pickled: each worker gets it once, and then one `FileJob` after the other. The
-    fields up to `sheet` are those of `convcli.pipeline.files.filter_file`. A file whose output
-    exists is skipped with `skip_existing`; with `checksums` each output is read back. A file
-    that needs more bytes than `memory` is refused. `runs` are the files that each process is
-    to filter: together they may pay for compiled functions.
+    Each worker gets it once, and then one `FileJob` after the other. The fields up to `sheet`
+    are those of `convcli.pipeline.files.filter_file`. With `checksums` each output is read
+    back. A file that needs more bytes than `memory` is refused. `runs` are the files that each
+    process is to filter: together they may pay for compiled functions.
     """
 
     kernels: tuple[Link, ...]
@@ -107,48 +107,35 @@ class BatchJob(Record, kw_only=True):
 
     def run(self, job: FileJob) -> Outcome:
         """Filter one file; an error of that file is in the outcome, and is not raised."""
-        start = time.perf_counter()
+        start, facts = time.perf_counter(), dict[str, Any](status=Status.FAILED)
         expect_runs(self.runs)
         try:
             if self.skip_existing and places.output_exists(job.target):
                 return Outcome(job=job, status=Status.SKIPPED)
-            report = self._filter(job)
-            size, checksum = places.size_and_checksum(job.target) if self.checksums else (0, "")
+            facts = self._filtered(job)
         except ConvcliError as error:
-            reason = str(error).removeprefix(f"{job.source}: ")
+            facts["reason"] = str(error).removeprefix(f"{job.source}: ")
         except MemoryError:
-            reason = "not enough memory: use fewer --jobs, or --memory"
+            facts["reason"] = "not enough memory: use fewer --jobs, or --memory"
         except OSError as error:
-            reason = f"{error.filename or job.target}: {error.strerror or error}"
-        else:
-            outcome = _done(job, report, time.perf_counter() - start)
-            return replace(outcome, size=size, checksum=checksum) if checksum else outcome
-        seconds = time.perf_counter() - start
-        return Outcome(job=job, status=Status.FAILED, reason=reason, seconds=seconds)
+            facts["reason"] = f"{error.filename or job.target}: {error.strerror or error}"
+        return Outcome(job=job, seconds=time.perf_counter() - start, **facts)
 
     def fault(self, job: FileJob) -> str:
-        """Say why a file that can be read cannot be filtered or written; empty if it can.
-
-        A pipe is not read: what is read of it is gone.
-        """
-        if self.skip_existing and places.output_exists(job.target):
-            return ""
-        if places.is_pipe(job.source):
+        """Say why a file that can be read cannot be filtered or written; empty if it can."""
+        is_skipped = self.skip_existing and places.output_exists(job.target)
+        if is_skipped or places.is_pipe(job.source):  # What is read of a pipe is gone.
             return ""
         try:
             self.checked(job)
         except ConvcliError as error:
             return str(error)
         except (OSError, MemoryError):
-            return ""
+            pass
         return ""
 
     def checked(self, job: FileJob) -> Pipeline | None:
-        """Return how a file would be filtered; None where its header tells nothing.
-
-        Little more than the header is read. A file that cannot be filtered or written, or needs
-        too much memory, is a `ConvcliError`.
-        """
+        """Return how a file would be filtered, by its header; None where that tells nothing."""
         pipeline = check_file(
             self.kernels, job.source, job.target, self.options, **self._settings
         )
@@ -159,10 +146,21 @@ class BatchJob(Record, kw_only=True):
     def _settings(self) -> dict[str, Any]:
         return fields_of(self, "reading", "saving", "file_format", "sheet")
 
-    def _filter(self, job: FileJob) -> Report:
+    def _filtered(self, job: FileJob) -> dict[str, Any]:
+        """Filter a file; return what there is to say of it."""
         self._check_memory(job)
         places.make_parent_folder(job.target)
-        return filter_file(self.kernels, job.source, job.target, self.options, **self._settings)
+        report = filter_file(
+            self.kernels, job.source, job.target, self.options, **self._settings
+        )
+        size, checksum = places.size_and_checksum(job.target) if self.checksums else (0, "")
+        return {
+            "status": Status.DONE,
+            "megapixels": math.prod(report.input_shape[:2]) * report.frames / 1e6,
+            "report": report,
+            "size": size,
+            "checksum": checksum,
+        }
 
     def estimated_bytes(self, job: FileJob) -> int:
         """Estimate the memory that a file takes."""
@@ -190,14 +188,6 @@ class BatchJob(Record, kw_only=True):
 
 def _memory(count: int) -> str:
     return counted(count, "byte") if count < _MIB else f"{short(count / _MIB)} MiB"
-
-
-def _done(job: FileJob, report: Report, seconds: float) -> Outcome:
-    rows, columns, _ = report.input_shape
-    megapixels = rows * columns * report.frames / 1e6
-    return Outcome(
-        job=job, status=Status.DONE, megapixels=megapixels, seconds=seconds, report=report
-    )
 
 
 # ------------------------------------------------------------------ what would be done

@@ -22,10 +22,7 @@ from convcli.values import replace
 
 
 def worker_counts(files: int, jobs: int | None = None) -> tuple[int, int]:
-    """Return the number of workers for so many files, and of the engine's threads in each.
-
-    Together they never exceed `jobs`, nor the cores that this process may use.
-    """
+    """Return how many workers filter so many files, and the threads of the engine in each."""
     cores = min(jobs or available_cores(), available_cores())
     workers = max(1, min(cores, files))
     return workers, cores // workers
@@ -62,12 +59,13 @@ class LocalExecutor(Executor):
                 ended = set(wait([worker.connection for worker in busy]))
                 for worker in (worker for worker in busy if worker.connection in ended):
                     outcome = worker.outcome()
+                    if worker.connection.closed:
+                        workers.remove(worker)
                     # The worker gets its next job before its outcome is yielded. Not so
                     # after a failure: the caller may stop the batch then.
                     if outcome.status is not Status.FAILED:
                         self._feed(workers, batch_job, gate)
                     yield outcome
-                workers = [worker for worker in workers if worker.is_alive]
         finally:
             for worker in workers:
                 worker.leave()
@@ -79,7 +77,7 @@ class LocalExecutor(Executor):
     ) -> None:
         """Give a job to each worker that has none; start workers as they are needed."""
         while not self.is_stopped:
-            idle = next((worker for worker in workers if worker.is_idle), None)
+            idle = next((worker for worker in workers if worker.job is None), None)
             if idle is None and len(workers) == self._most:
                 return
             taken = gate.take(sum(worker.needs for worker in workers if worker.job is not None))
@@ -110,8 +108,7 @@ class MemoryGate:
     def take(self, used: int) -> tuple[FileJob, int] | None:
         """Return the next job and the bytes it needs; None if it must wait, or there is none.
 
-        `used` are the bytes that the running jobs need together. A job that needs more than
-        the limit comes when no other is running, and fails when it is run.
+        The running jobs have `used` bytes. One that needs more than the limit comes alone.
         """
         if self._next is None:
             job = next(self._jobs, None)
@@ -144,8 +141,7 @@ workers before it, and closes them: a worker ends when no process holds its pipe
 class WorkerProcess:
     """A process of this machine that does the same job to one file after the other.
 
-    `job` is the file that it is working on, which needs `needs` bytes of memory. `connection`
-    can be read when that job has ended, or the process has.
+    `connection` can be read when it has ended its `job`, or has ended itself.
     """
 
     def __init__(self, batch_job: BatchJob) -> None:
@@ -160,16 +156,6 @@ class WorkerProcess:
             warnings.simplefilter("ignore", DeprecationWarning)
             self._process.start()
         child_end.close()
-
-    @property
-    def is_alive(self) -> bool:
-        """Whether it can take jobs."""
-        return not self.connection.closed
-
-    @property
-    def is_idle(self) -> bool:
-        """Whether it can take a job now."""
-        return self.job is None and self.is_alive
 
     def start(self, job: FileJob, needs: int) -> None:
         """Give it a job, which needs some bytes of memory."""
@@ -219,22 +205,16 @@ class WorkerProcess:
 
 
 def _start_method() -> str:
-    """Choose how a process starts.
-
-    A fork takes 10 ms, because it has all that is imported here; a new process takes 300 ms.
-    A fork is safe only on Linux, and only while no other thread can hold a lock.
-    """
+    """Choose how a process starts."""
+    # A fork takes 10 ms, a new process 300. A fork is safe only on Linux, and only while no
+    # other thread can hold a lock.
     has_one_thread = threading.active_count() == 1
     return "fork" if has_one_thread and sys.platform == "linux" else "spawn"
 
 
 @contextlib.contextmanager
 def _without_main_module() -> Iterator[None]:
-    """Hide the program's own file while a process starts.
-
-    A process that is not forked imports that file: a script would run a second time in it.
-    What a worker gets needs the modules of convcli only.
-    """
+    """Hide the program's own file: a process that is not forked would run it a second time."""
     main = sys.modules["__main__"]
     sys.modules["__main__"] = ModuleType("__main__")
     try:

@@ -1,13 +1,14 @@
 """The manifest of a batch: a file with a line for each file that ended, kept while it runs."""
 
 import contextlib
+import functools
 import itertools
 import json
 import os
 import tempfile
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, BinaryIO, Self
+from typing import Any, Self
 
 from convcli.batch import places
 from convcli.batch.job import FileJob, Outcome, Status
@@ -29,7 +30,13 @@ class Manifest:
 
     def __init__(self, place: str, arguments: Sequence[str] = ()) -> None:
         self._place, self._sent = place, time.monotonic()
-        with contextlib.ExitStack() as stack, _errors(place):
+        self._errors = functools.partial(
+            disk_errors,
+            OSError,
+            f"{place}: the manifest cannot be written",
+            "name another place",
+        )
+        with contextlib.ExitStack() as stack, self._errors():
             self._file = stack.enter_context(_opened(place))
             end = self._checked_end()
             self._file.truncate(end)
@@ -53,7 +60,7 @@ class Manifest:
         return self
 
     def __exit__(self, *_: object) -> None:
-        with _errors(self._place), self._file:
+        with self._errors(), self._file:
             self._send()
 
     @property
@@ -76,7 +83,7 @@ class Manifest:
             }
         )
         if time.monotonic() - self._sent > _SEND_SECONDS:
-            with _errors(self._place):
+            with self._errors():
                 self._send()
 
     def done(self) -> Iterator[FileJob]:
@@ -109,7 +116,7 @@ class Manifest:
             self._file.seek(0, os.SEEK_END)
 
     def _write(self, line: dict[str, Any]) -> None:
-        with _errors(self._place):
+        with self._errors():
             self._file.write(json.dumps(line).encode() + b"\n")
             self._file.flush()
 
@@ -120,28 +127,16 @@ class Manifest:
             self._file.seek(0, os.SEEK_END)
 
 
-def _opened(place: str) -> BinaryIO:
+def _opened(place: str) -> Any:
     """Open a manifest to read and append; that of a store is kept in a file without a name."""
-    if not is_url(place):
+    if is_url(place):
+        file: Any = tempfile.TemporaryFile()  # noqa: SIM115 - closed by the manifest
+        file.write(read_if_exists(place) or b"")
+    else:
         places.make_folder(os.path.dirname(place))
-        file: BinaryIO = open(place, "a+b")  # noqa: SIM115 - closed by the manifest
-        file.seek(0)
-        return file
-    copy: Any = tempfile.TemporaryFile()  # noqa: SIM115 - closed by the manifest
-    copy.write(read_if_exists(place) or b"")
-    copy.seek(0)
-    spooled: BinaryIO = copy
-    return spooled
-
-
-@contextlib.contextmanager
-def _errors(place: str) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise ConvcliError(
-            f"{place}: the manifest cannot be written: {error.strerror}: name another place"
-        ) from None
+        file = open(place, "a+b")  # noqa: SIM115 - closed by the manifest
+    file.seek(0)
+    return file
 
 
 # ------------------------------------------------------------------ one run an output
@@ -159,45 +154,35 @@ def claimed(keys: Iterable[bytes], *, overwrite: bool) -> Iterator[None]:
     folder = os.path.join(tempfile.gettempdir(), f"convcli-claims-{user}")
     own = os.path.join(folder, temporary_name())
     try:
-        _write_claim(own, keys)
-        if not overwrite:
-            _refuse_claimed(own, folder)
+        with disk_errors(OSError):
+            os.makedirs(folder, mode=0o700, exist_ok=True)
+            remove_abandoned(folder)
+            with open(own, "xb") as file:
+                file.writelines(keys)
+        for other in [] if overwrite else os.listdir(folder):
+            if other != os.path.basename(own) and _share_keys(own, f"{folder}/{other}"):
+                raise ConvcliError(
+                    f"another run (process {other.split('-')[2]}) writes the same outputs: "
+                    "wait for its end, or use --on-exists overwrite"
+                )
         yield
     finally:
         with contextlib.suppress(OSError):
             os.unlink(own)
 
 
-def _write_claim(path: str, keys: Iterable[bytes]) -> None:
-    with disk_errors(OSError):
-        os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
-        remove_abandoned(os.path.dirname(path))
-        with open(path, "xb") as file:
-            file.writelines(keys)
-
-
 @contextlib.contextmanager
-def disk_errors(kind: type[Exception]) -> Iterator[None]:
-    """Turn errors of the list of files into one line: what fails is the disk."""
+def disk_errors(
+    kind: type[Exception],
+    what: str = "the list of files cannot be kept on the disk",
+    remedy: str = "make room where temporary files go, or set TMPDIR to another folder",
+) -> Iterator[None]:
+    """Turn errors of a kind into one line: what fails is the disk."""
     try:
         yield
     except kind as error:
-        raise ConvcliError(
-            "the list of files cannot be kept on the disk: "
-            f"{getattr(error, 'strerror', error)}: make room where temporary files go, or set "
-            "TMPDIR to another folder"
-        ) from None
-
-
-def _refuse_claimed(own: str, folder: str) -> None:
-    others = [os.path.join(folder, name) for name in os.listdir(folder)]
-    for other in others:
-        if other != own and _share_keys(own, other):
-            process = os.path.basename(other).split("-")[2]
-            raise ConvcliError(
-                f"another run (process {process}) writes the same outputs: wait for its end, "
-                "or use --on-exists overwrite"
-            )
+        reason = getattr(error, "strerror", error)
+        raise ConvcliError(f"{what}: {reason}: {remedy}") from None
 
 
 def _share_keys(own: str, other: str) -> bool:
@@ -215,12 +200,4 @@ _MOST_KEYS = 50_000
 def _keys_of(path: str) -> Iterator[bytes]:
     # Another run may have ended meanwhile.
     with contextlib.suppress(FileNotFoundError), open(path, "rb") as file:
-        yield from iter(lambda: file.read(KEY_BYTES), b"")
-
-
-KEY_BYTES = 16
-
-
-def output_key(place: str) -> bytes:
-    """Return 16 bytes that are equal for two names of the same file: see `same_file_key`."""
-    return places.digest(places.same_file_key(place))
+        yield from iter(lambda: file.read(places.KEY_BYTES), b"")

@@ -7,9 +7,7 @@ import contextlib
 import functools
 import hashlib
 import itertools
-import operator
 import os
-import sys
 import unicodedata
 from collections.abc import Iterator
 
@@ -63,31 +61,23 @@ def _absolute(folder: str, here: str) -> str:
     return os.path.normpath(os.path.join(here, folder))
 
 
-as_bytes = operator.methodcaller(
-    "encode", sys.getfilesystemencoding(), sys.getfilesystemencodeerrors()
-)
-"""Returns the bytes of a name: `os.fsencode`, in half the time."""
+KEY_BYTES = 16
 
 
-def digest(key: str) -> bytes:
-    """Return 16 bytes for a text: no two texts will have the same."""
-    return hashlib.blake2b(as_bytes(key), digest_size=16).digest()
+def output_key(place: str) -> bytes:
+    """Return bytes that are equal for two names of the same file, and no others."""
+    return hashlib.blake2b(os.fsencode(same_file_key(place)), digest_size=KEY_BYTES).digest()
 
 
 def same_file_key(place: str) -> str:
-    """Return a text that is equal for two names of the same file: see `folder_and_name`."""
-    return "".join(folder_and_name(place))
-
-
-def folder_and_name(place: str) -> tuple[str, str]:
-    """Return the folder of a file, with its last slash, and the name: equal for the same file.
+    """Return a text that is equal for two names of the same file.
 
     Links to folders are resolved. Where the disk ignores case, the name ignores it too.
     """
     folder, name = _split(place)
     here = "" if folder.startswith("/") else os.getcwd()
     real, ignores_case = _real_folder(folder, here)
-    return real, unicodedata.normalize("NFC", name).casefold() if ignores_case else name
+    return real + (unicodedata.normalize("NFC", name).casefold() if ignores_case else name)
 
 
 @functools.lru_cache(maxsize=4096)
@@ -132,11 +122,9 @@ def size_and_checksum(target: str) -> tuple[int, str]:
     target = first_output(target)
     if is_pipe(target):
         return 0, ""
-    hashed, size = hashlib.sha256(), 0
-    for part in urls.parts_of(target):
-        hashed.update(part)
-        size += len(part)
-    return size, f"sha256:{hashed.hexdigest()}"
+    with urls.opened(target) as file:
+        hashed = hashlib.file_digest(file, "sha256")
+        return file.tell(), f"sha256:{hashed.hexdigest()}"
 
 
 _HIDDEN, _OUTPUTS = "hidden", "the folder of the outputs"
@@ -148,8 +136,7 @@ def walk(
     """Yield what is in a folder: the path to its own folder, its name, and a reason.
 
     The reason says why a batch does not take it, and is empty for files that it may take. All
-    are sorted by name. Links to folders may form circles: none is followed. `excluded` is the
-    folder of the outputs. A folder that cannot be read is a `BatchError`.
+    are sorted by name. `excluded` is the folder of the outputs.
     """
     if is_url(folder):
         yield from _walk_store(folder, recursive=recursive, excluded=excluded)
@@ -241,17 +228,13 @@ def _names_in(folder: str) -> tuple[frozenset[str], bool]:
     return names, takes_one and len(names) < _MOST_NAMES
 
 
-def may_have_files(folder: str) -> bool:
-    """Tell whether there are files in a folder of this machine; a store is not asked."""
-    return is_url(folder) or bool(_names_in(folder)[0])
+def is_empty(folder: str) -> bool:
+    """Tell whether nothing is in a folder of this machine; a store is not asked."""
+    return not is_url(folder) and not _names_in(folder)[0]
 
 
 def make_folder(place: str) -> None:
-    """Make a folder and its parents, where they are missing; check that a store answers.
-
-    OSError is raised if the folder cannot be made, ImageError if the store does not answer, or
-    has no such bucket.
-    """
+    """Make a folder and its parents, where they are missing; check that a store answers."""
     if is_url(place):
         urls.check_store(place)
     else:

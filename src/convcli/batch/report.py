@@ -75,10 +75,7 @@ class Summary:
         return self.megapixels / self.seconds if self.seconds else 0.0
 
     def seconds_left(self, total: int) -> float | None:
-        """Estimate how long the rest of `total` files takes; None before the first is done.
-
-        Files that were skipped took no time and do not count.
-        """
+        """Estimate how long the rest of `total` files takes; None before the first is done."""
         worked = self.ended - self.counts[Status.SKIPPED]
         return self.seconds / worked * (total - self.ended) if worked else None
 
@@ -129,8 +126,5 @@ class Executor:
         raise NotImplementedError
 
     def stop(self) -> None:
-        """Take no more jobs; those that are running still end, and are yielded.
-
-        It may be called at any time, also by the handler of a signal.
-        """
+        """Take no more jobs; those that are running still end. Handlers of signals call it."""
         self.is_stopped = True

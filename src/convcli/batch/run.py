@@ -11,7 +11,7 @@ from typing import Self
 from convcli.batch import places
 from convcli.batch.job import BatchJob, FileJob, Outcome, Status
 from convcli.batch.local import LocalExecutor, worker_counts
-from convcli.batch.manifest import claimed, disk_errors, output_key
+from convcli.batch.manifest import claimed, disk_errors
 from convcli.batch.report import Executor, Summary
 from convcli.errors import BatchError, ImageError
 from convcli.storage.atomic import remove_abandoned
@@ -33,14 +33,12 @@ def prepared_jobs(
     """List the jobs of a batch, check them, and make the folder of its outputs.
 
     `files` are read once. Outputs `may_exist` already; with `overwrite` another run may be
-    writing them. Files that are known to be `done` are not asked for. `memory` are the bytes
-    that pictures may take together. A `dry` run makes no folder. If the inputs and outputs
-    cannot be one batch, or no file of it could be written, nothing is made, and a `BatchError`
-    says why.
+    writing them. Files that are `done` are not asked for. `memory` are the bytes that pictures
+    may take together. A `dry` run makes no folder. What cannot be one batch is a `BatchError`.
     """
     with JobList(files) as jobs, contextlib.ExitStack() as stack:
         jobs.settle(done)
-        jobs.check(may_exist=may_exist)
+        jobs.check(may_exist=may_exist or places.is_empty(out_dir))
         threads = worker_counts(len(jobs), batch_job.options.jobs)[1]
         _refuse_common_fault(batch_job.with_limits(threads, memory), jobs)
         if not dry:
@@ -52,10 +50,7 @@ def prepared_jobs(
 
 
 def _refuse_common_fault(batch_job: BatchJob, jobs: "JobList") -> None:
-    """Refuse a batch of which no file could be written: the options are wrong then.
-
-    The look ends at the first file without a fault, which is nearly always the first file.
-    """
+    """Refuse a batch of which no file could be written: the options are wrong then."""
     first, more = "", -1
     for job in jobs:
         fault = batch_job.fault(job)
@@ -148,7 +143,9 @@ PRAGMA page_size = 16384;
 PRAGMA cache_size = -1024;
 PRAGMA temp_store = FILE;
 PRAGMA journal_mode = OFF;
-CREATE TABLE jobs (number INTEGER PRIMARY KEY, source BLOB, target BLOB, output_key BLOB);
+CREATE TABLE jobs (
+    number INTEGER PRIMARY KEY, source BLOB, target BLOB, input_key BLOB, output_key BLOB
+);
 CREATE TABLE settled (number INTEGER PRIMARY KEY);
 CREATE TABLE named (source BLOB, target BLOB);
 """
@@ -156,7 +153,7 @@ CREATE TABLE named (source BLOB, target BLOB);
 names mean the same file. `settled` has the jobs that need not run. A MiB of the tables is held
 in memory, and four while they are sorted; the rest is on the disk."""
 
-_INSERT = "INSERT INTO jobs (source, target, output_key) VALUES (?, ?, ?)"
+_INSERT = "INSERT INTO jobs (source, target, input_key, output_key) VALUES (?, ?, ?, ?)"
 
 _SETTLE = (
     "INSERT OR IGNORE INTO settled SELECT number FROM jobs JOIN named USING (source, target)"
@@ -170,66 +167,21 @@ WHERE earliest < number ORDER BY number LIMIT 1
 """Finds the first job that has the output of an earlier one; returns both numbers."""
 
 _OVERWRITTEN_INPUT = """
-WITH keyed AS MATERIALIZED (SELECT number, output_key, key_of(source) AS input_key FROM jobs)
 SELECT min(first) FROM (
     SELECT min(number) AS first FROM (
-        SELECT output_key AS name, number FROM keyed WHERE output_key != input_key
-        UNION ALL SELECT input_key, NULL FROM keyed
+        SELECT output_key AS name, number FROM jobs WHERE output_key != input_key
+        UNION ALL SELECT input_key, NULL FROM jobs
     ) GROUP BY name HAVING count(*) > count(number)
 )
 """
 """Finds the first job whose output is the input of another job. In the middle table only
 outputs have a number."""
 
-_MOST_FOLDERS = 4096
-"""So many folders are remembered while jobs are listed. With more, the disk sorts the jobs."""
 
-
-class _Order:
-    """What the order of jobs tells about them while they are listed.
-
-    `sources` are the folders of inputs whose outputs go elsewhere. `last` is the last name in
-    each folder of outputs. Where an output is beside its input, both names count. While all
-    names in each folder rise from job to job, no two of them are the same.
-    """
-
-    def __init__(self) -> None:
-        self.sources: set[str] = set()
-        self.last: dict[str, str] = {}
-        self.rises = self.are_few = True
-        self.has_neighbours = False
-
-    def row(self, job: FileJob) -> tuple[bytes, bytes, bytes]:
-        """Return a job as a row of the table: names as bytes, for some are no valid text."""
-        source, target = job.source, job.target
-        folder, name = places.folder_and_name(first_output(target))
-        of_source, other = places.folder_and_name(source)
-        low = high = name
-        if of_source != folder:
-            self.sources.add(of_source)
-        else:
-            self.has_neighbours = True
-            low, high = (other, name) if other < name else (name, other)
-        if low <= self.last.get(folder, ""):
-            self.rises = False
-        self.last[folder] = high
-        if len(self.sources) > _MOST_FOLDERS or len(self.last) > _MOST_FOLDERS:
-            self.sources, self.last = set(), {}
-            self.rises = self.are_few = False
-        key = places.digest(folder + name)
-        return places.as_bytes(source), places.as_bytes(target), key
-
-    @property
-    def are_apart(self) -> bool:
-        """Whether no output can be another input."""
-        if self.has_neighbours and not self.rises:
-            return False
-        return self.are_few and self.sources.isdisjoint(self.last)
-
-    @property
-    def are_empty(self) -> bool:
-        """Whether no output can exist, for the folders of this machine have no files."""
-        return self.are_few and not any(map(places.may_have_files, self.last))
+def _row(job: FileJob) -> tuple[bytes, bytes, bytes, bytes]:
+    """Return a job as a row of the table: names as bytes, for some are no valid text."""
+    keys = places.output_key(job.source), places.output_key(first_output(job.target))
+    return os.fsencode(job.source), os.fsencode(job.target), *keys
 
 
 _disk_errors = functools.partial(disk_errors, sqlite3.Error)
@@ -240,8 +192,7 @@ class JobList:
 
     The jobs are read once, here; the list can be read as often as needed. It is an SQLite
     database in a temporary file without a name, which the system removes. It takes about twice
-    the disk space of the names, and as much again where they are sorted to be checked. No room
-    on the disk is a `ConvcliError`.
+    the disk space of the names, and as much again while they are sorted.
     """
 
     def __init__(self, jobs: Iterable[FileJob]) -> None:
@@ -250,9 +201,7 @@ class JobList:
             stack.callback(self._database.close)
             self._database.executescript(_CREATE)
             self._database.execute("BEGIN")
-            self._order = _Order()
-            rows = map(self._order.row, jobs)
-            self._count = self._database.executemany(_INSERT, rows).rowcount
+            self._count = self._database.executemany(_INSERT, map(_row, jobs)).rowcount
             self._database.execute("COMMIT")
             stack.pop_all()
 
@@ -304,11 +253,9 @@ class JobList:
         """
         self._refuse_process_memory()
         with _disk_errors():
-            if not self._order.rises:
-                self._refuse_shared_output()
-            if not self._order.are_apart:
-                self._refuse_overwritten_input()
-        if not may_exist and not self._order.are_empty:
+            self._refuse_shared_output()
+            self._refuse_overwritten_input()
+        if not may_exist:
             self._refuse_existing_output()
 
     def _refuse_process_memory(self) -> None:
@@ -333,9 +280,6 @@ class JobList:
         )
 
     def _refuse_overwritten_input(self) -> None:
-        self._database.create_function(
-            "key_of", 1, lambda source: output_key(os.fsdecode(source)), deterministic=True
-        )
         (number,) = self._database.execute(_OVERWRITTEN_INPUT).fetchone()
         if number is not None:
             job = self._numbered(number)

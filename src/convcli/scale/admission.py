@@ -19,8 +19,8 @@ from convcli.errors import (
     installed_version,
     own_version,
 )
-from convcli.storage.atomic import temporary_name
-from convcli.storage.urls import is_there, is_url, put, remove
+from convcli.storage.atomic import TEMPORARY, is_abandoned, temporary_name
+from convcli.storage.urls import files_in, is_there, is_url, put, remove
 
 _PACKAGES = ("numpy", "pillow", "imagecodecs", "pillow-heif", "pillow-jxl-plugin", "numba")
 """The packages on which the bytes of a result depend, beside convcli."""
@@ -55,6 +55,9 @@ def shown_places(job: FileJob) -> Iterator[tuple[list[Place], bool]]:
         places.make_folder(folder)
         put(token, b"")
         shown.append((token, folder))
+        for name in files_in(folder, prefix=TEMPORARY) if is_url(folder) else ():
+            if is_abandoned(name):  # by a killed run; those of a disk go when a run begins
+                remove(f"{folder}/{name}")
     try:
         yield shown, (token, folder) in shown
     finally:
@@ -136,8 +139,7 @@ class AdmissionPlugin(WorkerPlugin):
     """Runs on each worker of a cluster when it joins, early or late, and admits it or not.
 
     An admitted worker has the `work`, and declares a resource of its `name`: Dask gives tasks
-    that ask for it to no other worker. What is wrong with one that is not admitted becomes an
-    event of that name. Other users of the same cluster notice nothing.
+    that ask for it to no other worker. What is wrong with others are events of that name.
     """
 
     work: Any
@@ -209,11 +211,8 @@ def look_at_workers(name: str, dask_scheduler: Any) -> dict[str, tuple[int, list
 
 
 async def ask_workers(plugin: bytes, name: str, dask_scheduler: Any) -> bool:
-    """Send a pickled plugin to all workers, now and later; tell whether all could load it.
-
-    A stopped worker never answers: nobody waits for it, and it gets no work.
-    """
-    try:
+    """Send a pickled plugin to all workers, now and later; tell whether all could load it."""
+    try:  # A stopped worker never answers: nobody waits for it, and it gets no work.
         asked = dask_scheduler.register_worker_plugin(None, plugin, name, idempotent=False)
         answers = await asyncio.wait_for(asked, _SECONDS)
     except (OSError, TimeoutError):

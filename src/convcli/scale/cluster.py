@@ -59,8 +59,7 @@ def connected(address: Any, retries: int, *places: str) -> Iterator[Any]:
 
     The address is ``tcp://HOST:PORT`` of a scheduler, or ``local:N``; a client that is ready
     stays open. A cluster that is started here tries a task again `retries` times when its
-    worker died. A `ClusterError` is raised if there is no such cluster, or its workers cannot
-    be used, or do not see the `places` of files: no other process sees the memory of this one.
+    worker died. It is a `ClusterError` if there is none, or it does not see the `places`.
     """
     for place in places:
         if place.startswith("memory://"):
@@ -149,8 +148,7 @@ _PRELOADED = ["distributed", "convcli.scale.cluster", "convcli.scale.flight"]
 def start_forking() -> bool:
     """Start the process that workers are forked from, if they can be: tell whether they can.
 
-    It imports what all of them need while this process goes on, which saves a second at the
-    start of a cluster: call this early. A second call does nothing.
+    It saves a second at the start of a cluster: call this early. A second call does nothing.
     """
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return False
@@ -173,10 +171,9 @@ def start_forking() -> bool:
 class DaskExecutor(Executor):
     """Runs jobs on a cluster, or on workers of this machine that a scheduler leads.
 
-    Each file is filtered on one thread: a worker takes as many at a time as it has threads.
-    `address` and `retries` are those of `connected`, `timeout` that of `Flight`. A picture that
-    needs more than `memory` bytes is refused. `on_connected` gets the address of Dask's
-    dashboard. `notices` has a line for each worker that is not used.
+    Each file is filtered on one thread, in at most `memory` bytes. `address` and `retries` are
+    those of `connected`, `timeout` that of `Flight`. `on_connected` gets the address of Dask's
+    dashboard.
     """
 
     def __init__(
@@ -206,23 +203,19 @@ class DaskExecutor(Executor):
         groups = Groups(itertools.chain([first], rest), total)
         with connected(self._address, self._retries, first.source, first.target) as client:
             # Here it is known how workers are started.
-            from convcli.scale.admission import shown_places
             from convcli.scale.flight import GONE, flight_of
 
-            with (
-                shown_places(first.absolute()) as (shown, self._sees_outputs),
-                flight_of(
-                    client,
-                    shown,
-                    run_file,
-                    batch_job.with_limits(1, self._memory),
-                    address=self._address if is_named else client.scheduler.address,
-                    retries=self._retries,
-                    timeout=self._timeout,
-                    noun="files",
-                    remedy="go on with --on-exists skip",
-                ) as flight,
-            ):
+            with flight_of(
+                client,
+                first.absolute(),
+                run_file,
+                batch_job.with_limits(1, self._memory),
+                address=self._address if is_named else client.scheduler.address,
+                retries=self._retries,
+                timeout=self._timeout,
+                noun="files",
+                remedy="go on with --on-exists skip",
+            ) as flight:
                 self.seconds_to_connect = time.perf_counter() - start
                 with contextlib.suppress(*GONE, ValueError, KeyError, TypeError):
                     self.on_connected(client.dashboard_link)
@@ -240,7 +233,7 @@ class DaskExecutor(Executor):
         for ended in flight.run(following):
             outcome = self._outcome_of(ended)
             groups.learn(outcome)
-            yield outcome
+            yield _looked_at(outcome) if flight.sees_outputs else outcome
 
     def _outcome_of(self, ended: "Ended") -> Outcome:
         """Return the outcome with the names of files as they were given."""
@@ -255,7 +248,7 @@ class DaskExecutor(Executor):
                 self._blind_workers.add(outcome.worker)
                 why += ": share its folder with all workers, or use URLs (s3://…)"
             return replace(outcome, reason=why)
-        return _looked_at(outcome) if self._sees_outputs else outcome
+        return outcome
 
 
 _SHARING_SECONDS = 5.0
@@ -295,9 +288,8 @@ _SHARES = 2
 class Groups:
     """Takes jobs in groups: a group is one task, which keeps a worker busy for long enough.
 
-    With one file a task, a few workers would be enough to keep the scheduler busy. The more
-    workers there are, the longer are the tasks. But a worker that dies loses a longer task.
-    `total` is the number of `jobs`, which are taken as there is room; 0 if it is unknown.
+    The more workers there are, the longer are the tasks, for all share one scheduler. `total`
+    is the number of `jobs`, which are taken as there is room; 0 if it is unknown.
     """
 
     def __init__(self, jobs: Iterable[FileJob], total: int = 0) -> None:
@@ -331,10 +323,7 @@ class Groups:
 
 
 def run_file(batch_job: BatchJob, jobs: tuple[FileJob, FileJob]) -> tuple[Outcome, bool]:
-    """Do the second job, whose paths hold on other machines; tell whether its source is seen.
-
-    The size of the output is that which the worker sees; 0 where it is not known.
-    """
+    """Do the second job, whose paths hold anywhere; tell whether its source is seen."""
     from distributed import get_worker
 
     outcome = batch_job.run(jobs[1])

@@ -15,15 +15,10 @@ from typing import Any
 from distributed import KilledWorker, as_completed, get_worker, wait
 from distributed.client import ClosedClientError
 
+from convcli.batch.job import FileJob
 from convcli.errors import ClusterError
-from convcli.scale.admission import (
-    Place,
-    admitted,
-    events_of,
-    leave_aside,
-    look_at_workers,
-    on_scheduler,
-)
+from convcli.scale import admission
+from convcli.scale.admission import on_scheduler
 from convcli.values import Record
 
 _LEAST_TIMEOUT, _TIMES_THE_SLOWEST = 60.0, 20
@@ -79,13 +74,19 @@ class Ended(Record):
         return " ".join(said.split())
 
 
-class _SentGroup(Record):
-    """A group that was sent, how many workers it killed, and whether it was sent alone."""
+class _SentGroup:
+    """A group that was sent, how many workers it killed, and whether it was sent alone.
 
-    future: Any
-    items: Sequence[Any]
-    deaths: int
-    is_alone: bool
+    The worker at an `address` is at it since a time: empty where its result does not come.
+    `has_hung` tells whether one was left aside for it.
+    """
+
+    def __init__(
+        self, future: Any, items: Sequence[Any], deaths: int, *, is_alone: bool
+    ) -> None:
+        self.future, self.items, self.deaths, self.is_alone = future, items, deaths, is_alone
+        self.address: str | None = None
+        self.since, self.has_hung = 0.0, False
 
 
 class Flight:
@@ -96,10 +97,10 @@ class Flight:
     group for too long is left aside, and another gets the group; after a second time its items
     are suspects too.
 
-    `client` is connected to the cluster, whose workers are admitted to the work of this `name`.
-    `address` names the cluster in messages. `retries` is how often an item is tried again whose
-    worker died, `timeout` how many seconds it may take, if that is set. `noun` is what an item
-    is, in the plural, and `remedy` how a run goes on that was stopped.
+    The workers are admitted to the work of this `name`. `retries` is how often an item is tried
+    again whose worker died, `timeout` how many seconds it may take. `address`, `noun` (what
+    items are) and `remedy` (how a stopped run goes on) are for messages. `sees_outputs` says
+    whether this machine may write where the workers do.
     """
 
     def __init__(
@@ -112,8 +113,9 @@ class Flight:
         timeout: float | None,
         noun: str,
         remedy: str,
+        sees_outputs: bool = True,
     ) -> None:
-        self._client, self._name = client, name
+        self._client, self._name, self.sees_outputs = client, name, sees_outputs
         self._address, self._retries, self._timeout = address, retries, timeout
         self._noun, self._remedy = noun, remedy
         self._numbers = itertools.count()
@@ -121,10 +123,8 @@ class Flight:
         # Results travel with the completion: to ask for one later may wait for a hung worker.
         self._ended = as_completed(loop=client.loop, with_results=True, raise_errors=False)
         self._suspects: deque[tuple[Any, int]] = deque()
-        self._last_look = self._last_alive = time.monotonic()
-        self._at_work_since: dict[Any, tuple[str, float]] = {}
+        self._last_alive = time.monotonic()
         self._hung: dict[str, str] = {}
-        self._hung_twice: set[Any] = set()
         self._slowest = 0.0
         self._given_up: list[Ended] = []
         self._retried = 0
@@ -134,7 +134,7 @@ class Flight:
     def notices(self) -> list[str]:
         """A line for each worker that was refused, or left aside."""
         with contextlib.suppress(*GONE):
-            refusals = on_scheduler(self._client, events_of, self._name)
+            refusals = on_scheduler(self._client, admission.events_of, self._name)
             return [*refusals, *self._hung.values()]
         return list(self._hung.values())
 
@@ -143,54 +143,58 @@ class Flight:
         """How many items were sent again, and how many workers left aside."""
         return {"retries": self._retried, "left_aside": len(self._hung)}
 
+    def run(self, following: Callable[[], Sequence[Any]]) -> Iterator[Ended]:
+        """Send groups while there is room, and yield what comes back, until there are no more.
+
+        An empty group means that none is to be sent now. A `ClusterError` says that the cluster
+        has gone away, or has had no workers for long.
+        """
+        try:
+            while self._send_more(following):
+                yield from self._next_ended()
+        except GONE:
+            raise ClusterError(
+                f"{self._address}: the scheduler went away: when it is there again, "
+                f"{self._remedy}"
+            ) from None
+
+    def _send_more(self, following: Callable[[], Sequence[Any]]) -> bool:
+        """Send groups, or a suspect alone; tell whether anything is to come back."""
+        spare = max(self.threads // _THREADS_A_SPARE_GROUP, 2)
+        while len(self._sent) < self.threads + spare and (group := following()):
+            self._send(group)
+        if self._suspects and not self._sent:
+            item, deaths = self._suspects.popleft()
+            self._send([item], deaths, is_alone=True)
+        return bool(self._sent or self._given_up)
+
+    def _send(self, items: Sequence[Any], deaths: int = 0, *, is_alone: bool = False) -> None:
+        if self._client.status in ("closing", "closed"):
+            raise ConnectionError
+        future = self._client.submit(
+            perform,
+            self._name,
+            items,
+            min(self._limit, _GROUP_SECONDS),
+            key=(self._name, next(self._numbers)),
+            retries=self._retries,
+            resources={self._name: 1e-9},
+        )
+        self._sent[future.key] = _SentGroup(future, items, deaths, is_alone=is_alone)
+        self._ended.add(future)
+
     @property
     def _limit(self) -> float:
         """The seconds that an item may take."""
         return self._timeout or _LEAST_TIMEOUT + _TIMES_THE_SLOWEST * self._slowest
 
-    def run(self, following: Callable[[], Sequence[Any]]) -> Iterator[Ended]:
-        """Send groups while there is room, and yield what comes back, until there are no more.
-
-        An empty group means that none is to be sent now. Few wait in the scheduler, never a
-        million. A `ClusterError` says that the cluster has gone away, or has had no workers for
-        long.
-        """
-        while True:
-            spare = max(self.threads // _THREADS_A_SPARE_GROUP, 2)
-            while len(self._sent) < self.threads + spare and (group := following()):
-                self._send(group)
-            if self._suspects and not self._sent:
-                item, deaths = self._suspects.popleft()
-                self._send([item], deaths, is_alone=True)
-            if not self._sent and not self._given_up:
-                return
-            yield from self._next_ended()
-
-    def _send(self, items: Sequence[Any], deaths: int = 0, *, is_alone: bool = False) -> None:
-        if self._client.status in ("closing", "closed"):
-            raise self._scheduler_is_gone()
-        try:
-            future = self._client.submit(
-                perform,
-                self._name,
-                items,
-                min(self._limit, _GROUP_SECONDS),
-                key=(self._name, next(self._numbers)),
-                retries=self._retries,
-                resources={self._name: 1e-9},
-            )
-        except GONE:
-            raise self._scheduler_is_gone() from None
-        self._sent[future.key] = _SentGroup(future, items, deaths, is_alone)
-        self._ended.add(future)
-
     def _next_ended(self) -> list[Ended]:
         """Wait until groups come back, and return them; none if their items became suspects."""
-        # If the connection to the scheduler breaks, Dask cancels what was sent.
-        try:
-            completed = self._completed()
-        except GONE:
-            raise self._scheduler_is_gone() from None
+        while not (self._ended.has_ready() or self._given_up) and self._sent:
+            if time.monotonic() - self._last_look > _LOOK_SECONDS:
+                self._look()
+            time.sleep(_POLL_SECONDS)
+        completed = self._ended.next_batch(block=False)
         ended, self._given_up = self._given_up, []
         for future, result in completed:
             group = self._sent.pop(future.key, None)
@@ -204,13 +208,9 @@ class Flight:
                 if rest := group.items[len(result.results) :]:
                     self._send(rest, group.deaths)
             else:
-                raise self._scheduler_is_gone()
+                # If the connection to the scheduler breaks, Dask cancels what was sent.
+                raise ConnectionError
         return ended
-
-    def _scheduler_is_gone(self) -> ClusterError:
-        return ClusterError(
-            f"{self._address}: the scheduler went away: when it is there again, {self._remedy}"
-        )
 
     def cancel(self, patience: float) -> None:
         """Cancel what was sent; wait up to `patience` seconds for what is being done."""
@@ -222,19 +222,10 @@ class Flight:
             self._client.cancel(futures)
         self._sent.clear()
 
-    def _completed(self) -> list[tuple[Any, Any]]:
-        """Wait until a group has ended, or one was given up; return those that ended."""
-        while not (self._ended.has_ready() or self._given_up) and self._sent:
-            if time.monotonic() - self._last_look > _LOOK_SECONDS:
-                self._look()
-            time.sleep(_POLL_SECONDS)
-        completed: list[tuple[Any, Any]] = self._ended.next_batch(block=False)
-        return completed
-
     def _look(self) -> None:
         """Count the workers, which may come and go; stop if all are lost for long."""
         workers: dict[str, tuple[int, list[Any]]]
-        workers = on_scheduler(self._client, look_at_workers, self._name)
+        workers = on_scheduler(self._client, admission.look_at_workers, self._name)
         if any(group.future.status == "cancelled" for group in self._sent.values()):
             raise ConnectionError  # It broke, and was made again: what was sent never ends.
         self._last_look = time.monotonic()
@@ -254,35 +245,27 @@ class Flight:
             key: address
             for address, (threads, keys) in workers.items()
             for key in keys[:threads]
-            if key in self._sent
-        }
-        # A result that does not come lies on a worker that does not answer.
-        at_work |= {
-            key: ""
-            for key, group in self._sent.items()
-            if key not in at_work and group.future.status == "finished"
-        }
-        before, now = self._at_work_since, self._last_look
-        self._at_work_since = {
-            key: before[key] if key in before and before[key][0] == address else (address, now)
-            for key, address in at_work.items()
         }
         limit = self._limit
-        for key, (address, since) in list(self._at_work_since.items()):
-            if now - since > limit + min(limit, _GROUP_SECONDS):
-                self._after_timeout(key, address, limit)
+        for key, group in list(self._sent.items()):
+            # A result that does not come lies on a worker that does not answer.
+            absent = "" if group.future.status == "finished" else None
+            address = at_work.get(key, absent)
+            if address is None or address != group.address:
+                group.address, group.since = address, self._last_look
+            elif self._last_look - group.since > limit + min(limit, _GROUP_SECONDS):
+                self._after_timeout(key, group, address, limit)
 
-    def _after_timeout(self, key: Any, address: str, limit: float) -> None:
-        group = self._sent[key]
+    def _after_timeout(self, key: Any, group: _SentGroup, address: str, limit: float) -> None:
         self._retried += len(group.items)
         if address and address not in self._hung:
             self._hung[address] = (
                 f"the worker {address} was left aside: it did not end one of its {self._noun} "
                 f"within {limit:.0f} s (--timeout): look at it, and start it again"
             )
-            on_scheduler(self._client, leave_aside, address)
-        if address and key not in self._hung_twice and not group.is_alone:
-            self._hung_twice.add(key)  # Dask gives it to another worker.
+            on_scheduler(self._client, admission.leave_aside, address)
+        if address and not group.has_hung and not group.is_alone:
+            group.has_hung = True  # Dask gives it to another worker.
             return
         del self._sent[key]
         group.future.cancel(force=True)
@@ -312,20 +295,23 @@ class Flight:
 @contextlib.contextmanager
 def flight_of(
     client: Any,
-    shown: Sequence[Place],
+    job: FileJob,
     task: Task,
     shared: Any,
     *,
     patience: float = 0.0,
     **settings: Any,
 ) -> Iterator[Flight]:
-    """Admit the workers that see some places to a task, and yield the flight of its groups.
+    """Admit the workers that see the places of a file, and yield the flight of a task's groups.
 
     The task gets what is `shared` by all items, and an item. The `settings` are those of
     `Flight`. At the end what is being done gets `patience` seconds.
     """
-    with admitted(client, shown, (task, shared)) as name:
-        flight = Flight(client, name, **settings)
+    with (
+        admission.shown_places(job) as (shown, sees_outputs),
+        admission.admitted(client, shown, (task, shared)) as name,
+    ):
+        flight = Flight(client, name, sees_outputs=sees_outputs, **settings)
         try:
             yield flight
         finally:

@@ -16,22 +16,14 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, cast
 
 from convcli.errors import ImageError
-from convcli.storage.urls import (
-    NO_BUCKET,
-    PART,
-    is_url,
-    local_path,
-    opened_store,
-    put,
-    put_file,
-    store_of,
-)
+from convcli.storage import urls
+from convcli.storage.urls import NO_BUCKET, is_url, opened_store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
     from pathlib import Path
 
-    IsOutput = Callable[[Collection[str], Callable[[str], bytes]], bool]
+    MayGo = Callable[[Collection[str]], bool]
 
 # ------------------------------------------------------------------ temporary names
 
@@ -43,15 +35,13 @@ def temporary_name() -> str:
     True
     """
     pid = os.getpid()
-    return f".convcli-{_machine()}-{pid}-{_start(pid) or 0}-{os.urandom(8).hex()}.tmp"
+    return f"{TEMPORARY}{_machine()}-{pid}-{_start(pid) or 0}-{os.urandom(8).hex()}.tmp"
 
 
 def remove_abandoned(folder: str, *, with_journals: bool = True) -> None:
-    """Remove what killed processes of this machine left in a folder.
+    """Remove what killed processes of this machine left; with or without those with journals.
 
-    What belongs to a process that lives stays, and so does what other machines made: whether
-    their processes live is not known here. Partial outputs with a journal stay too, unless
-    `with_journals`.
+    What other machines made stays: whether their processes live is not known here.
     """
     with contextlib.suppress(OSError):
         names = os.listdir(folder or os.curdir)
@@ -68,6 +58,9 @@ def is_abandoned(name: str) -> bool | None:
         return None
     return match is not None and not _lives(match)
 
+
+TEMPORARY = ".convcli-"
+"""What temporary names begin with."""
 
 JOURNAL = ".journal"
 """What the name of a partial output has in addition where it is that of its journal."""
@@ -148,10 +141,7 @@ _DESCRIPTORS = re.compile(r"/proc/\d+/(?:task/\d+/)?fd|/dev/fd")
 
 
 def is_stream(target: "str | Path") -> bool:
-    """Tell whether a target is written as it is: a pipe, a device, or an open file.
-
-    Nothing can be renamed to it. What was written there stays if anything fails.
-    """
+    """Tell whether a target is written as it is: a pipe, a device, or an open file."""
     if is_url(target):
         return False
     try:
@@ -163,11 +153,7 @@ def is_stream(target: "str | Path") -> bool:
 
 
 def open_descriptor(path: "str | Path") -> int | None:
-    """Return the number of the open file that a path means; None where it means another file.
-
-    Such are ``/dev/stdout``, ``/dev/fd/3``, ``/proc/self/fd/3``, and the ``>(command)`` of
-    shells.
-    """
+    """Return the number of the open file that a path means, such as ``/dev/fd/3``, if any."""
     path = str(path)
     for _ in range(_MOST_LINKS):
         folder, name = os.path.split(path)
@@ -209,7 +195,7 @@ def replacing(target: "str | Path", partial: Partial | None = None) -> Iterator[
     memory, and may stay when the run is stopped. Only pipes and devices are written directly:
     see `is_stream`.
     """
-    path = local_path(target)
+    path = urls.local_path(target)
     if path is not None:
         if partial is not None:
             folder = os.path.dirname(os.path.realpath(path))
@@ -219,11 +205,11 @@ def replacing(target: "str | Path", partial: Partial | None = None) -> Iterator[
     elif partial is not None:
         with _spooled(str(target)) as file:
             yield file
-            put_file(str(target), file)
+            urls.put_file(str(target), file)
     else:
         buffer = io.BytesIO()
         yield buffer
-        put(str(target), buffer.getvalue())
+        urls.put(str(target), buffer.getvalue())
 
 
 @contextlib.contextmanager
@@ -232,7 +218,7 @@ def _spooled(url: str) -> Iterator[BinaryIO]:
     import tempfile
 
     try:
-        with tempfile.SpooledTemporaryFile(PART) as file:
+        with tempfile.SpooledTemporaryFile(urls.PART) as file:
             yield cast("BinaryIO", file)
     except OSError as error:
         raise ImageError(
@@ -346,23 +332,22 @@ _OTHER_THINGS = "it is a folder with other things in it: name a new one"
 
 
 def replacing_folder(
-    target: str, heads: tuple[str, ...], is_output: "IsOutput", partial: Partial
+    target: str, heads: tuple[str, ...], may_go: "MayGo", partial: Partial
 ) -> contextlib.AbstractContextManager[str]:
     """Make a folder, or objects below a URL, that take the target's place when complete.
 
     Yielded is where they are made. If anything fails they are removed, and an existing target
-    is as it was; a `partial` one may stay when the run is stopped. `is_output` gets the names
-    at an existing target, and a function that reads one of them; it tells whether that may be
-    replaced. `heads` are the names that the object can have that says what the others mean:
-    first that of new outputs. An `ImageError` is raised if nothing may or can be written.
+    is as it was; a `partial` one may stay when the run is stopped. `may_go` gets the names at
+    an existing target, and tells whether that may be replaced. `heads` are the names that the
+    object can have that says what the others mean: first that of new outputs.
     """
     if is_url(target):
-        return _replacing_prefix(target.rstrip("/"), heads, is_output, partial)
-    return _replacing_folder(target, is_output, partial)
+        return _replacing_prefix(target.rstrip("/"), heads, may_go, partial)
+    return _replacing_folder(target, may_go, partial)
 
 
 @contextlib.contextmanager
-def _replacing_folder(target: str, is_output: "IsOutput", partial: Partial) -> "Iterator[str]":
+def _replacing_folder(target: str, may_go: "MayGo", partial: Partial) -> "Iterator[str]":
     """Make a temporary folder beside the target, and rename it at the end."""
     from pathlib import Path
 
@@ -371,7 +356,7 @@ def _replacing_folder(target: str, is_output: "IsOutput", partial: Partial) -> "
     temporary = Path(partial.place)
     try:
         with _removed_after(partial.place, partial):
-            _check_folder(final, target, is_output)
+            _check_folder(final, target, may_go)
             temporary.mkdir(exist_ok=True)
             yield partial.place
             _replace_folder(temporary, final)
@@ -379,11 +364,11 @@ def _replacing_folder(target: str, is_output: "IsOutput", partial: Partial) -> "
         raise ImageError(f"{target}: cannot be written: {_reason(error, final)}") from None
 
 
-def _check_folder(final: "Path", label: str, is_output: "IsOutput") -> None:
+def _check_folder(final: "Path", label: str, may_go: "MayGo") -> None:
     if final.exists() and not final.is_dir():
         raise ImageError(f"{label}: cannot be written: it is a file: name a folder")
     names = {path.name for path in final.iterdir()} if final.is_dir() else set()
-    if names and not is_output(names, lambda name: (final / name).read_bytes()):
+    if names and not may_go(names):
         raise ImageError(f"{label}: cannot be written: {_OTHER_THINGS}")
 
 
@@ -410,16 +395,12 @@ _MAGIC = "*?["
 
 @contextlib.contextmanager
 def _replacing_prefix(
-    url: str, heads: tuple[str, ...], is_output: "IsOutput", partial: Partial
+    url: str, heads: tuple[str, ...], may_go: "MayGo", partial: Partial
 ) -> Iterator[str]:
-    """Make objects below a URL that is free, or below a temporary one, from which they go.
-
-    The caller makes the head last: objects without a head count as nothing. The store copies
-    them when all are there, the head last. The `partial` output gets the place.
-    """
+    """Make objects below a URL that is free, or a temporary one; without a head none counts."""
     parent = url.rpartition("/")[0]
     if not partial.place:
-        is_free = _check_prefix(url, is_output)
+        is_free = _check_prefix(url, may_go)
         partial.place = url if is_free else f"{parent}/{temporary_name()}"
     place = partial.place
     try:
@@ -434,7 +415,7 @@ def _replacing_prefix(
         _replace_prefix(place, url, heads)
 
 
-def _check_prefix(url: str, is_output: "IsOutput") -> bool:
+def _check_prefix(url: str, may_go: "MayGo") -> bool:
     """Return whether nothing is there; refuse what may not be replaced."""
     if any(sign in url for sign in _MAGIC):
         raise ImageError(
@@ -442,13 +423,12 @@ def _check_prefix(url: str, is_output: "IsOutput") -> bool:
             "take for patterns: name it otherwise"
         )
     with opened_store(url, "written", NO_BUCKET) as (store, path):
-        store.invalidate_cache()
         if "/" not in path:
             raise ImageError(f"{url}: cannot be written: it is a bucket: name a folder in it")
         if store.isfile(path):
             raise ImageError(f"{url}: cannot be written: it is a file: name a folder")
         names = _names_below(store, path)
-        if names and not is_output(names, lambda name: store.cat_file(f"{path}/{name}")):
+        if names and not may_go(names):
             raise ImageError(f"{url}: cannot be written: {_OTHER_THINGS}")
     return not names
 
@@ -466,7 +446,7 @@ def _replace_prefix(place: str, url: str, heads: tuple[str, ...]) -> None:
     try:
         remove_prefix(url, heads)
         with opened_store(url, "written", NO_BUCKET) as (store, path):
-            source = store_of(place)[1]
+            source = urls.store_of(place)[1]
             names = sorted(store.find(source), key=lambda name: name == f"{source}/{heads[0]}")
             # Lists of names: each store treats folders in its own manner.
             for group in (names[:-1], names[-1:]):
@@ -479,8 +459,6 @@ def _replace_prefix(place: str, url: str, heads: tuple[str, ...]) -> None:
 def remove_prefix(url: str, heads: tuple[str, ...] = ()) -> None:
     """Remove the objects below a URL, the head first."""
     with opened_store(url, "removed", NO_BUCKET) as (store, path):
-        # Other processes have written there, and this one's list does not show it.
-        store.invalidate_cache()
         for name in _names_below(store, path) & set(heads):
             store.rm_file(f"{path}/{name}")
         store.invalidate_cache()

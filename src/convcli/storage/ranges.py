@@ -32,26 +32,40 @@ _FACTS = ("ETag", "etag", "LastModified", "Last-Modified", "created", "mtime", "
 _TIME_STEPS = (1, 100, 10**3, 10**6, 10**9)
 """Nanoseconds: file systems and protocols round the times of files down to multiples."""
 
+_TRUNCATED = "the file is truncated"
+
 Span = tuple[int, int]
 """The first byte of a part, and its number of bytes."""
 
 
 class Ranges:
-    """A file of which several threads read parts.
+    """A file of this machine of which several threads read parts.
 
     `version` is a text that changes when another file takes its place.
     """
 
-    version: str
-    _file: BinaryIO
+    def __init__(self, path: str) -> None:
+        self._file: BinaryIO = open(path, "rb")  # noqa: SIM115 - it stays open
+        # The size and time of the file that is open, even if its name means another one by
+        # now. Its number and its disk's are no help: they differ between the machines that
+        # share a folder.
+        facts = os.fstat(self._file.fileno())
+        self.version = f"{facts.st_size} {facts.st_mtime_ns}"
+        self._lock = threading.Lock()
 
     def is_version(self, version: str) -> bool:
         """Tell whether a version, perhaps from another machine, is that of this file."""
-        return self.version == version
+        return _is_same(self.version, version)
 
     def read(self, spans: Sequence[Span]) -> Iterator[bytes]:
-        """Yield the bytes of each span; fewer where the file ends earlier."""
-        raise NotImplementedError
+        """Yield the bytes of each span; ValueError is raised where the file ends earlier."""
+        for start, count in spans:
+            with self._lock:
+                self._file.seek(start)
+                data = self._file.read(count)
+            if len(data) < count:
+                raise ValueError(_TRUNCATED)
+            yield data
 
     def opened(self) -> BinaryIO:
         """Return a file to read and to seek in; one thread may use it."""
@@ -63,59 +77,22 @@ class Ranges:
 
 
 def ranges_of(name: str) -> Ranges:
-    """Open a path or a URL to read parts of it.
-
-    OSError is raised if it is a path that cannot be read; ImageError if it is a URL of nothing,
-    or of a store that does not send parts.
-    """
-    return _StoreRanges(name) if is_url(name) else _DiskRanges(name)
+    """Open a path or a URL to read parts of it; a store must be able to send parts."""
+    return _StoreRanges(name) if is_url(name) else Ranges(name)
 
 
 def version_of(url: str) -> str:
     """Return the version of the object that is at a URL now."""
     with opened_store(url, "read", ABSENT) as (store, path):
-        return _version(_facts(store, path))
-
-
-def _facts(store: Any, path: str) -> dict[str, Any]:
-    # The store may have listed an older object and kept the list.
-    store.invalidate_cache()
-    facts: dict[str, Any] = store.info(path)
-    return facts
+        return _version(store.info(path))
 
 
 def _version(facts: dict[str, Any]) -> str:
     return repr([facts.get(name) for name in _FACTS])
 
 
-class _DiskRanges(Ranges):
-    """A file of this machine."""
-
-    def __init__(self, path: str) -> None:
-        self._file = open(path, "rb")  # noqa: SIM115 - it stays open
-        # The size and time of the file that is open, even if its name means another one by
-        # now. Its number and its disk's are no help: they differ between the machines that
-        # share a folder.
-        facts = os.fstat(self._file.fileno())
-        self.version = f"{facts.st_size} {facts.st_mtime_ns}"
-        self._lock = threading.Lock()
-
-    def is_version(self, version: str) -> bool:
-        return _is_same(self.version, version)
-
-    def read(self, spans: Sequence[Span]) -> Iterator[bytes]:
-        for start, count in spans:
-            with self._lock:
-                self._file.seek(start)
-                data = self._file.read(count)
-            yield data
-
-
 def _is_same(version: str, other: str) -> bool:
-    """Tell whether two versions, each a size and a time in nanoseconds, are of one file.
-
-    Another machine may see its time rounded down: SMB to 100 ns, SFTP to seconds.
-    """
+    """Tell whether two sizes and times are of one file: SMB rounds to 100 ns, SFTP to 1 s."""
     size, time = map(int, version.split())
     other_size, other_time = map(int, other.split())
     step = max(step for step in _TIME_STEPS if 0 in (time % step, other_time % step))
@@ -128,12 +105,15 @@ class _StoreRanges(Ranges):
     def __init__(self, url: str) -> None:
         self._url = url
         with opened_store(url, "read", ABSENT) as (self._store, self._path):
-            facts = _facts(self._store, self._path)
+            facts = self._store.info(self._path)
             if facts.get("type") == "directory":
                 raise IsADirectoryError
             self._size, self.version = int(facts.get("size") or 0), _version(facts)
             self._check_parts()
             self._file = self._store.open(self._path, "rb", **_CACHE)
+
+    def is_version(self, version: str) -> bool:
+        return self.version == version
 
     def _check_parts(self) -> None:
         """Ask for the last byte: fsspec raises ValueError if the server sends all instead."""
@@ -155,12 +135,14 @@ class _StoreRanges(Ranges):
         """Fetch parts together, and touching ones as one."""
         from fsspec.utils import merge_offset_ranges
 
-        size = self._size
-        limits = [(min(start, size), min(start + count, size)) for start, count in spans]
+        limits = [(start, start + count) for start, count in spans]
+        if any(stop > self._size for _, stop in limits):
+            raise ValueError(_TRUNCATED)
         filled = [limit for limit in limits if limit[0] < limit[1]]
-        paths = [self._path] * len(filled)
         paths, starts, stops = merge_offset_ranges(
-            paths, [start for start, _ in filled], [stop for _, stop in filled]
+            [self._path] * len(filled),
+            [start for start, _ in filled],
+            [stop for _, stop in filled],
         )
         with store_errors(self._url, "read", ABSENT, ValueError, NotImplementedError):
             found = self._store.cat_ranges(paths, starts, stops, on_error="raise")

@@ -245,13 +245,10 @@ def store_of(url: str, **settings: Any) -> tuple[Any, str]:
 def opened_store(
     url: str, action: str, absent: str, **settings: Any
 ) -> Iterator[tuple[Any, str]]:
-    """Give the file system of a URL and the path in it; turn its errors into one line.
-
-    The parameters are those of `store_errors` and `store_of`. What is asked is asked again
-    where the store is busy: see `Retries`.
-    """
+    """Give the file system of a URL and the path in it: see `store_errors`, `Retries`."""
     store, path = store_of(url, **settings)
     with store_errors(url, action, absent, ValueError, NotImplementedError):
+        store.invalidate_cache()  # Other processes write there too.
         yield _Patient(store), path
 
 
@@ -350,7 +347,6 @@ def is_there(name: str) -> bool:
     if not is_url(name):
         return os.path.lexists(name)
     with opened_store(name, "looked up", ABSENT) as (store, path):
-        store.invalidate_cache()  # Workers write there too.
         try:
             store.info(path)
         except FileNotFoundError as error:
@@ -365,7 +361,6 @@ def is_folder(name: str) -> bool:
     if not is_url(name):
         return os.path.isdir(name)
     with opened_store(name, "looked up", ABSENT) as (store, path):
-        store.invalidate_cache()  # Workers write there too.
         return bool(store.isdir(path))
 
 
@@ -377,11 +372,15 @@ def size_of(name: str) -> int:
         return int(store.size(path) or 0)
 
 
-def files_in(url: str, *, recursive: bool = False) -> Iterator[str]:
-    """Yield the objects below a URL in the order of their names: relative, with slashes."""
+def files_in(url: str, *, recursive: bool = False, prefix: str = "") -> Iterator[str]:
+    """Yield the objects below a URL in the order of their names: relative, with slashes.
+
+    Of a `prefix` stores list the objects whose relative names begin so, at any depth.
+    """
     with opened_store(url, "listed", ABSENT) as (store, path):
-        store.invalidate_cache()
-        paths = store.find(path) if recursive else _listed(store, path)
+        settings = {"prefix": prefix} if prefix else {}
+        is_deep = recursive or prefix
+        paths = store.find(path, **settings) if is_deep else _listed(store, path)
     start = len(path.rstrip("/")) + 1 if path else 0
     yield from sorted(name[start:] for name in paths)
 
@@ -417,18 +416,14 @@ def matching(pattern: str) -> list[str]:
 
 def fetched(url: str, most: int) -> bytes:
     """Return what is at a URL: all of it, or the first `most` bytes."""
-    with _opened(url) as file:
-        return file.read(most)
-
-
-def parts_of(name: str) -> Iterator[bytes]:
-    """Yield what is at a path or a URL, part by part."""
-    with _opened(name) as file:
-        yield from iter(lambda: file.read(PART), b"")
+    with opened(url) as file:
+        data: bytes = file.read(most)
+    return data
 
 
 @contextlib.contextmanager
-def _opened(name: str) -> Iterator[BinaryIO]:
+def opened(name: str) -> Iterator[Any]:
+    """Open a file at a path or a URL to read it."""
     if not is_url(name):
         with open(name, "rb") as file:
             yield file

@@ -1,11 +1,13 @@
 """One picture larger than memory in a store, on workers that read and write there."""
 
+import os
 import signal
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from convcli.storage.atomic import temporary_name
 from support.commands import begun, environment, process
 from support.dask_cluster import Cluster
 from support.held import Held
@@ -30,6 +32,8 @@ def test_workers_read_and_write_in_a_store(
 ) -> None:
     path = Path(write_tiff(tmp_path / "in.tif", picture(SIZE)))
     source = bucket.put("in.tif", path.read_bytes())
+    machine = temporary_name().split("-")[1]  # A killed run of this machine has left a token.
+    bucket.put(f".convcli-{machine}-{os.getpid()}-1-0123456789abcdef.tmp", b"")
     local = process("apply", "gaussian:2", path, tmp_path / target, "--tiled", "-q")
     assert (local.returncode, local.stderr) == (0, b"")
     # Twice: the second takes the place of the first.

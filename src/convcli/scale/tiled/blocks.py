@@ -7,8 +7,7 @@ from typing import Any
 
 from convcli.engine.planner import Plan
 from convcli.pipeline.memory import block_need
-from convcli.scale.tiled.source import USUAL_TILE, TiledWork, cut
-from convcli.storage.urls import is_zarr
+from convcli.scale.tiled.source import Output, TiledWork, cut
 from convcli.threads import available_cores
 from convcli.values import Record, replace
 
@@ -35,9 +34,8 @@ Sizes = tuple[int, ...]
 class Blocks(Record, kw_only=True):
     """The blocks of a result of some `size`.
 
-    `shape` is that of a block: whole chunks of the output. `halo` is the rows and columns of
-    the picture that a block reads in addition to those under it. `nbytes` estimates the memory
-    that a block takes while it is computed.
+    `shape` is that of a block: whole chunks of the output. `halo` is the rows and columns that
+    a block reads in addition to those under it, `nbytes` the memory that it takes, estimated.
     """
 
     size: Sizes
@@ -130,11 +128,6 @@ def _waste(work: TiledWork, blocks: Blocks) -> float:
     return computed + read
 
 
-_LARGEST_TILE = 4096
-_UNIT = 16
-"""The sides of a TIFF's tiles are multiples of it."""
-
-
 class Tiling(Record, kw_only=True):
     """How a large picture would be filtered.
 
@@ -172,43 +165,27 @@ class Tiling(Record, kw_only=True):
 
 
 def tiling_for(
-    work: TiledWork,
-    target: str,
-    jobs: int | None,
-    memory: int | None,
-    client: Any,
-    *,
-    after: int = 0,
+    work: TiledWork, output: Output, jobs: int | None, memory: int | None, client: Any
 ) -> Tiling:
-    """Decide on the blocks and tiles of a result: see `filter_large`.
-
-    A block of the smaller levels that are made after it takes `after` bytes.
-    """
+    """Decide on the blocks of an output: see `filter_large`."""
     threads = jobs or available_cores()
     if client is not None:
         threads = max(1, sum(client.nthreads().values()))
-    chunk = work.source.unit if is_zarr(target) else _tiff_tile(*work.source.chunk)
     memory = memory or _MEMORY
-    blocks = blocks_for(work, chunk, threads, memory)
-    needed = max(blocks.nbytes, after)
+    blocks = blocks_for(work, output.chunk, threads, memory)
+    needed = max(blocks.nbytes, output.smaller_bytes)
     if client is None and len(blocks.size) > _FLAT:
         # A shard is written by one, however large it is.
         threads = max(1, min(threads, memory // needed))
     return Tiling(
         plans=work.pipeline.plans,
         blocks=replace(blocks, nbytes=needed),
-        chunk=(chunk[-2], chunk[-1]),
+        chunk=(output.chunk[-2], output.chunk[-1]),
         source_chunk=work.source.chunk,
         passes=1 + work.pipeline.needs_extent,
         jobs=threads,
         held=work.pipeline.options.mask_bytes,
     )
-
-
-def _tiff_tile(rows: int, columns: int) -> tuple[int, int]:
-    """Return the output's tiles: the input's, where they can be."""
-    fits = rows % _UNIT == 0 and columns % _UNIT == 0 and max(rows, columns) <= _LARGEST_TILE
-    return (rows, columns) if fits else (USUAL_TILE, USUAL_TILE)
 
 
 def _size(shape: Sizes) -> dict[str, int]:

@@ -9,7 +9,7 @@ import time
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -18,22 +18,9 @@ from convcli.engine.store import ValueStats
 from convcli.errors import ImageError, own_version
 from convcli.images.codecs.tiff_segments import fast_codecs
 from convcli.scale.tiled.source import TiledMask, TiledWork
-from convcli.storage.atomic import (
-    JOURNAL,
-    is_abandoned,
-    is_stream,
-    remove_prefix,
-    temporary_name,
-)
-from convcli.storage.urls import (
-    is_folder,
-    is_there,
-    is_url,
-    is_zarr,
-    put_file,
-    read_if_exists,
-    remove,
-)
+from convcli.storage import atomic, urls
+from convcli.storage.atomic import JOURNAL, is_abandoned
+from convcli.storage.urls import is_url, is_zarr
 from convcli.values import replace
 
 _QUIET_SECONDS = 300
@@ -67,7 +54,7 @@ class Journal:
     ) -> None:
         self.place, self.path, self.head = place, path, head
         self.blocks, self.resumes, self.note = list(blocks), resumes, note
-        self._file: BinaryIO | None = None
+        self._file: Any = None
         self._added, self._sent = 0, 0.0
 
     @property
@@ -78,10 +65,7 @@ class Journal:
     def prepared(
         self, work: TiledWork, prepare: Callable[[TiledWork], TiledWork], block: Sequence[int]
     ) -> TiledWork:
-        """Return the work as the stopped run had prepared it; otherwise prepare it now.
-
-        What was found, and the shape of a `block`, stand in the first line.
-        """
+        """Return the work as the stopped run had prepared it; otherwise prepare it now."""
         if "known" not in self.head:
             made = prepare(work)
             known = None if made.known is None else _numbers(made.known)
@@ -96,7 +80,7 @@ class Journal:
         """Begin the journal, once it is known where the partial output is."""
         if self.path:
             opened = tempfile.TemporaryFile if is_url(self.path) else Path(self.path).open
-            self._file = cast("BinaryIO", opened("w+b"))
+            self._file = opened("w+b")
             self._write({**self.head, "place": self.place}, *self.blocks)
 
     def add(self, stats: ValueStats, tiles: Sequence[Any]) -> None:
@@ -108,12 +92,13 @@ class Journal:
         if self._file is not None:
             self._file.write("".join(f"{json.dumps(line)}\n" for line in lines).encode())
             self._file.flush()
-            if is_url(self.path) and time.monotonic() - self._sent > _SEND_SECONDS:
-                self._send(self._file)
+            if time.monotonic() - self._sent > _SEND_SECONDS:
+                self._send()
 
-    def _send(self, file: BinaryIO) -> None:
+    def _send(self) -> None:
         self._sent = time.monotonic()
-        put_file(self.path, file)
+        if is_url(self.path):
+            urls.put_file(self.path, self._file)
 
     def keeps(self) -> bool:
         """Tell whether the partial output is kept when the run is stopped by an error."""
@@ -125,7 +110,7 @@ class Journal:
             self._file.close()
             self._file = None
             with contextlib.suppress(OSError, ImageError):
-                remove(self.path)
+                urls.remove(self.path)
 
     @contextlib.contextmanager
     def kept(self) -> Iterator[None]:
@@ -135,8 +120,7 @@ class Journal:
         except BaseException:
             if self._file is not None and self.keeps():
                 with self._file, contextlib.suppress(ImageError):  # Another error is told.
-                    if is_url(self.path):
-                        self._send(self._file)
+                    self._send()
                 self._file = None
             raise
         finally:
@@ -147,81 +131,75 @@ def journal_for(target: str, facts: dict[str, str], *, resume: bool) -> Journal:
     """Return the journal of a new output, or of the one that a stopped run has left.
 
     `facts` must be equal to go on: see `facts_of`. In a store a journal is kept with `resume`
-    only, and of a Zarr, whose chunks are objects of their own. An `ImageError` is raised if the
-    stopped run was another one, or may be at work on another machine.
+    only, and of a Zarr, whose chunks are objects of their own.
     """
-    in_store = is_url(target)
-    if is_stream(target) or (in_store and not is_zarr(target)):
+    in_store, run, note = is_url(target), atomic.temporary_name(), ""
+    if atomic.is_stream(target) or (in_store and not is_zarr(target)):
         if resume:
             raise ImageError(
                 f"{target}: --resume: expected an output on a disk, or a .zarr in a store, of "
                 "which each part is there as soon as it is written: leave it out"
             )
         return Journal("", "", {})
-    run = temporary_name()
     final = target.rstrip("/") if in_store else str(Path(target).resolve())
     place = "" if in_store else str(Path(final).with_name(run))
     path = (final if in_store else place) + JOURNAL
+    head, *blocks = left = _left_for(final) or [{}]
+    if head and resume:
+        _check_left(target, left, facts)
+        if in_store:
+            place = head["place"]
+        else:
+            Path(head["place"]).rename(place)
+            Path(head["place"] + JOURNAL).rename(path)
+        if blocks:
+            note = f"went on after {len(blocks)} blocks of a stopped run"
+        return Journal(place, path, {**head, "run": run}, blocks, resumes=True, note=note)
+    if head and head["facts"] == facts:
+        note = f"a stopped run had written {len(blocks)} blocks: --resume would have kept them"
+    if head and in_store:
+        urls.remove(path)
+        if head["place"] != final:
+            atomic.remove_prefix(head["place"])
     head = {"target": final, "facts": facts, "run": run, "time": time.time()}
-    left, note = _left_for(final), ""
-    if left and resume:
-        return _resumed(target, left, head, place, path)
-    if left and left[0]["facts"] == facts:
-        note = (
-            f"a stopped run had written {len(left) - 1} blocks: --resume would have kept them"
-        )
-    if left and in_store:
-        remove(path)
-        if left[0]["place"] != final:
-            remove_prefix(left[0]["place"])
-    return Journal(
-        place, path if resume or not in_store else "", head, resumes=resume, note=note
-    )
+    path = path if resume or not in_store else ""
+    return Journal(place, path, head, resumes=resume, note=note)
 
 
-def _resumed(
-    target: str, left: list[dict[str, Any]], head: dict[str, Any], place: str, path: str
-) -> Journal:
-    """Take over what a stopped run has left."""
-    found, *blocks = left
-    for name, value in head["facts"].items():
-        if found["facts"].get(name) != value:
+def _check_left(target: str, left: list[dict[str, Any]], facts: dict[str, str]) -> None:
+    """Refuse to go on with another run, or one that may be at work on another machine."""
+    for name, value in facts.items():
+        if left[0]["facts"].get(name) != value:
             raise ImageError(
                 f"{target}: --resume: {name} is not that of the stopped run, which has written "
-                f"{len(blocks)} blocks: run it as before, or without --resume to begin again"
+                f"{len(left) - 1} blocks: run it as before, or without --resume to begin again"
             )
     quiet = time.time() - left[-1]["time"]
-    if is_abandoned(found["run"]) is None and quiet < _QUIET_SECONDS:
+    if is_abandoned(left[0]["run"]) is None and quiet < _QUIET_SECONDS:
         raise ImageError(
             f"{target}: --resume: a run of another machine wrote it {quiet:.0f} s ago: stop "
             f"that, and wait {_QUIET_SECONDS} s"
         )
-    if is_url(path):
-        place = found["place"]
-    else:
-        Path(found["place"]).rename(place)
-        Path(found["place"] + JOURNAL).rename(path)
-    note = f"went on after {len(blocks)} blocks of a stopped run" if blocks else ""
-    head = {**found, "run": head["run"]}
-    return Journal(place, path, head, blocks, resumes=True, note=note)
 
 
 def _left_for(final: str) -> list[dict[str, Any]]:
     """Return the journal of what a stopped run has left for an output; nothing without one."""
-    if is_url(final):
-        lines = list(_lines(read_if_exists(final + JOURNAL) or b""))
-        place = lines[0]["place"] if lines else ""
-        # It may have been removed, or replaced by an output that is complete.
-        is_left = place and is_folder(place)
-        return lines if is_left and not any(is_there(f"{place}/{h}") for h in HEADS) else []
-    with contextlib.suppress(OSError):
-        for journal in sorted(Path(final).parent.glob(f".convcli-*{JOURNAL}")):
-            place = journal.with_name(journal.name.removesuffix(JOURNAL))
-            if is_abandoned(journal.name) is not False and place.exists():
-                lines = list(_lines(journal.read_bytes()))
-                if lines and lines[0].get("target") == final:
-                    return lines
+    found = [final + JOURNAL]
+    if not is_url(final):
+        names = sorted(Path(final).parent.glob(f".convcli-*{JOURNAL}"))
+        found = [str(name) for name in names if is_abandoned(name.name) is not False]
+    for path in found:
+        lines = list(_lines(urls.read_if_exists(path) or b""))
+        if lines and lines[0].get("target") == final and _is_left(lines[0]["place"]):
+            return lines
     return []
+
+
+def _is_left(place: str) -> bool:
+    """Tell whether a place has a partial output, that is not removed and not complete."""
+    if not is_url(place):
+        return urls.is_there(place)
+    return urls.is_folder(place) and not any(urls.is_there(f"{place}/{h}") for h in HEADS)
 
 
 def _lines(data: bytes) -> Iterator[dict[str, Any]]:
@@ -237,10 +215,7 @@ def _lines(data: bytes) -> Iterator[dict[str, Any]]:
 def facts_of(
     work: TiledWork, kernels: Sequence[Any], saving: Any, layout: Any
 ) -> dict[str, str]:
-    """Return what must be equal for a stopped run to go on, by names for error messages.
-
-    `layout` is how the output is stored.
-    """
+    """Return what must be equal for a stopped run to go on, by names for error messages."""
     pipeline, codecs = work.pipeline, fast_codecs()
     strategies = [plan.strategy.name for plan in pipeline.plans]
     options = pipeline.options
@@ -277,11 +252,8 @@ def _numbers(stats: ValueStats) -> list[float]:
 
 
 def verified(file: BinaryIO, journal: Journal) -> int:
-    """Keep the blocks whose tiles are in a file as they were written; return where they end.
-
-    A disk that lost its power may have kept lines of the journal, and lost what they speak of.
-    """
-    end = file.tell()
+    """Keep the blocks whose tiles are in a file as they were written; return where they end."""
+    end = file.tell()  # A disk that lost its power may have lost what a journal speaks of.
     for number, block in enumerate(journal.blocks):
         for *_, start, length, checksum in block["tiles"]:
             file.seek(start)

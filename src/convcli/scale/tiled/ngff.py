@@ -63,10 +63,7 @@ class NgffImage(Record):
         return found["scale"], found["translation"]
 
     def factors(self, shapes: Sequence[Sequence[int]]) -> list[tuple[int, ...]]:
-        """Return how many pixels of the level before become one, on each axis, level by level.
-
-        They are the ratios of the scales; the shapes of the levels must agree with them.
-        """
+        """Return how many pixels of the level before become one on each axis of each level."""
         scales = [self.scaling(level)[0] for level in range(len(shapes))]
         found = [(1,) * len(self.axes)]
         for level in range(1, len(shapes)):
@@ -143,10 +140,7 @@ def _omero(
     white: float,
     maps: Sequence[str],
 ) -> dict[str, Any]:
-    """Return how viewers show a result with so many `channels`, whose planes begin at `firsts`.
-
-    Its `white` is `brighter` than that of the image. Each channel is there for each of `maps`.
-    """
+    """Return how viewers show `channels` that begin at `firsts`, each for each of `maps`."""
     made = [dict(each) for each in omero.get("channels", [])[channels]]
     for channel in made if brighter != 1 else ():
         window = channel.get("window", {})
@@ -181,10 +175,7 @@ def with_facts(attributes: dict[str, Any], facts: dict[str, Any]) -> dict[str, A
 
 
 def image_in(place: str, attributes: dict[str, Any]) -> NgffImage | None:
-    """Return the image of a group; None if its attributes are not those of OME-Zarr.
-
-    An `ImageError` says what else it is, and what to open.
-    """
+    """Return the image of a group; None if its attributes are not those of OME-Zarr."""
     facts = ngff_facts(attributes)
     if instead := _instead(place, facts):
         raise ImageError(f"{place}: expected an image, got {instead}")

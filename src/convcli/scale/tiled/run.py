@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from convcli.batch.job import FileJob
-from convcli.batch.manifest import claimed, output_key
-from convcli.batch.places import absolute, place_from
+from convcli.batch.manifest import claimed
+from convcli.batch.places import absolute, output_key, place_from
 from convcli.choices import PlaneChoice
 from convcli.engine.store import ValueStats
 from convcli.errors import ClusterError, ImageError, OptionError
@@ -28,8 +28,8 @@ from convcli.pipeline.report import Report
 from convcli.pipeline.steps import Link
 from convcli.scale.tiled.blocks import Blocks, Tiling, scan_blocks, tiling_for
 from convcli.scale.tiled.journal import Journal, facts_of, journal_for
-from convcli.scale.tiled.source import Source, Target, TiledMask, TiledWork
-from convcli.scale.tiled.target import ZarrOutput, check_target, output_for, target_for
+from convcli.scale.tiled.source import Output, Source, Target, TiledMask, TiledWork
+from convcli.scale.tiled.target import ZarrOutput, check_target, output_for
 from convcli.scale.tiled.tiff import TiffSource, open_tiff
 from convcli.scale.tiled.zarr import ZarrSource, open_zarr
 from convcli.storage.urls import is_there, is_url, is_zarr
@@ -76,9 +76,8 @@ def filter_large(
     `convcli.apply_tiled` says what the arguments are. A ``.tif`` gets the input's tiles, or
     512 × 512. `saving` is how the result is written; `file_format` is ``TIFF`` whatever the
     name of the target. The workers of a `cluster` see the input, and the output where it is a
-    ``.zarr``. With `overwrite` another run may be writing the
-    same output. `planes` of a Zarr array are filtered. The report's time includes reading and
-    writing.
+    ``.zarr``. With `overwrite` another run may be writing the same output. `planes` of a Zarr
+    array are filtered. The report's time includes reading and writing.
     """
     started, saving = time.perf_counter(), saving or Saving()
     source, target = _located(source, cluster), _located(target, cluster)
@@ -90,34 +89,31 @@ def filter_large(
     ):
         work, notes = _work(kernels, opened, given, saving)
         check_target(work, target, saving, max_pixels, file_format)
-        arrays, tiling = _tiled(work, target, options.jobs, memory, client)
+        output = output_for(work, target, saving)
+        tiling = tiling_for(work, output, options.jobs, memory, client)
         facts = facts_of(work, kernels, saving, [tiling.chunk, planes])
         journal = journal_for(target, facts, resume=resume)
         blocks = tiling.blocks  # or as a stopped run has cut it
         shape = tuple(journal.head.get("block", blocks.shape))
         tiling = replace(tiling, blocks=replace(blocks, shape=shape))
-        with (
-            journal.kept(),
-            _flights(client, source, target, retries, timeout) as flight_for,
-        ):
+        with journal.kept():
+            flight_for = _flights(client, source, target, retries, timeout)
             passes = _Passes(tiling, progress, flight_for)
             work = journal.prepared(work, passes.prepared, shape)
-            with target_for(
-                target, work, tiling.chunk, saving, journal, arrays=arrays
-            ) as output:
-                stats = passes.write(work, output, journal)
+            with output.opened(target, journal) as made:
+                stats = passes.write(work, made, journal)
                 opened.check_unchanged()
                 if isinstance(given.mask, TiledMask):
                     given.mask.source.check_unchanged()
     report = work.pipeline.report(stats, time.perf_counter() - started)
-    notes = (*filter(None, [journal.note]), *notes, *_losses(work, target, arrays))
+    notes = (*filter(None, [journal.note]), *notes, *_losses(work, target, output))
     frames = math.prod(tiling.blocks.size[:-2])
     return replace(
         report,
         mode=opened.mode,
         frames=frames,
         clipped=report.clipped / frames,
-        smaller=arrays.smaller if arrays else "",
+        smaller=output.smaller,
         warnings=(*notes, *report.warnings),
     )
 
@@ -142,7 +138,8 @@ def plan_large(
         _mask_in_tiles(options) as given,
     ):
         work, _ = _work(kernels, opened, given, Saving())
-        return _tiled(work, target, options.jobs, memory, client)[1]
+        output = output_for(work, target, Saving())
+        return tiling_for(work, output, options.jobs, memory, client)
 
 
 # ------------------------------------------------------------------ each block, in order
@@ -159,10 +156,9 @@ def each(
 ) -> Generator[Result, None, None]:
     """Run a task on each block, and yield its results from the first block to the last.
 
-    The task takes the work and the region of a block. It can be pickled, and the work is sent
-    to each worker of a cluster once, where `flight_for` opens its `Flight`; otherwise `jobs`
-    threads compute. Only a few blocks are started ahead of the one whose result is next, and
-    none after an error. The blocks before the `first` are left out.
+    The task takes the work and the region of a block. `flight_for` opens the `Flight` to a
+    cluster; otherwise `jobs` threads compute. Only a few blocks are started ahead of the one
+    whose result is next, and none after an error. Those before the `first` are left out.
     """
     rest = itertools.islice(enumerate(blocks.all()), first, None)
     if flight_for is None:
@@ -189,15 +185,11 @@ def _on_threads(compute: Task[Any], rest: Iterator[Any], jobs: int) -> Iterator[
 
 
 def _on_cluster(flight: Any, rest: Iterator[Any], following: int) -> Iterator[Any]:
-    done, begun = dict[int, Any](), following
+    done = dict[int, Any]()
 
     def one() -> list[Any]:
-        nonlocal begun
-        if begun - following >= _AHEAD * max(1, flight.threads):
-            return []
-        block = list(itertools.islice(rest, 1))
-        begun += len(block)
-        return block
+        is_ahead = len(done) >= _AHEAD * max(1, flight.threads)
+        return [] if is_ahead else list(itertools.islice(rest, 1))
 
     for ended in flight.run(one):
         done[ended.item[0]] = _result_of(ended)
@@ -294,33 +286,29 @@ def _connected(
     return connected(cluster, retries, *names)
 
 
-@contextlib.contextmanager
 def _flights(
     client: Any, source: str, target: str, retries: int, timeout: float | None
-) -> Iterator[FlightFor | None]:
-    """Yield what admits the workers of a cluster to a pass, and takes blocks to them."""
+) -> FlightFor | None:
+    """Return what admits the workers of a cluster to a pass, and takes blocks to them."""
     if client is None:
-        yield None
-        return
-    from convcli.scale.admission import shown_places
+        return None
     from convcli.scale.flight import flight_of
 
     # This process writes a TIFF; workers write only chunks of zarr arrays.
     shown = target if is_zarr(target) else source
     if is_zarr(target) and not is_url(target) and not Path(target).parent.is_dir():
         shown = source  # Writing says what is wrong.
-    with shown_places(FileJob(source, shown)) as (places, _):
-        yield functools.partial(
-            flight_of,
-            client,
-            places,
-            address="the cluster",
-            retries=retries,
-            timeout=timeout,
-            noun="blocks",
-            remedy="run it again",
-            patience=_PATIENCE,
-        )
+    return functools.partial(
+        flight_of,
+        client,
+        FileJob(source, shown),
+        address="the cluster",
+        retries=retries,
+        timeout=timeout,
+        noun="blocks",
+        remedy="run it again",
+        patience=_PATIENCE,
+    )
 
 
 # ------------------------------------------------------------------ the work
@@ -372,26 +360,17 @@ def _work(
     return TiledWork(replace(opened, metadata=metadata), pipeline), notes
 
 
-def _tiled(
-    work: TiledWork, target: str, jobs: int | None, memory: int | None, client: Any
-) -> tuple[ZarrOutput | None, Tiling]:
-    """Return the arrays that are written, if any, and how the picture is cut into blocks."""
-    arrays = output_for(work, target)
-    after = arrays.smaller_bytes() if arrays else 0
-    return arrays, tiling_for(work, target, jobs, memory, client, after=after)
-
-
-def _losses(work: TiledWork, target: str, arrays: ZarrOutput | None) -> Iterator[str]:
+def _losses(work: TiledWork, target: str, output: Output) -> Iterator[str]:
     """Say what was asked for and is not done, and what the input has and the output has not."""
     source = work.source
-    if arrays is None and work.pipeline.dtype == "float64":
+    if not is_zarr(target) and work.pipeline.dtype == "float64":
         yield "the TIFF holds floats of 32 bits: values lose digits after 7; a .zarr keeps all"
     if isinstance(source, TiffSource) and source.is_masked:
         yield "the mask in the file is left out: pixels that it hides are filtered too"
     if isinstance(source, TiffSource) and is_zarr(target) and source.factors:
         yield "the smaller copies of the picture are left out: write a .tif for them"
-    if isinstance(source, ZarrSource) and arrays is not None:
-        yield from _not_in(arrays, source)
+    if isinstance(source, ZarrSource) and isinstance(output, ZarrOutput):
+        yield from _not_in(output, source)
     metadata = source.metadata
     of_places = Metadata(geo=metadata.geo, nodata=metadata.nodata, ome=metadata.ome)
     if is_zarr(target) and (lost := titles_of(of_places)):

@@ -23,10 +23,7 @@ from convcli.values import Record, replace
 
 
 def needed(module: str, label: str) -> Any:
-    """Import a module of the extra `cluster`; `label` names the file that needs it.
-
-    If it is not installed, an `ImageError` says how to install it.
-    """
+    """Import a module of the extra `cluster`; `label` names the file that needs it."""
     try:
         return importlib.import_module(module)
     except ImportError:
@@ -51,8 +48,7 @@ class Source(Record, kw_only=True):
     `label` is its path. `shape` is (rows, columns, samples), and `alpha` says whether the last
     sample is an opacity. The samples are real numbers of `dtype`. `chunk` has the rows and
     columns that are decoded together. `mode` says how the file keeps its pixels, and `metadata`
-    what it says about them. `version` changes when another file takes its place; it is empty
-    where it is no file.
+    what it says about them. `version` changes when another file takes its place.
     """
 
     label: str
@@ -70,10 +66,7 @@ class Source(Record, kw_only=True):
         return self.shape[2] - self.alpha
 
     def read(self, rows: slice, columns: slice) -> Values:
-        """Read a rectangle, shape (rows, columns, samples).
-
-        A file that is damaged or gone is an `ImageError`.
-        """
+        """Read a rectangle, shape (rows, columns, samples)."""
         raise NotImplementedError
 
     @property
@@ -86,18 +79,12 @@ class Source(Record, kw_only=True):
         """Planes along each further axis, rows and columns of a chunk of a result."""
         return self.chunk if self.chunk[1] < self.shape[1] else (USUAL_TILE, USUAL_TILE)
 
-    def each_plane(
-        self,
-        planes: Sequence[slice],  # noqa: ARG002 - one picture has none
-    ) -> "Iterator[tuple[tuple[int, ...], Source]]":
+    def each_plane(self, _: Sequence[slice]) -> "Iterator[tuple[tuple[int, ...], Source]]":
         """Yield each plane of a block: its place in the block, and a source of it alone."""
         yield (), self
 
     def check_unchanged(self) -> None:
-        """Refuse a file that has taken the place of the one that was opened.
-
-        Parts of both may have been read. Some sources cannot tell.
-        """
+        """Refuse a file that has taken the place of the one opened, where that can be told."""
 
     def close(self) -> None:
         """Close the file, after the last thread has read from it."""
@@ -243,3 +230,18 @@ class Target(Record):
     task: Callable[..., Written]
     add: Callable[[EncodedTile], Any] | None
     after: tuple[tuple[Callable[..., None], Any], ...] = ()
+
+
+class Output(Record):
+    """What is to be written: whole chunks, of planes, if there are any, rows and columns.
+
+    How `smaller` copies are made after it is said for a person, and what a block of one takes.
+    """
+
+    chunk: tuple[int, ...]
+    smaller: str = ""
+    smaller_bytes: int = 0
+
+    def opened(self, path: str, journal: Any) -> contextlib.AbstractContextManager[Target]:
+        """Write it to a path or a URL: complete, or not at all."""
+        raise NotImplementedError

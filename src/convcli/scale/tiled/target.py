@@ -5,9 +5,9 @@ import functools
 import itertools
 import json
 import math
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -15,17 +15,27 @@ from convcli.batch.places import make_parent_folder
 from convcli.choices import Depth, Pyramid
 from convcli.engine.store import ValueStats
 from convcli.errors import ImageError
-from convcli.images.codecs.tiff import PageLayout, mean_of
+from convcli.images.codecs.tiff import mean_of
 from convcli.images.codecs.tiff_extras import output_places
-from convcli.images.formats import DEFAULT_LEVEL, format_for
+from convcli.images.formats import format_for
 from convcli.images.picture import Frame, Picture
 from convcli.images.write import Saving, check_format
 from convcli.pipeline.files import check_single
 from convcli.scale.tiled.blocks import Blocks
 from convcli.scale.tiled.journal import HEADS, Journal
 from convcli.scale.tiled.ngff import NgffImage, ngff_facts
-from convcli.scale.tiled.source import Target, TiledWork, Values, Written, cut, needed, within
-from convcli.scale.tiled.tiff import tiff_target
+from convcli.scale.tiled.source import (
+    Output,
+    Source,
+    Target,
+    TiledWork,
+    Values,
+    Written,
+    cut,
+    needed,
+    within,
+)
+from convcli.scale.tiled.tiff import TiffOutput
 from convcli.scale.tiled.zarr import (
     Axes,
     ZarrSource,
@@ -35,17 +45,9 @@ from convcli.scale.tiled.zarr import (
     names_of,
     units_of,
 )
+from convcli.storage import urls
 from convcli.storage.atomic import replacing_folder
-from convcli.storage.urls import (
-    NO_BUCKET,
-    check_store,
-    first_output,
-    is_url,
-    is_zarr,
-    put,
-    read_if_exists,
-    store_errors,
-)
+from convcli.storage.urls import is_url, is_zarr
 from convcli.threads import uninterrupted
 from convcli.values import Record, replace
 
@@ -55,13 +57,13 @@ def check_target(
 ) -> None:
     """Refuse a target that cannot be written, before anything is computed."""
     if is_url(target):
-        check_store(target)
+        urls.check_store(target)
     pipeline, stack = work.pipeline, work.source.stack
     pipeline.check_size(max_pixels, pipeline.steps[-1:])
     if pipeline.options.colormap is not None:
         check_single(pipeline, target)
     several = "expected one file for all maps: a .tif gets a page for each"
-    refusals = {several: first_output(target) != target}
+    refusals = {several: urls.first_output(target) != target}
     if is_zarr(target):
         level = (
             "Zarr has no quality and no level to set: leave --quality and --compress-level out"
@@ -88,42 +90,10 @@ def check_target(
         check_format(Picture((promised,)), target, "TIFF", saving)
 
 
-def target_for(
-    target: str,
-    work: TiledWork,
-    chunk: tuple[int, int],
-    saving: Saving,
-    journal: Journal,
-    *,
-    arrays: "ZarrOutput | None",
-) -> contextlib.AbstractContextManager[Target]:
-    """Open the output for blocks, with tiles of `chunk` (rows, columns): complete or absent.
-
-    The target has passed `check_target`; `arrays` are those of `output_for`.
-    """
-    if arrays is not None:
-        return zarr_target(target, arrays, journal)
-    channels = work.pipeline.written_channels
-    paged = channels not in (1, 3)
-    layout = PageLayout(
-        size=work.shape,
-        tile=chunk,
-        channels=1 if paged else channels,
-        alpha=work.pipeline.info.alpha,
-        depth=work.pipeline.depth,
-        level=DEFAULT_LEVEL if saving.compress_level is None else saving.compress_level,
-        factors=getattr(work.source, "factors", ()),
-        # GDAL takes all copies that follow each other for those of the first page.
-        nested=paged or getattr(work.source, "nested", False),
-    )
-    pages = [layout] * channels if paged else [layout]
-    return tiff_target(target, pages, work.source.metadata, journal)
-
-
 # ------------------------------------------------------------------ what arrays are written
 
 
-class ZarrOutput(Record):
+class ZarrOutput(Output, kw_only=True):
     """The arrays that are written: one, or the levels of an image.
 
     `documents` describe them; the last makes an output of all that is there.
@@ -132,24 +102,49 @@ class ZarrOutput(Record):
     levels: tuple["Chunks", ...]
     documents: dict[str, bytes]
 
-    @property
-    def smaller(self) -> str:
-        """How smaller levels are made, for a person."""
-        sides = (
-            " × ".join(str(by) for by in each.factors if by > 1) for each in self.levels[1:]
-        )
+    @classmethod
+    def of(cls, source: Source, levels: Sequence["Chunks"], held: dict[str, Any]) -> Self:
+        """Make it of descriptions that are `held` in memory: that of the whole comes last."""
+        names = sorted(held, key=lambda name: (-name.count("/"), name.endswith(HEADS), name))
+        sides = (" × ".join(str(by) for by in each.factors if by > 1) for each in levels[1:])
         means = " and ".join(dict.fromkeys(side or "1" for side in sides))
-        return f"{len(self.levels) - 1} more, of means of {means} pixels" if means else ""
+        return cls(
+            chunk=source.unit,
+            levels=tuple(levels),
+            documents={name: held[name].to_bytes() for name in names},
+            smaller=f"{len(levels) - 1} more, of means of {means} pixels" if means else "",
+            smaller_bytes=max((level.bytes_to_make for level in levels[1:]), default=0),
+        )
 
-    def smaller_bytes(self) -> int:
-        """Estimate the memory that a block of a smaller level takes while it is made."""
-        return max((level.bytes_to_make for level in self.levels[1:]), default=0)
+    @contextlib.contextmanager
+    def opened(self, path: str, journal: Journal) -> Iterator[Target]:
+        """Write to a path or a URL, the descriptions last: see `Output.opened`."""
+        last = next(reversed(self.documents))
+        heads = (last, *(name for name in HEADS if name != last))
+        own = {_top(each.path) for each in self.levels if each.path} or {"c"}
+        # On a disk nothing stands at the place before it is complete.
+        may_go = functools.partial(_may_go, path.rstrip("/"), own if is_url(path) else set())
+        with replacing_folder(path, heads, may_go, journal) as place:
+            journal.start()
+            yield self._target(place, path)
+            if not is_url(place):
+                for left in Path(place).rglob("*.partial"):  # of a worker that was killed
+                    left.unlink(missing_ok=True)
+            for name, data in self.documents.items():
+                make_parent_folder(f"{place}/{name}")
+                urls.put(f"{place}/{name}", data)
+            if is_url(place):
+                journal.remove()  # Nothing is to be resumed where parts are moved away.
 
-    def target(self, folder: str, label: str) -> Target:
+    def _target(self, folder: str, label: str) -> Target:
         """Return what writes into a folder, or below a URL."""
-        stores = needed("zarr.storage", label)
+        zarr, stores = needed("zarr", label), needed("zarr.storage", label)
         store = (stores.FsspecStore.from_url if is_url(folder) else stores.LocalStore)(folder)
-        levels = [level.placed(store, folder, label) for level in self.levels]
+        levels = list[Chunks]()
+        for each in self.levels:
+            at, facts = stores.StorePath(store, each.path), each.array.metadata.to_dict()
+            array = zarr.Array.from_dict(at, facts)
+            levels.append(replace(each, array=array, folder=folder, label=label))
         after = [
             (functools.partial(_make_smaller, before, level), level.blocks)
             for before, level in itertools.pairwise(levels)
@@ -157,10 +152,10 @@ class ZarrOutput(Record):
         return Target(levels[0].compute, None, tuple(after))
 
 
-def output_for(work: TiledWork, target: str) -> ZarrOutput | None:
-    """Decide which arrays are written, if any: like those of the input, if that has any."""
+def output_for(work: TiledWork, target: str, saving: Saving) -> Output:
+    """Decide how a result is written; arrays are like those of the input, if that has any."""
     if not is_zarr(target):
-        return None
+        return TiffOutput.of(work, saving)
     if isinstance(work.source, ZarrSource):
         return _output_like(work, work.source)
     samples = work.pipeline.written_channels + work.pipeline.info.alpha
@@ -175,7 +170,7 @@ def output_for(work: TiledWork, target: str) -> ZarrOutput | None:
             dimension_names=names,
         )
     axes = Axes.of(names, 0, 1, None if samples == 1 else _SAMPLES)
-    return ZarrOutput((Chunks(array, axes),), _documents(held))
+    return ZarrOutput.of(work.source, [Chunks(array, axes)], held)
 
 
 def _output_like(work: TiledWork, source: ZarrSource) -> ZarrOutput:
@@ -204,7 +199,7 @@ def _output_like(work: TiledWork, source: ZarrSource) -> ZarrOutput:
             array = _array_like(like, held, path, shape, maps=maps, dtype=dtype)
             along = tuple(by[axis] for axis in axes.order)
             levels.append(Chunks(array, axes, path, along, maps.channel))
-    return ZarrOutput(tuple(levels), _documents(held))
+    return ZarrOutput.of(source, levels, held)
 
 
 class _Maps(Record):
@@ -248,12 +243,6 @@ class _Maps(Record):
         if self.added is None:
             return tuple(values)
         return (*values[: self.added], maps, *values[self.added :])
-
-
-def _documents(held: dict[str, Any]) -> dict[str, bytes]:
-    """Return the names and the bytes of descriptions: that of the whole output is last."""
-    names = sorted(held, key=lambda name: (-name.count("/"), name.endswith(HEADS), name))
-    return {name: held[name].to_bytes() for name in names}
 
 
 def _array_like(
@@ -346,9 +335,8 @@ def _labels(work: TiledWork, maps: _Maps) -> tuple[str, ...]:
 class Chunks(Record):
     """An array that is written; can be pickled. It lies in `folder`, and is called `label`.
 
-    Its `path` is that below the output: empty for the output itself. Each value is made of
-    `factors` of the level before, along the axes in their order. The maps of a plane stand side
-    by side along its axis `channel`, if that is one that numbers planes.
+    Its `path` is that below the output. Each value is made of `factors` of the level before,
+    along the axes in their order. Maps stand side by side along an axis `channel` of planes.
     """
 
     array: Any
@@ -375,15 +363,13 @@ class Chunks(Record):
         read = at_once * math.prod(self.factors) * (_COPIES * item + _SUMS)
         return int(math.prod(unit) * _COPIES * item + read)
 
-    def placed(self, store: Any, folder: str, label: str) -> "Chunks":
-        """Return the same array in a folder, or below a URL, whose `store` is given."""
-        at = needed("zarr.storage", label).StorePath(store, self.path)
-        array = needed("zarr", label).Array.from_dict(at, self.array.metadata.to_dict())
-        return replace(self, array=array, folder=folder, label=label)
-
     def store(self, values: Values, *region: slice) -> None:
         """Write (planes …, rows, columns, samples): each shard, or chunk, in one step."""
-        self.check_seen()
+        if not is_url(self.folder) and not Path(self.folder).is_dir():
+            raise ImageError(  # It might be made, on another disk.
+                f"{self.label}: the folder is not seen from all machines: share it with all "
+                "workers, or use URLs (s3://…)"
+            )
         whole, units = (*region, slice(0, values.shape[-1])), units_of(self.array)
         with _faults(self.label):
             # One by one: of several at once, some would still be written after an error.
@@ -392,14 +378,6 @@ class Chunks(Record):
             ):
                 there = values[tuple(map(within, part, whole))]
                 self.array[self.axes.region(*part)] = self.axes.stored(there)
-
-    def check_seen(self) -> None:
-        """Refuse to make a folder of the same name on another disk."""
-        if not is_url(self.folder) and not Path(self.folder).is_dir():
-            raise ImageError(
-                f"{self.label}: the folder is not seen from all machines: share it with all "
-                "workers, or use URLs (s3://…)"
-            )
 
     def compute(self, work: TiledWork, *region: slice) -> Written:
         """Compute a block and store it."""
@@ -423,17 +401,15 @@ class Chunks(Record):
 
 def _make_smaller(before: Chunks, level: Chunks, _: TiledWork, *region: slice) -> None:
     """Make a block of a smaller level of the level before, chunk by chunk, and store it."""
-    before.check_seen()
     axes, array, whole = level.axes, before.array, region[-2:]
-    lengths, values = axes.picked(array.shape), np.empty(0, array.dtype)
+    samples = level.array.shape[axes.order[-1]] if axes.has_samples else 1
+    sizes = [side.stop - side.start for side in region]
+    lengths, values = axes.picked(array.shape), np.empty((*sizes, samples), array.dtype)
     for part in cut(whole, axes.picked(level.array.chunks)[-2:]):
         places = zip((*region[:-2], *part), level.factors, lengths, strict=False)
         read = [slice(side.start * by, min(side.stop * by, most)) for side, by, most in places]
         with _faults(level.label):
             means = mean_of(axes.ordered(array[axes.region(*read)]), level.factors)
-        if not values.size:
-            sizes = (side.stop - side.start for side in whole)
-            values = np.empty((*means.shape[:-3], *sizes, means.shape[-1]), means.dtype)
         down, across = map(within, part, whole)
         values[..., down, across, :] = means
     level.store(values, *region)
@@ -452,7 +428,7 @@ _SAMPLES, _NEWER = 2, 3
 def check_place(path: str) -> None:
     """Refuse a place inside another array: that array would be replaced with all its files."""
     for folder in folders_above(path):
-        if _is_array(lambda name: read_if_exists(f"{folder}/{name}")):  # noqa: B023 - called here
+        if _is_array(folder):
             raise ImageError(
                 f"{path}: cannot be written: {folder} is one output with all that is in it: "
                 "name a folder elsewhere"
@@ -465,63 +441,35 @@ def check_place(path: str) -> None:
         )
 
 
-@contextlib.contextmanager
-def zarr_target(path: str, output: ZarrOutput, journal: Journal) -> Iterator[Target]:
-    """Write arrays at a path or URL, complete or not at all: their descriptions come last."""
-    last = next(reversed(output.documents))
-    heads = (last, *(name for name in HEADS if name != last))
-    own = {each.path.split("/")[0] for each in output.levels if each.path} or {"c"}
-    # On a disk nothing stands at the place before it is complete.
-    may_go = functools.partial(_is_output_or_left, own if is_url(path) else set())
-    with replacing_folder(path, heads, may_go, journal) as place:
-        journal.start()
-        yield output.target(place, path)
-        if not is_url(place):
-            for left in Path(place).rglob("*.partial"):  # of a worker that was killed
-                left.unlink(missing_ok=True)
-        for name, data in output.documents.items():
-            make_parent_folder(f"{place}/{name}")
-            put(f"{place}/{name}", data)
-        if is_url(place):
-            journal.remove()  # Nothing is to be resumed where parts are moved away.
-
-
 def _faults(path: str) -> contextlib.AbstractContextManager[None]:
     """Turn an error of a store into one line; errors of a folder come when it is renamed."""
     if not is_url(path):
         return contextlib.nullcontext()
-    return store_errors(path, "written", NO_BUCKET, NotImplementedError)
+    return urls.store_errors(path, "written", urls.NO_BUCKET, NotImplementedError)
 
 
-def _is_array(read: Callable[[str], bytes | None]) -> bool:
-    is_new = _json(read, _HEAD).get("node_type") == "array"
-    return is_new or bool(_json(read, _OLDER_HEAD))
+def _is_array(place: str) -> bool:
+    is_new = _json(place, _HEAD).get("node_type") == "array"
+    return is_new or bool(_json(place, _OLDER_HEAD))
 
 
-def _is_output(names: Collection[str], read: Callable[[str], bytes]) -> bool:
-    """Tell whether names are those of one array, or of one image and nothing else."""
-    if _is_array(read):
-        return True
-    head = _json(read, _HEAD) or _json(read, _OLDER_ATTRIBUTES)
+def _may_go(place: str, own: set[str], names: Collection[str]) -> bool:
+    """Tell whether names are those of an array or an image, or of chunks that were left."""
+    if own.issuperset(names):
+        return not any(_json(f"{place}/{name}", head) for name in names for head in HEADS)
+    head = _json(place, _HEAD) or _json(place, _OLDER_ATTRIBUTES)
     facts = ngff_facts(head.get("attributes", head)).get("multiscales")
     levels = facts[0].get("datasets", []) if isinstance(facts, list) and facts else []
-    own = {*HEADS, _OLDER_ATTRIBUTES, ".zmetadata"}
-    return bool(levels) and own.union(each["path"].split("/")[0] for each in levels).issuperset(
-        names
-    )
+    known = {*HEADS, _OLDER_ATTRIBUTES, ".zmetadata", *(_top(each["path"]) for each in levels)}
+    return _is_array(place) or (bool(levels) and known.issuperset(names))
 
 
-def _json(read: Callable[[str], bytes | None], name: str) -> dict[str, Any]:
+def _top(path: str) -> str:
+    return path.partition("/")[0]
+
+
+def _json(place: str, name: str) -> dict[str, Any]:
     found = None
-    with contextlib.suppress(OSError, ValueError):
-        found = json.loads(read(name) or b"null")
+    with contextlib.suppress(ValueError):
+        found = json.loads(urls.read_if_exists(f"{place}/{name}") or b"null")
     return found if isinstance(found, dict) else {}
-
-
-def _is_output_or_left(
-    own: set[str], names: Collection[str], read: Callable[[str], bytes]
-) -> bool:
-    """Tell whether names are those of an output, or only of chunks that a killed run left."""
-    if not own.issuperset(names):
-        return _is_output(names, read)
-    return not any(_json(read, f"{name}/{head}") for name in names for head in HEADS)

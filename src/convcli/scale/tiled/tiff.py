@@ -16,14 +16,25 @@ from convcli.images.codecs.tiff import EncodedTile, PageLayout, TiffWriter, enco
 from convcli.images.codecs.tiff_extras import tiff_metadata
 from convcli.images.codecs.tiff_pages import ASSOCIATED, TiffPage, unread
 from convcli.images.codecs.tiff_segments import decoder_of, fast_codecs, read_part
+from convcli.images.formats import DEFAULT_LEVEL
 from convcli.images.picture import Frame, Metadata
 from convcli.images.policy import NOT_READ, ReadPolicy, pillow_set_to
 from convcli.images.read import frames_to_read
-from convcli.scale.tiled import source
+from convcli.images.write import Saving
 from convcli.scale.tiled.journal import Journal, verified
-from convcli.scale.tiled.source import Source, Target, TiledWork, Values, Written
+from convcli.scale.tiled.source import (
+    USUAL_TILE,
+    Output,
+    Source,
+    Target,
+    TiledWork,
+    Values,
+    Written,
+    check_chunk,
+    faults,
+)
 from convcli.storage.atomic import replacing
-from convcli.storage.ranges import Ranges, Span, ranges_of, version_of
+from convcli.storage.ranges import Ranges, ranges_of, version_of
 from convcli.storage.urls import is_url
 from convcli.threads import available_cores, new_thread_pool
 
@@ -70,9 +81,8 @@ class TiffFile:
         self._closed = weakref.finalize(self, ranges.close)
         page.check_places()
         page = page.in_larger_strips()
-        fetch = functools.partial(_fetched, ranges)
         decode = decoder_of(page, ranges.opened(), fast_codecs())
-        self._read = functools.partial(read_part, page, fetch, decode)
+        self._read = functools.partial(read_part, page, ranges.read, decode)
         return page
 
     def read(self, rows: slice, columns: slice) -> Values:
@@ -91,14 +101,6 @@ class TiffFile:
             self._read = None
 
 
-def _fetched(ranges: Ranges, spans: Sequence[Span]) -> Iterator[bytes]:
-    """Yield the bytes of spans of a file, all of them."""
-    for (_, count), data in zip(spans, ranges.read(spans), strict=True):
-        if len(data) < count:
-            raise ValueError("the file is truncated")
-        yield data
-
-
 @functools.lru_cache(maxsize=8)
 def _of_this_process(name: str, page: int, version: str) -> TiffFile:
     return TiffFile(name, page, version)
@@ -114,7 +116,7 @@ class TiffSource(Source, kw_only=True):
 
     def read(self, rows: slice, columns: slice) -> Values:
         """Read a rectangle: see `Source.read`."""
-        with source.faults(self.label):
+        with faults(self.label):
             return self.file.read(rows, columns)
 
     def check_unchanged(self) -> None:
@@ -134,7 +136,7 @@ _INSTEAD = "filter it whole, without --tiled, or convert it first"
 
 def open_tiff(name: str, frame: int | None = None) -> TiffSource:
     """Open a page of a TIFF, at a path or a URL; only its directories are read."""
-    with source.faults(name), opening(name) as (ranges, pages), _whole_advised(name):
+    with faults(name), opening(name) as (ranges, pages), _whole_advised(name):
         return _source(ranges, list(pages), name, frame)
 
 
@@ -164,7 +166,7 @@ def _source(ranges: Ranges, every: list[TiffPage], name: str, frame: int | None)
     if (page.is_cmyk or is_associated) and not page.is_ours:  # Pillow rounds in its own way
         raise unread(page, "inks" if page.is_cmyk else "associated alpha")
     (height, width, channels), alpha, dtype = page.header
-    source.check_chunk(page.tile, page.samples * page.stored.itemsize, name)
+    check_chunk(page.tile, page.samples * page.stored.itemsize, name)
     opened = TiffFile(name, page.index, ranges.version)
     chunk = opened.read_from(ranges, page).tile
     factors, is_masked = _copies(every, page, file)
@@ -215,25 +217,54 @@ def _written_block(
     return block.stats, encoded_tiles(frame, at, pages)
 
 
-@contextlib.contextmanager
-def tiff_target(
-    path: str, pages: Sequence[PageLayout], metadata: Metadata, journal: Journal
-) -> Iterator[Target]:
-    """Write a TIFF to a path or a URL: complete, or not at all; the journal's blocks stay."""
-    with replacing(path, journal) as file:
-        tiff = TiffWriter(file, pages, metadata)
-        file.truncate(verified(file, journal))
-        for block in journal.blocks:
-            for page, index, *place, _ in block["tiles"]:
-                tiff.places[page, 0][index] = place
-        journal.start()
+_LARGEST_TILE = 4096
+_UNIT = 16
+"""The sides of a TIFF's tiles are multiples of it."""
 
-        def add(tile: EncodedTile) -> list[int]:
-            page, index, data = tile
-            start = tiff.add(page, index, data)
-            file.flush()  # The journal's line comes after its tiles.
-            return [page, index, start, len(data), zlib.crc32(data)]
 
-        yield Target(functools.partial(_written_block, pages), add)
-        with new_thread_pool(available_cores()) as pool:
-            tiff.finish(pool.map)
+class TiffOutput(Output, kw_only=True):
+    """A TIFF that is written: its pages, of the same layout."""
+
+    pages: list[PageLayout]
+    metadata: Metadata
+
+    @classmethod
+    def of(cls, work: TiledWork, saving: Saving) -> "TiffOutput":
+        """Decide on it: its tiles are those of the input, where they can be."""
+        channels, source = work.pipeline.written_channels, work.source
+        paged, sides = channels not in (1, 3), source.chunk
+        fits = max(sides) <= _LARGEST_TILE and all(side % _UNIT == 0 for side in sides)
+        layout = PageLayout(
+            size=work.shape,
+            tile=sides if fits else (USUAL_TILE, USUAL_TILE),
+            channels=1 if paged else channels,
+            alpha=work.pipeline.info.alpha,
+            depth=work.pipeline.depth,
+            level=DEFAULT_LEVEL if saving.compress_level is None else saving.compress_level,
+            factors=getattr(source, "factors", ()),
+            # GDAL takes all copies that follow each other for those of the first page.
+            nested=paged or getattr(source, "nested", False),
+        )
+        pages = [layout] * channels if paged else [layout]
+        return cls(chunk=layout.tile, pages=pages, metadata=source.metadata)
+
+    @contextlib.contextmanager
+    def opened(self, path: str, journal: Journal) -> Iterator[Target]:
+        """Write it; the journal's blocks stay: see `Output.opened`."""
+        with replacing(path, journal) as file:
+            tiff = TiffWriter(file, self.pages, self.metadata)
+            file.truncate(verified(file, journal))
+            for block in journal.blocks:
+                for page, index, *place, _ in block["tiles"]:
+                    tiff.places[page, 0][index] = place
+            journal.start()
+
+            def add(tile: EncodedTile) -> list[int]:
+                page, index, data = tile
+                start = tiff.add(page, index, data)
+                file.flush()  # The journal's line comes after its tiles.
+                return [page, index, start, len(data), zlib.crc32(data)]
+
+            yield Target(functools.partial(_written_block, self.pages), add)
+            with new_thread_pool(available_cores()) as pool:
+                tiff.finish(pool.map)

@@ -13,15 +13,7 @@ from convcli.errors import ImageError, OptionError
 from convcli.images.codecs.numbers import check_numbers
 from convcli.images.picture import Metadata
 from convcli.scale.tiled.ngff import NgffImage, image_in, ngff_facts, with_facts
-from convcli.scale.tiled.source import (
-    Source,
-    Values,
-    check_chunk,
-    cut,
-    faults,
-    needed,
-    within,
-)
+from convcli.scale.tiled.source import Source, Values, check_chunk, cut, faults, needed, within
 from convcli.storage.urls import is_url, is_zarr, read_if_exists
 from convcli.threads import uninterrupted
 from convcli.values import Record, replace
@@ -158,11 +150,7 @@ def units_of(array: Any) -> tuple[int, ...]:
 
 
 def open_zarr(path: str, choice: PlaneChoice) -> ZarrSource:
-    """Open the array, or the image of OME-Zarr, at a path or a URL; no chunk is read.
-
-    An `ImageError` is raised if there is no array, or it is no picture; an `OptionError` if
-    its axes are not known, or the choice does not fit it.
-    """
+    """Open the array, or the image of OME-Zarr, at a path or a URL; no chunk is read."""
     path = path.rstrip("/")
     array, image = _found(path)
     dtype = np.dtype(array.dtype).newbyteorder("=")
