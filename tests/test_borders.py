@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import ndimage
 
-from convcli.borders import beyond, fill_of, source_indices
+from convcli.borders import beyond, fill_of, runs, source_indices
 from convcli.choices import ALIASES, Border, Edges, border_named
 from convcli.errors import GeometryError
 from support import oracle
@@ -138,3 +138,13 @@ def test_a_grey_fills_a_picture_in_grey_at_its_depth() -> None:
 def test_sources_by_hand() -> None:
     assert source_indices(Border.REFLECT, 4, 3, 3).tolist() == [3, 2, 1, 0, 1, 2, 3, 2, 1, 0]
     assert source_indices(Border.ZERO, 2, 1, 1).tolist() == [-1, 0, 1, -1]
+
+
+def test_runs_by_hand() -> None:
+    found = runs(np.array([-1, -1, 0, 1, 2, 1, 0, 0, 0]))
+    assert found == [
+        (slice(0, 2), None),
+        (slice(2, 5), slice(0, 3, 1)),
+        (slice(5, 7), slice(1, None, -1)),
+        (slice(7, 9), slice(0, 1, 1)),
+    ]

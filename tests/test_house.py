@@ -6,8 +6,6 @@ from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "convcli"
 TESTS = ROOT / "tests"
@@ -51,18 +49,17 @@ def test_the_folders_of_tests_are_the_packages_of_the_program() -> None:
     assert {path.parts[0] for path in map(Path, packages - {"."})} <= folders
 
 
-@pytest.mark.parametrize("path", sorted(TESTS.rglob("*.py")), ids=lambda path: path.stem)
-def test_what_tests_share_is_imported_from_support_alone(path: Path) -> None:
+def test_what_tests_share_is_imported_from_support_alone() -> None:
     """A folder of tests runs without any other, for it imports from no other."""
-    ours = {str(place.parent.relative_to(TESTS)) for place in TESTS.rglob("*.py")} - {"."}
-    tree = ast.parse(path.read_text("utf-8"))
-    imported = [
-        node.module
-        for node in ast.walk(tree)
-        if isinstance(node, ast.ImportFrom) and node.module
+    paths = sorted(TESTS.rglob("*.py"))
+    others = {str(path.parent.relative_to(TESTS)) for path in paths} - {".", "support"}
+    foreign = [
+        (path.name, node.module)
+        for path in paths
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] in others
     ]
-    foreign = {module for module in imported if module.partition(".")[0] in ours}
-    assert all(re.match(r"support\b", module) for module in foreign)
+    assert foreign == []
 
 
 def test_the_guide_names_files_that_exist() -> None:

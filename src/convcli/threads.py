@@ -56,10 +56,7 @@ def _pool(process: int, threads: int) -> "ThreadPoolExecutor":  # noqa: ARG001 -
 
 
 def new_thread_pool(threads: int) -> "ThreadPoolExecutor":
-    """Return a pool whose threads start uninterrupted; fewer, where the system gives no more.
-
-    Where it gives none, `submit` calls the function itself.
-    """
+    """Return a pool whose threads start uninterrupted; with none, `submit` does the work."""
     return _pool_class()(threads)
 
 

@@ -1,6 +1,5 @@
-"""The program as a shell runs it: pipes, exit statuses, streams; each is a new process."""
+"""The program as a shell runs it: pipes, exit statuses, streams."""
 
-import functools
 import io
 import json
 import os
@@ -12,13 +11,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from support import commands
-from support.commands import PHOTOS, cells, command, environment, load, save, script
+from support.commands import PHOTOS, cells, command, environment, load, process, save, script
 
 CAMERA, COFFEE = PHOTOS / "camera.png", PHOTOS / "coffee.png"
 ESCAPE = b"\x1b"
-
-process = functools.partial(commands.process, anew=True)
 
 
 @pytest.fixture
@@ -60,7 +56,7 @@ def test_exit_status(words: tuple[str, ...], status: int) -> None:
 
 
 def test_version() -> None:
-    ended = process("--version")
+    ended = process("--version", anew=True)
     assert ended.stdout.decode().startswith(f"convcli {version('convcli')}\n")
     assert (ended.returncode, ended.stderr) == (0, b"")
 
@@ -108,7 +104,8 @@ def test_json_goes_to_stderr_where_the_picture_goes_to_stdout(row: Path) -> None
 
 
 def test_all_colours_of_a_photograph_come_through_a_pipe() -> None:
-    ended = process("apply", "identity", "-", "-", "-q", stdin=COFFEE.read_bytes())
+    words = ("apply", "identity", "-", "-", "-q")
+    ended = process(*words, stdin=COFFEE.read_bytes(), anew=True)
     with Image.open(io.BytesIO(ended.stdout)) as made, Image.open(COFFEE) as photograph:
         np.testing.assert_array_equal(np.asarray(made), np.asarray(photograph))
 
@@ -252,7 +249,7 @@ def test_a_full_disk_is_one_line(words: tuple[str, ...]) -> None:
 
 def test_an_option_set_by_environment(row: Path, out: Path) -> None:
     # 10 + 10 + 20 at the left edge, where zero would give 10 + 20.
-    process("apply", "[[1,1,1]]", row, out, CONVCLI_APPLY_BORDER="replicate")
+    process("apply", "[[1,1,1]]", row, out, anew=True, CONVCLI_APPLY_BORDER="replicate")
     assert load(out) == [[40, 60, 80]]
 
 

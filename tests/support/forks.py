@@ -46,7 +46,6 @@ class Server:
                 [sys.executable, program, str(theirs.fileno())],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
                 pass_fds=[theirs.fileno()],
                 env={**environment, **_FAST},
             )
@@ -59,10 +58,9 @@ class Server:
         socket.send_fds(self._requests, [json.dumps(request).encode()], list(files))
 
     def end(self) -> None:
-        """End it; it must have said nothing."""
+        self._requests.shutdown(socket.SHUT_RDWR)  # Forks of this process may hold it, too.
         self._requests.close()
-        _, said = self._process.communicate()
-        assert said == b"", said.decode()
+        self._process.communicate()
 
 
 def _read_early(environment: Mapping[str, str]) -> dict[str, str]:

@@ -10,14 +10,8 @@ from typing import Any, NoReturn
 
 import click
 
+from convcli.cli import ending
 from convcli.cli.command import BRIEF
-from convcli.cli.ending import (
-    INTERRUPTED,
-    abandon_output,
-    exit_on_sigterm,
-    printable,
-    shortened,
-)
 from convcli.errors import BatchError, ConvcliError, KernelError, OptionError
 
 _PURPOSES = {
@@ -97,7 +91,7 @@ class Program(click.Group):
         if os.environ.get("_CONVCLI_COMPLETE") == "bash_source":
             # bash would take gaussian:2 and sobel-x@45 for several words.
             click.echo("COMP_WORDBREAKS=${COMP_WORDBREAKS//[:@=]/}")
-        with exit_on_sigterm():
+        with ending.exit_on_sigterm():
             return self._run(args, **settings)
 
     def invoke(self, ctx: click.Context) -> Any:
@@ -105,7 +99,7 @@ class Program(click.Group):
         try:
             return super().invoke(ctx)
         except BrokenPipeError:
-            abandon_output()
+            ending.abandon_output()
             sys.exit(_FAILED)
 
     def _run(self, args: Sequence[str] | None, **settings: Any) -> NoReturn:
@@ -124,13 +118,13 @@ class Program(click.Group):
         except click.ClickException as error:
             _fail(error.format_message(), error.exit_code)
         except click.Abort:
-            sys.exit(INTERRUPTED)
+            sys.exit(ending.INTERRUPTED)
         except ConvcliError as error:
             _fail(str(error), _USAGE if isinstance(error, _MISUSE) else _FAILED)
         except MemoryError:
             _fail("not enough memory: use a smaller picture, padding or kernel", _FAILED)
         except OSError as error:
-            abandon_output()
+            ending.abandon_output()
             if isinstance(error, BrokenPipeError):
                 sys.exit(_FAILED)
             place = error.filename or "output"
@@ -195,7 +189,7 @@ def _message(error: Exception) -> str:
 
 def _report_bug(error: Exception) -> NoReturn:
     """Ask for a report of an error that convcli did not expect; show where, if asked to."""
-    abandon_output()
+    ending.abandon_output()
     if os.environ.get(_TRACEBACK):
         import traceback
 
@@ -206,7 +200,7 @@ def _report_bug(error: Exception) -> NoReturn:
 
 
 def _fail(message: str, status: int) -> NoReturn:
-    line = shortened(printable(" ".join(message.splitlines())))
+    line = ending.shortened(ending.printable(" ".join(message.splitlines())))
     color = False if _PLAIN else None
     click.echo(f"{click.style('Error:', fg='red', bold=True)} {line}", err=True, color=color)
     sys.exit(status)

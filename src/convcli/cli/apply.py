@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from convcli.cli import placing
 from convcli.cli.options import subcommand, with_options
 from convcli.cli.output import (
     STANDARD,
@@ -14,14 +15,6 @@ from convcli.cli.output import (
     show_planned,
     shows_matrices,
     wants_json,
-)
-from convcli.cli.placing import (
-    TWO_NAMES,
-    PlacedCall,
-    carry_out,
-    is_replaced,
-    located_names,
-    refuse_misfits,
 )
 from convcli.cli.types import OPERAND, OUTPUT, LinkValue, OperandValue
 from convcli.storage.urls import is_there, is_zarr
@@ -35,7 +28,7 @@ if TYPE_CHECKING:
     from convcli.scale.tiled.blocks import Tiling
 
 
-class ApplyCall(PlacedCall):
+class ApplyCall(placing.PlacedCall):
     """What stands on the command line of `convcli apply`, by the names of its options.
 
     `kernels` are all links of the chain, `names` those of files.
@@ -102,18 +95,18 @@ def command(**given: Any) -> None:
     call = _call(**given)
     previews = call.plan_only or call.dry_run
     if call.out_dir is not None:
-        refuse_misfits("many")
+        placing.refuse_misfits("many")
         from convcli.cli.batch import run_many
 
         run_many(call)
     elif not (previews or call.compare) and shows_matrices(call.names, call.output):
-        refuse_misfits("printed")
+        placing.refuse_misfits("printed")
         from convcli.cli.matrix import show_applied
 
         show_applied(call.kernels, call.names[0], call.options, call.reading)
     else:
         if previews:
-            refuse_misfits("preview")
+            placing.refuse_misfits("preview")
         _filter_one(call)
 
 
@@ -158,7 +151,7 @@ def _refuse_kernel(names: tuple[str, ...], *, many: bool) -> None:
 
     first = names[0]
     is_kernel = is_kernel_name(first) and not (is_matrix(first) or is_there(first))
-    if is_kernel or (len(names) > TWO_NAMES and not many):
+    if is_kernel or (len(names) > placing.TWO_NAMES and not many):
         raise click.UsageError(
             f"the kernel is the recipe's, and {first!r} would be INPUT: leave it out, or leave "
             "--recipe out"
@@ -170,12 +163,12 @@ def _filter_one(call: ApplyCall) -> None:
     words = (*call.names, *filter(None, [call.output]))
     has_zarr = any(map(is_zarr, words))
     in_blocks = has_zarr or call.tiled
-    refuse_misfits("zarr" if has_zarr else "tiled" if in_blocks else "whole")
+    placing.refuse_misfits("zarr" if has_zarr else "tiled" if in_blocks else "whole")
     if in_blocks and (STANDARD in words or "" in words):
         raise click.UsageError("a picture is filtered block by block from a file to a file")
     depth = call.options.depth
     has_floats = (depth and depth.value == "float") or shows_matrices(call.names, None)
-    names = located_names(
+    names = placing.located_names(
         call.names,
         call,
         scratch=".npy" if has_floats else ".png",
@@ -185,7 +178,7 @@ def _filter_one(call: ApplyCall) -> None:
     if call.dry_run:
         from convcli.cli.batch import show_one
 
-        is_replaced(*names, call)
+        placing.is_replaced(*names, call)
         show_one(call, *names, tiling_of(call, *names) if in_blocks else None)
     elif call.plan_only:
         _show_plan(call, *names, in_blocks=in_blocks)
@@ -196,7 +189,7 @@ def _filter_one(call: ApplyCall) -> None:
 
             files = call.files
             run = functools.partial(filter_file, call.kernels, *names, call.options, **files)
-        carry_out(run, *names, call)
+        placing.carry_out(run, *names, call)
 
 
 def _show_plan(call: ApplyCall, source: str, target: str, *, in_blocks: bool) -> None:

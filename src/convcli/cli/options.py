@@ -8,25 +8,9 @@ from typing import Any, TypeAlias, TypeVar
 import click
 
 from convcli.choices import WeightLayout
+from convcli.cli import types
 from convcli.cli.command import Command, Option, OptionGroup
-from convcli.cli.types import (
-    BORDER,
-    FINITE,
-    KERNEL,
-    LINK,
-    OUTPUT,
-    PADDING,
-    PAIR,
-    POINT,
-    FieldPath,
-    ReadType,
-    keep_layout,
-    keep_recipe,
-    late,
-    one_of,
-    setting,
-    whole,
-)
+from convcli.cli.types import late, setting, whole
 from convcli.settings import MOST_TIMES, PARSERS, flag_from, memory_size_from
 from convcli.storage.urls import FRAME, MAP
 
@@ -254,37 +238,42 @@ def _cluster_from(address: str) -> str:
 
 _BY_HAND = {"allow_from_autoenv": False}
 _SETTINGS: dict[str, Any] = {
-    **dict.fromkeys(("stride", "dilation", "kernel_size"), PAIR),
-    "padding": PADDING,
-    "border": BORDER,
-    "chain": {"type": LINK, "multiple": True},
+    **dict.fromkeys(("stride", "dilation", "kernel_size"), types.PAIR),
+    "padding": types.PADDING,
+    "border": types.BORDER,
+    "chain": {"type": types.LINK, "multiple": True},
     "times": whole(1, MOST_TIMES),
     "layout": {
-        "type": one_of(WeightLayout),
+        "type": types.one_of(WeightLayout),
         "is_eager": True,
         "expose_value": False,
-        "callback": keep_layout,
+        "callback": types.keep_layout,
     },
-    "recipe": {"is_eager": True, "callback": keep_recipe, "type": click.Path(), **_BY_HAND},
+    "recipe": {
+        "is_eager": True,
+        "callback": types.keep_recipe,
+        "type": click.Path(),
+        **_BY_HAND,
+    },
     "save_recipe": click.Path(),
     "max_pixels": whole(1, 2**40),
     "allow_formats": {
-        "type": ReadType("NAME", late("images.policy:readable_named")),
+        "type": types.ReadType("NAME", late("images.policy:readable_named")),
         "multiple": True,
         "callback": lambda _, __, names: frozenset(names),
     },
     "select": {"type": setting("select", "AXIS=N|N:M,…"), "default": (), "show_default": False},
-    "output": {"type": OUTPUT, **_BY_HAND},
-    "kind": ReadType("NAME", late("images.formats:format_named"), _format_words),
+    "output": {"type": types.OUTPUT, **_BY_HAND},
+    "kind": types.ReadType("NAME", late("images.formats:format_named"), _format_words),
     "compare": click.Path(dir_okay=False),
-    "template": FieldPath("{stem}", "{suffix}", "{parent}", MAP, FRAME, is_template=True),
-    "memory": ReadType("SIZE", memory_size_from),
+    "template": types.FieldPath("{stem}", "{suffix}", "{parent}", MAP, FRAME, is_template=True),
+    "memory": types.ReadType("SIZE", memory_size_from),
     "retry_failed": {"hidden": True},
-    "cluster": ReadType("ADDRESS", _cluster_from),
+    "cluster": types.ReadType("ADDRESS", _cluster_from),
 }
 """The types of options, or further settings, where `convcli.settings` does not have them."""
 
-_TYPES = {"KERNEL": KERNEL, "NUMBER": FINITE, "X,Y": POINT}
+_TYPES = {"KERNEL": types.KERNEL, "NUMBER": types.FINITE, "X,Y": types.POINT}
 """The types of options by what stands for their value."""
 
 _Declared: TypeAlias = tuple[list[str], dict[str, Any]]

@@ -7,13 +7,8 @@ import click
 from convcli.cli.options import json_option, own_options, subcommand
 from convcli.cli.output import answer, sizes_checked
 from convcli.cli.types import KERNEL, KernelValue
-from convcli.geometry.layers import (
-    Layer,
-    Volume,
-    convolution_layer,
-    fully_connected_layer,
-    locally_connected_layer,
-)
+from convcli.geometry import layers
+from convcli.geometry.layers import Layer, Volume
 from convcli.geometry.window import Padding, Pair, window
 from convcli.values import fields_of
 
@@ -88,25 +83,27 @@ def command(
         output = Volume(filters, *slide.output_shape((volume.height, volume.width)))
     shape = (output.height, output.width) if output else (0, 0)
     with sizes_checked():
-        layer = convolution_layer(
+        layer = layers.convolution_layer(
             channels, filters, size, groups=groups, bias=bias, output=shape
         )
     depth = f"{channels:,}/{groups}" if groups > 1 else f"{channels:,}"
     arithmetic = f"{filters:,} · {depth} · {size[0]} · {size[1]}"
-    layers = [("convolution", layer)]
+    rows = [("convolution", layer)]
     if volume and output:
-        layers += _alternatives(volume, output, size, groups=groups, bias=bias, hidden=hidden)
-    document = _document(layers, arithmetic, output)
-    answer(document, "size:show_parameters", layers, arithmetic, output)
+        rows += _alternatives(volume, output, size, groups=groups, bias=bias, hidden=hidden)
+    document = _document(rows, arithmetic, output)
+    answer(document, "size:show_parameters", rows, arithmetic, output)
 
 
 def _alternatives(
     volume: Volume, output: Volume, size: Pair, *, groups: int, bias: bool, hidden: int
 ) -> list[tuple[str, Layer]]:
     """Return layers with outputs of the same size that share no weights."""
-    local = locally_connected_layer(volume.channels, output, size, groups=groups, bias=bias)
-    full = fully_connected_layer(volume.values, output.values, bias=bias)
-    few = fully_connected_layer(volume.values, hidden, bias=bias)
+    local = layers.locally_connected_layer(
+        volume.channels, output, size, groups=groups, bias=bias
+    )
+    full = layers.fully_connected_layer(volume.values, output.values, bias=bias)
+    few = layers.fully_connected_layer(volume.values, hidden, bias=bias)
     return [
         ("locally connected", local),
         ("fully connected, same output", full),

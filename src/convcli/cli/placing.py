@@ -9,29 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from convcli.cli.output import (
-    STANDARD,
-    answer,
-    note,
-    refuse,
-    refuse_inputs,
-    refuse_terminals,
-    scratch_file,
-    show_frames,
-    wants_json,
-    warn,
-)
+from convcli.cli import output
+from convcli.cli.output import STANDARD
 from convcli.errors import ImageError
+from convcli.storage import urls
 from convcli.storage.atomic import is_stream, open_descriptor
-from convcli.storage.urls import (
-    first_output,
-    is_folder,
-    is_pattern,
-    is_there,
-    is_url,
-    is_zarr,
-    unknown_field,
-)
 from convcli.values import fields_of
 
 if TYPE_CHECKING:
@@ -59,7 +41,7 @@ class PlacedCall(SimpleNamespace):
     @property
     def is_silent(self) -> bool:
         """Whether no progress is shown unless it is asked for."""
-        return self.quiet or (wants_json() and sys.stdout.isatty())
+        return self.quiet or (output.wants_json() and sys.stdout.isatty())
 
     @property
     def files(self) -> dict[str, Any]:
@@ -94,7 +76,7 @@ def refuse_misfits(kind: str) -> None:
     """Refuse options on the command line that a kind of run has no use for."""
     for kinds, names, reason in _MISFITS:
         if kind in kinds.split():
-            refuse(names, f" {reason}")
+            output.refuse(names, f" {reason}")
 
 
 # ------------------------------------------------------------------ INPUT and OUTPUT
@@ -128,12 +110,12 @@ def located_names(
             f"{names[-1]}): {remedy}"
         )
     source, target = names
-    is_one = is_url(source) or not is_pattern(source) or is_there(source)
+    is_one = urls.is_url(source) or not urls.is_pattern(source) or urls.is_there(source)
     if remedy.startswith("add") and not is_one:
         raise click.UsageError(f"INPUT is a pattern ({source}): {remedy}")
     target = _located_target(source, target, call.kind)
-    refuse_terminals(source, target if writes else None)
-    refuse_inputs((source, target), call.compare)
+    output.refuse_terminals(source, target if writes else None)
+    output.refuse_inputs((source, target), call.compare)
     return source, target
 
 
@@ -152,20 +134,20 @@ def _shown_names(names: Sequence[str], call: PlacedCall, suffix: str) -> Sequenc
         raise click.UsageError(
             "--show needs a terminal, and OUTPUT is left out: name OUTPUT, or --compare FILE"
         )
-    return (*names, scratch_file(f"after{suffix}")) if len(names) == 1 else names
+    return (*names, output.scratch_file(f"after{suffix}")) if len(names) == 1 else names
 
 
 def _located_target(source: str, target: str, kind: str | None) -> str:
     """Return the output that is meant: standard output, or a file in a folder, as of `kind`."""
-    field = unknown_field(target)
+    field = urls.unknown_field(target)
     if field is not None:
         raise click.UsageError(
             f"OUTPUT ({target}): expected {{map}} or {{frame}}, got {field}: the fields of "
             "--name are for many pictures (--out-dir)"
         )
-    if not is_url(target) and open_descriptor(target) == _STANDARD_OUTPUT:
+    if not urls.is_url(target) and open_descriptor(target) == _STANDARD_OUTPUT:
         return STANDARD
-    if is_url(target) or is_zarr(target) or not is_folder(target):
+    if urls.is_url(target) or urls.is_zarr(target) or not urls.is_folder(target):
         return target
     if source == STANDARD:
         raise click.UsageError(
@@ -194,16 +176,16 @@ def carry_out(run: "Callable[[], Report]", source: str, target: str, call: Place
     replaced = is_replaced(source, target, call)
     before = _digest(target) if replaced and _may_be_a_slip(source, target, call) else None
     report = run()
-    warn(report.warnings)
+    output.warn(report.warnings)
     if replaced and not call.quiet:
-        note(f"replaced {target}")
+        output.note(f"replaced {target}")
     if before is not None and before != _digest(target):
         text = (
             "was another picture beside INPUT, and is replaced: name OUTPUT with -o where that"
         )
-        warn([f"{target} {text} is meant, or use --no-clobber"])
+        output.warn([f"{target} {text} is meant, or use --no-clobber"])
     names = {"source": source, "target": target, **({"replaced": True} if replaced else {})}
-    answer(
+    output.answer(
         lambda: names | report.as_dict(),
         *("report:show_report", report, source, target),
         quiet=call.quiet,
@@ -225,7 +207,7 @@ def _show_both(source: str, target: str, call: PlacedCall) -> None:
         page = side_by_side((before, after), ("before", "after"))
         write_frame(page, call.compare, "PNG")
     if call.show:
-        show_frames(before, after)
+        output.show_frames(before, after)
 
 
 def is_replaced(source: str, target: str, call: PlacedCall) -> bool:
@@ -240,7 +222,7 @@ def is_replaced(source: str, target: str, call: PlacedCall) -> bool:
     if rule == "skip":
         document = {"source": source, "target": target, "status": "skipped"}
         line = f"skipped {source}: {target} exists"
-        answer(document, note, line, quiet=call.quiet)
+        output.answer(document, output.note, line, quiet=call.quiet)
         click.get_current_context().exit(0)
     return True
 
@@ -248,9 +230,9 @@ def is_replaced(source: str, target: str, call: PlacedCall) -> bool:
 def _is_there(target: str, rule: str) -> bool:
     """Tell whether an output exists; of a store that does not say so, only where it matters."""
     try:
-        return is_there(first_output(target))
+        return urls.is_there(urls.first_output(target))
     except ImageError:
-        if rule == "overwrite" and is_url(target):
+        if rule == "overwrite" and urls.is_url(target):
             return False
         raise
 
@@ -258,7 +240,7 @@ def _is_there(target: str, rule: str) -> bool:
 def _may_be_a_slip(source: str, target: str, call: PlacedCall) -> bool:
     """Tell whether OUTPUT may be named by mistake: ``two/*.png`` names two pictures."""
     is_meant = call.output is not None or call.on_exists == "overwrite"
-    if is_meant or source == STANDARD or is_url(source) or is_url(target):
+    if is_meant or source == STANDARD or urls.is_url(source) or urls.is_url(target):
         return False
     from convcli.images.formats import RAW, format_for
 

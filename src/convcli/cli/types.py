@@ -9,16 +9,9 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import click
 
+from convcli import settings
 from convcli.choices import Border, WeightLayout
 from convcli.errors import BatchError, ImageError, OptionError
-from convcli.settings import (
-    PADDING_WORDS,
-    PARSERS,
-    choice_from,
-    pair_from,
-    point_from,
-    whole_number_from,
-)
 from convcli.storage.urls import FRAME, MAP
 
 if TYPE_CHECKING:
@@ -103,29 +96,31 @@ class ReadType(OfferingType[_Value]):
 
 def setting(name: str, form: str, words: Callable[[], Iterable[str]] = tuple) -> ReadType[Any]:
     """Return the type of an option whose values `convcli.settings` reads."""
-    read = PARSERS[name]
-    if isinstance(read, partial) and read.func is choice_from:
+    read = settings.PARSERS[name]
+    if isinstance(read, partial) and read.func is settings.choice_from:
         return one_of(*read.args)
     return ReadType(form, read, words)
 
 
-PAIR = ReadType("N|YxX", pair_from)
-PADDING = setting("padding", "same|valid|N|YxX|T,R,B,L", lambda: PADDING_WORDS)
+PAIR = ReadType("N|YxX", settings.pair_from)
+PADDING = setting("padding", "same|valid|N|YxX|T,R,B,L", lambda: settings.PADDING_WORDS)
 BORDER = setting("border", "", lambda: [border.value for border in Border])
 FINITE = setting("bias", "NUMBER")
-POINT = ReadType("X,Y", point_from)
+POINT = ReadType("X,Y", settings.point_from)
 
 
 def whole(least: int, most: int | None = None) -> ReadType[int]:
     """Return the type of a whole number from `least` to `most`."""
     limits = f"at least {least}" if most is None else f"{least} to {most}"
-    return ReadType("N", partial(whole_number_from, least=least, most=most), limits=limits)
+    return ReadType(
+        "N", partial(settings.whole_number_from, least=least, most=most), limits=limits
+    )
 
 
 def one_of(kind: type[_Member]) -> ReadType[_Member]:
     """Return the type of a member of an enum, by its value."""
     words = [member.value for member in kind]
-    return ReadType(f"[{'|'.join(words)}]", partial(choice_from, kind), lambda: words)
+    return ReadType(f"[{'|'.join(words)}]", partial(settings.choice_from, kind), lambda: words)
 
 
 # ------------------------------------------------------------------ files and addresses

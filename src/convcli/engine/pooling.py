@@ -54,10 +54,7 @@ class Pooling(Record):
 
 
 def pooled(values: Values, pooling: Pooling) -> Values:
-    """Pool each channel of an array (H, W, C), which is never modified.
-
-    A maximum has the dtype of the values, a mean is float64.
-    """
+    """Pool each channel of an array (H, W, C): a maximum in its dtype, a mean in float64."""
     padder, bare = pool_padder(pooling, values.shape[:2], values.dtype)
     if padder is not None:
         values = padder.whole(values)
@@ -104,12 +101,10 @@ def _sum_dtype(dtype: np.dtype[Any], count: int) -> np.dtype[Any]:
 def running(
     lines: Values, taps: int, dilation: int, join: Callable[[Values, Values], Values]
 ) -> Values:
-    """Join the values in each window of the first axis, in about 2·log2(taps) operations.
-
-    A window of 2, 4, 8 … taps is two of half the size; those that add up to `taps` are joined.
-    """
+    """Join the values in each window of the first axis, in about 2·log2(taps) operations."""
     count = len(lines) - dilation * (taps - 1)
     total: Values | None = None
+    # A window of 2, 4, 8 … taps is two of half the size; those that add up to all are joined.
     span, done = 1, 0
     while True:
         if taps & span:

@@ -95,10 +95,7 @@ def typed_program(
     *,
     whole: bool,
 ) -> TypedProgram:
-    """Return the program of a kernel in integers between limits, or in floats.
-
-    Its weights are their whole form if `whole` is asked for, and there is one.
-    """
+    """Return the program of a kernel, or of its `whole` form; in integers that hold it."""
     form = kernel.integer_form if whole else None
     operations = program_for(kernel, kernel.weights if form is None else form.integers)
     typed = None if limits is None else in_integers(operations, kernel.size, limits)
@@ -109,7 +106,7 @@ Term: TypeAlias = tuple[Read, float]  # a value and its weight in a sum
 
 
 def program_for(kernel: Kernel, weights: NDArray[Any]) -> list[Operation]:
-    """Return the shortest program known for a 2-D kernel, or for its whole form; not all 0."""
+    """Return the shortest program known for a 2-D kernel, of weights that are not all 0."""
     programs = []
     if kernel.rank == 1:
         first = int(weights.any(axis=1).argmax())
@@ -229,29 +226,26 @@ def _shared(taps: Sequence[Term]) -> list[Operation]:
 
     Sharpen's four neighbours are two diagonal pairs: 4 passes for 5; emboss takes 5 for 7.
     """
-    builder, terms = _Builder(), sorted(taps, key=_place)
-    while (frequent := _most_frequent_pair(terms)) is not None:
-        (first, second, dy, dx, sign), places = frequent
+    builder, terms = _Builder(), list(taps)
+    while True:
+        # The second of a pair is never before the first.
+        terms.sort(key=lambda term: (term[0].dy, term[0].dx))
+        (first, second, dy, dx, sign), places = _most_frequent_pair(terms)
+        if len(places) <= 1:
+            return builder.finished(builder.weighted_sum(terms))
         pair = builder.combine(Read(first), Read(second, dy, dx), sign)
         used = {index for place in places for index in place}
-        kept = [term for index, term in enumerate(terms) if index not in used]
         firsts = [terms[first_of_pair] for first_of_pair, _ in places]
-        pairs = [(Read(pair.value, read.dy, read.dx), weight) for read, weight in firsts]
-        terms = sorted([*kept, *pairs], key=_place)
-    return builder.finished(builder.weighted_sum(terms))
-
-
-def _place(term: Term) -> tuple[int, int]:
-    """Order terms by place, so that the second of a pair is never before the first."""
-    return (term[0].dy, term[0].dx)
+        terms = [term for index, term in enumerate(terms) if index not in used]
+        terms += [(Read(pair.value, read.dy, read.dx), weight) for read, weight in firsts]
 
 
 _Pair: TypeAlias = tuple[int, int, int, int, float]
 """Two values, where the second is from the first (dy, dx), and the sign of the second."""
 
 
-def _most_frequent_pair(terms: Sequence[Term]) -> tuple[_Pair, list[tuple[int, int]]] | None:
-    """Return the pair that occurs most often at disjoint places, if more than once."""
+def _most_frequent_pair(terms: Sequence[Term]) -> tuple[_Pair, list[tuple[int, int]]]:
+    """Return the pair that occurs most often at disjoint places, and these."""
     places: Mapping[_Pair, list[tuple[int, int]]] = defaultdict(list)
     # Plain tuples: 49 taps have a thousand pairs.
     taps = [(read.value, read.dy, read.dx, weight) for read, weight in terms]
@@ -264,8 +258,8 @@ def _most_frequent_pair(terms: Sequence[Term]) -> tuple[_Pair, list[tuple[int, i
             pair = (value, other, down - dy, across - dx, sign)
             if not any({i, j} & set(place) for place in places[pair]):
                 places[pair].append((i, j))
-    best = max(places.items(), key=lambda item: len(item[1]), default=None)
-    return best if best is not None and len(best[1]) > 1 else None
+    none = ((0, 0, 0, 0, 0.0), list[tuple[int, int]]())
+    return max(places.items(), key=lambda item: len(item[1]), default=none)
 
 
 def _without_pairs(taps: Sequence[float]) -> tuple[int, Sequence[float]]:
@@ -332,10 +326,7 @@ def taps_of(
 def in_integers(
     operations: Sequence[Operation], size: tuple[int, int], limits: tuple[float, float]
 ) -> TypedProgram | None:
-    """Return a program that computes in integers, each value in the smallest that hold it.
-
-    It is None where a value needs more than 32 bits. `limits` are those of pixels and border.
-    """
+    """Return a program in the smallest integers that hold its values; None above 32 bits."""
     taps, (least, most) = np.array(taps_of(operations, size)), limits
     above, below = np.maximum(taps, 0).sum(1), np.minimum(taps, 0).sum(1)
     low, high = above * least + below * most, above * most + below * least

@@ -115,7 +115,7 @@ def _count_outside(values: Values, extremes: tuple[float, float], least: int, mo
 
 
 def saturate(values: Values, out: Values) -> None:
-    """Copy real numbers, which may be overwritten, into an array; NaN becomes 0 in integers."""
+    """Copy real numbers, which may be overwritten; integers are rounded, and NaN becomes 0."""
     with np.errstate(over="ignore"):
         saturating(values, values, out.dtype, fits=False)(out)
 
@@ -130,9 +130,8 @@ def saturating(
 ) -> Callable[[Values], None]:
     """Return the function that copies values into an array of another dtype.
 
-    `values` are part of the contiguous buffer `around`, all of which may be overwritten.
-    `limits` are the least and the most integer that is stored, those of `dtype` by default;
-    `fits` says that the rounded values are known to be within them.
+    `values` are part of the contiguous buffer `around`, which may be overwritten. `fits` says
+    that rounded values are within `limits`, by default those of `dtype`.
     """
     if dtype.kind == "f":
         return functools.partial(_copy, values, around, None)
@@ -234,13 +233,11 @@ def is_power_of_two(number: float) -> bool:
 
 
 class StoreRule(Record):
-    """How accumulators become results of a dtype.
+    """How accumulators become results of a dtype: they are divided, and then `bias` is added.
 
-    They are divided by `divisor`, and `bias` is added after that: none, one, or one per output
-    channel. `pixels` is how raw values become pixels of an integer dtype; None stores them raw.
-    Integers are rounded half to even, and saturate; what is within `limits`, rounding errors
-    aside, is not clipped. With `collect_stats` statistics of raw values that become pixels are
-    returned; `inner` are the outputs that are not at the rim, if that is looked at.
+    `pixels` is how raw values become pixels of an integer dtype; None stores them raw. What is
+    within `limits`, rounding errors aside, is not clipped. With `collect_stats` statistics of
+    raw values that become pixels are returned; `inner` are the outputs that are not at the rim.
     """
 
     dtype: np.dtype[Any]

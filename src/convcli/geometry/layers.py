@@ -117,7 +117,7 @@ _SEARCHED = 1000  # the largest change of a letter: a value further off helps no
 
 
 def clean_settings(axis: Axis, size: int) -> list[CleanSetting]:
-    """Return the nearest settings on both sides that tile an axis, one letter at a time."""
+    """Return the nearest settings on both sides that tile an axis, changing one letter."""
     settings: list[CleanSetting] = []
     known = (axis.kernel, axis.stride, axis.before, size)
     for letter, current in zip(_CHANGES, known, strict=True):
@@ -155,10 +155,11 @@ def ceil_padding(
 
 
 def transposed_size(axis: Axis, size: int, output_padding: int = 0) -> int:
-    """Return (W - 1)·S + D(K-1) + 1 - P1 - P2 + output padding: the layer is run backwards.
+    """Return the size of a transposed convolution.
 
-    A convolution maps S different widths to one output; the output padding, 0 to S-1, chooses
-    among them. A `GeometryError` is raised where it is larger, or nothing is left.
+    It is (W - 1)·S + D(K-1) + 1 - P1 - P2 + output padding, which chooses among the S widths
+    that a convolution maps to one. It is a `GeometryError` if that is S or more, or nothing is
+    left.
     """
     limit = max(axis.stride, axis.dilation)
     if not 0 <= output_padding < limit:
@@ -177,11 +178,7 @@ def transposed_size(axis: Axis, size: int, output_padding: int = 0) -> int:
 
 
 class SizeRule(Record):
-    """What one tool makes of an axis.
-
-    `output` is a size, or ``none`` where the rule has no answer. `padding` are the pixels at
-    the start and at the end that windows look at, None where there is no output.
-    """
+    """What one tool makes of an axis: a size or ``none``, and the padding that windows read."""
 
     rule: str
     output: str
@@ -190,10 +187,9 @@ class SizeRule(Record):
 
 
 def size_rules(axis: Axis, size: int, noun: str, *, same: bool = False) -> list[SizeRule]:
-    """Return what the course, torch, TensorFlow and ONNX make of one axis.
+    """Return what the course, torch, TensorFlow and ONNX make of one axis; a pixel is a `noun`.
 
-    Rules named SAME choose the padding. `noun` is what a pixel of the axis is called, and
-    `same` whether padding was asked for as ``same``, which torch has at stride 1 only.
+    `same` says that padding was asked for as ``same``, which torch has at stride 1 only.
     """
     exact, note = str(axis.exact_output_size(size)), "no whole number: not allowed"
     note = "clean" if axis.tiles(size) else note

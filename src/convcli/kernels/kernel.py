@@ -370,12 +370,10 @@ def _integers_over(weights: Weights, divisor: float) -> IntegerForm | None:
 def outer_factors(
     grid: NDArray[Any], y: int | None = None, *, whole: bool = False
 ) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Return a column and a row whose products are a grid of rank 1.
-
-    The row is row `y`, by default that of the largest magnitude; of whole numbers the smallest.
-    """
+    """Return a column and a row, `y` or the strongest, whose products are a grid of rank 1."""
     row = grid[np.abs(grid).argmax() // grid.shape[1] if y is None else y]
-    row = row // math.gcd(*map(int, row.tolist())) if whole else row
+    if whole:
+        row = row // math.gcd(*map(int, row.tolist()))
     x = np.abs(row).argmax()
     return grid[:, x] / row[x], row
 

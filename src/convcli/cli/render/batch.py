@@ -48,19 +48,17 @@ Show: TypeAlias = Callable[[Summary, int], None]
 """Shows how much is done of so many files or blocks."""
 
 
-@contextlib.contextmanager
-def progress_shown(setting: str, unit: str, *, silent: bool) -> Iterator[Show]:
-    """Yield a function that shows the progress; `setting` is that of ``--progress``.
+def progress_shown(
+    setting: str, unit: str, *, silent: bool
+) -> contextlib.AbstractContextManager[Show]:
+    """Return what shows the progress; `setting` is that of ``--progress``.
 
     With `silent`, ``auto`` shows nothing even on a terminal.
     """
     terminal = sys.stderr.isatty()
     if setting == "none" or (setting == "auto" and (silent or not terminal)):
-        yield lambda *_: None
-        return
-    view = _plain_lines if setting == "plain" or not terminal else _bar
-    with view(unit) as show:
-        yield show
+        return contextlib.nullcontext(lambda *_: None)
+    return _plain_lines(unit) if setting == "plain" or not terminal else _bar(unit)
 
 
 @contextlib.contextmanager

@@ -17,13 +17,7 @@ from convcli.kernels.catalogue.entry import CATALOGUE, OPERATORS, Entry
 from convcli.kernels.formats.read import Archive
 from convcli.kernels.kernel import Kernel
 from convcli.kernels.operator import Operator
-from convcli.lessons.kernels import (
-    cell_colors,
-    kernel_facts,
-    operator_facts,
-    response_pixels,
-    without_dust,
-)
+from convcli.lessons import kernels as lesson
 from convcli.lessons.pictures import middle
 from convcli.text import short, tidy, times
 
@@ -72,7 +66,7 @@ def _row(entry: Entry) -> tuple[str, ...]:
 
 def show_kernel(kernel: Kernel) -> None:
     """Print one kernel: its grid in colour, what can be read from it, its frequencies."""
-    show_table(kernel.name, "property | value", kernel_facts(kernel))
+    show_table(kernel.name, "property | value", lesson.kernel_facts(kernel))
     show(cell_grid(kernel), *_what_is_shown(kernel))
     if not kernel.is_bank:
         note = Text("Frequency response: 0 in the middle, ½ cycle a pixel at the rim.")
@@ -81,7 +75,7 @@ def show_kernel(kernel: Kernel) -> None:
 
 def show_operator(operator: Operator) -> None:
     """Print the kernels of an operator, and how their results become one."""
-    show_table(operator.name, "property | value", operator_facts(operator))
+    show_table(operator.name, "property | value", lesson.operator_facts(operator))
     for start in range(0, len(operator.kernels), _BESIDE):
         table = Table.grid(padding=(0, 3))
         some = operator.kernels[start : start + _BESIDE]
@@ -156,7 +150,7 @@ def _what_is_shown(kernel: Kernel) -> list[Text]:
 
 def _shown(kernel: Kernel) -> "tuple[list[list[str]], NDArray[np.uint8]]":
     """Return the middle rows, and as many middle columns as there is room for; the colours."""
-    grid = without_dust(kernel.weights.reshape(-1, *kernel.size)[0])
+    grid = lesson.without_dust(kernel.weights.reshape(-1, *kernel.size)[0])
     rows, columns = (middle(length, _SHOWN) for length in kernel.size)
 
     def cells() -> list[list[str]]:
@@ -165,7 +159,7 @@ def _shown(kernel: Kernel) -> "tuple[list[list[str]], NDArray[np.uint8]]":
     room = max(width_of_output() // _cell_width(cells()), 1)
     while columns.stop - columns.start > room:
         columns = middle(kernel.size[1], columns.stop - columns.start - 2)
-    return cells(), cell_colors(grid)[rows, columns]
+    return cells(), lesson.cell_colors(grid)[rows, columns]
 
 
 def coloured(
@@ -187,7 +181,7 @@ def coloured(
 
 def _response(kernel: Kernel) -> list[RenderableType]:
     """Return the frequency response: shades of grey, two rows of pixels a line."""
-    pixels = np.repeat(response_pixels(kernel)[..., np.newaxis], 3, axis=2)
+    pixels = np.repeat(lesson.response_pixels(kernel)[..., np.newaxis], 3, axis=2)
     is_plain = not sys.stdout.isatty()
     if is_plain:
         # Of an odd number of rows, every second: upper and lower half stay alike.

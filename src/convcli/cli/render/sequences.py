@@ -9,14 +9,8 @@ from rich.text import Text
 
 from convcli.cli.output import say
 from convcli.cli.render.tables import GOOD, show, show_table, width_of_output
-from convcli.lessons.sequences import (
-    Number,
-    carried,
-    cheaper_by_fft,
-    operations,
-    polynomial,
-    transforms,
-)
+from convcli.lessons import sequences
+from convcli.lessons.sequences import Number, polynomial
 from convcli.text import short
 
 _CELLS = 16
@@ -116,7 +110,10 @@ def _cut(value: object) -> str:
 
 
 def _show_diagonals(
-    left: Sequence[Any], right: Sequence[Any], sums: Mapping[int, Number], reading: str
+    left: Sequence[Any],
+    right: Sequence[Any],
+    sums: Mapping[int, Number],
+    reading: str,
 ) -> None:
     """Print the sum along each diagonal, for the places that are kept."""
     _, first, place = _READINGS[reading]
@@ -152,7 +149,7 @@ def _show_left_out(count: int, noun: str) -> None:
 
 def _show_carries(sums: Sequence[Number]) -> None:
     """Print how sums become digits, and the product."""
-    digits, carries = carried(sums)
+    digits, carries = sequences.carried(sums)
     lines = zip_longest(sums[: len(digits)], digits, carries, fillvalue=0)
     rows = [
         (f"10^{place}", f"{v} + {carry} = {v + carry}", f"{digit}", f"{(v + carry) // 10}")
@@ -192,7 +189,7 @@ def _shortened(words: Sequence[str]) -> str:
 
 def _show_costs(m: int, n: int) -> None:
     """Print how many operations both ways take, and from which length the FFT pays."""
-    count = operations(m, n)
+    count = sequences.operations(m, n)
     size, log = count.transform, count.transform.bit_length() - 1
     by_fft = count.fft < count.direct
     fft = f"three transforms of N = {size:,}: 15·{size}·{log} + 6·{size}"
@@ -204,7 +201,7 @@ def _show_costs(m: int, n: int) -> None:
     say("")
     title = f"Costs: the {'FFT' if by_fft else 'direct way'} is cheaper here"
     show_table(title, "way | >operations | arithmetic", rows)
-    *runs, (last, _) = cheaper_by_fft()
+    *runs, (last, _) = sequences.cheaper_by_fft()
     bounded = [f"{a}" if a == b else f"{a} to {b}" for a, b in runs]
     say(
         f"For two of n numbers each the FFT is cheaper for n = {', '.join(bounded)}, and for "
@@ -216,7 +213,7 @@ def _show_costs(m: int, n: int) -> None:
 
 def _show_transforms(left: Sequence[Any], right: Sequence[Any]) -> None:
     """Print the way of the FFT in numbers: both transforms, their product, the inverse."""
-    found = transforms(left, right)
+    found = sequences.transforms(left, right)
     lines = zip(*found[:3], strict=True)
     rows = [(str(k), *map(_complex, values)) for k, values in enumerate(lines)]
     title = f"By the FFT: both padded with zeros to N = {len(found[0])}"

@@ -23,7 +23,7 @@ from convcli.engine.strategies.base import OutputRows, Strategy, even_tile
 _TOGETHER = 4  # output rows of one product: the fewest with which it runs at full speed
 _ROWS = 32
 _VALUES = 4096  # values of a row of a tile
-_SHIFTED_BYTES = 700_000  # shifted rows of a block: with input and output an L2 cache full
+_SHIFTED_BYTES = 700_000  # shifted rows of a block: with input and output in an L2 cache
 _MOST_BYTES = 2**22  # shifted rows of the narrowest block at the most
 _UNIT = 32  # the columns of a block are a multiple of it
 _WIDEST = 832  # columns of a block at the most

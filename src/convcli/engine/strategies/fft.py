@@ -64,13 +64,13 @@ class Fft(Strategy):
         )
         self.rows, self.columns = self.tile_shape[0] - down + 1, self.tile_shape[1] - across + 1
         spectrum = np.fft.rfft2(problem.dense_weights, self.tile_shape).conj()
-        self._spectrum = frozen(spectrum, _complex(self.working))
+        self._spectrum = frozen(spectrum, np.dtype(f"c{2 * self.working.itemsize}"))
 
     def bind(self, tile: Values, scratch: Scratch) -> list[OutputRows]:
         """Make the buffer of the spectrum; the sums are transformed back into the tile."""
         height, width = self.tile_shape
         shape = (height, width // 2 + 1)
-        spectrum = scratch.take("fft.spectrum", shape, _complex(self.working))
+        spectrum = scratch.take("fft.spectrum", shape, self._spectrum.dtype)
         sums = tile[: self.rows, : self.columns]
 
         def compute() -> None:
@@ -84,10 +84,6 @@ class Fft(Strategy):
             self.round_whole(sums)
 
         return [OutputRows(0, Accumulators(sums, tile.reshape(-1)), compute)]
-
-
-def _complex(working: np.dtype[Any]) -> np.dtype[Any]:
-    return np.dtype(f"c{2 * working.itemsize}")
 
 
 @functools.cache

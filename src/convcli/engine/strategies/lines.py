@@ -34,11 +34,7 @@ _ACROSS, _KEPT = 0.08, 1.0  # nanoseconds of a second pass, and to keep one colu
 
 
 class Lines(Strategy):
-    """Each row of the result is a sum of taps of rows of the picture, read where they are.
-
-    The last pass also rounds, clips and stores. Floats go through a tile, which shows whether
-    all of them are finite.
-    """
+    """Each row of the result is a sum of taps of rows of the picture, read where they are."""
 
     name = "lines"
     method = Method.DIRECT
@@ -79,6 +75,7 @@ class Lines(Strategy):
         sums = _sums(problem)
         assert sums is not None  # noqa: S101 - see cost
         self.working, self._sums = problem.dtype, sums
+        # Floats go through a tile, which shows whether all of them are finite.
         self.reads_image = problem.dtype.kind != "f"
         height, width, channels = problem.result_shape
         self.columns = even_tile(width, max(_ROW_VALUES // channels, 1))
@@ -169,7 +166,10 @@ class Lines(Strategy):
         low, high = number(max(own[0], limits[0])), number(min(own[1], limits[1]))
         if self._sums.kind != "f" and self.divisor == 1.0:
             return _CLIPPED, divisor, low, high
-        if is_power_of_two(self.divisor) or self._is_sure:
+        is_sure = is_power_of_two(self.divisor)
+        if not is_sure and self.divisor % 2 == 1:
+            is_sure = max(map(abs, self.problem.sum_limits)) < _SURE
+        if is_sure:
             return _MULTIPLIED, np.float32(1 / self.divisor), low, high
         return _DIVIDED, divisor, low, high
 
@@ -183,11 +183,6 @@ class Lines(Strategy):
             size = rule.dtype.itemsize
             return self._is_exact and (size == 4 or (size > 4 and self.divisor == 1.0))  # noqa: PLR2004
         return rule.dtype.itemsize <= 2 and (self.divisor == 1.0 or self._is_exact)  # noqa: PLR2004
-
-    @property
-    def _is_sure(self) -> bool:
-        """Whether sums times the reciprocal of an odd divisor round as quotients do."""
-        return self.divisor % 2 == 1 and max(map(abs, self.problem.sum_limits)) < _SURE
 
     @functools.cached_property
     def _is_exact(self) -> bool:

@@ -13,7 +13,7 @@ from convcli.engine.strategies.base import OutputRows, Strategy, even_tile
 from convcli.values import replace
 
 _COLUMNS, _ROWS = 4096, 32  # columns and rows of a tile at the most
-_GATHERED_BYTES = 2**20  # runs that output rows share: with input and output a common L2 cache
+_GATHERED_BYTES = 2**20  # runs that output rows share: with input and output in an L2 cache
 _WINDOW_BYTES = 2**22  # windows copied for one product: BLAS packs the weights for each
 _PART_BYTES = 2**19  # outputs stored at once: with half of it a bank takes 1.79 ms, not 1.76
 _FEWEST, _MOST = 16, 256  # pixels of a product that is not packed, at the least and at the most

@@ -15,7 +15,7 @@ from convcli.engine.strategies.base import OutputRows, Strategy, even_tile
 from convcli.kernels.kernel import outer_factors
 
 _MOST_RANK = 3  # a kernel of higher rank is as fast dense
-_ROWS, _CHUNK = 128, 32  # of a tile; and those that go through both factors in the cache
+_ROWS, _CHUNK = 128, 32  # rows of a tile; rows that go through both factors in the cache
 _COLUMNS, _NARROW = 4096, 512
 """Values a row of a tile at the most, and pixels at the least: with 12,000 values a row, of
 4000 pixels in colour, a blur of 1 pixel takes 5 % longer."""
@@ -133,11 +133,7 @@ class _Column:
 
 
 class _Row:
-    """A row of taps: N outputs are a product of a window of K values by (K × N).
-
-    Windows are taken in phases: those of one do not overlap, and BLAS reads them without a
-    copy.
-    """
+    """A row of taps: K values by (K × N), in phases whose windows do not overlap."""
 
     def __init__(self, taps: Values, channels: int, working: np.dtype[Any]) -> None:
         spaced = np.zeros(channels * (len(taps) - 1) + 1)
