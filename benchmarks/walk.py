@@ -7,9 +7,9 @@ runs ``convcli apply sobel-x in.png out.png --jobs 1`` once, on one thread, on a
 
 - Modules loaded: the modules of convcli, packages included, that are imported at its end.
 - Changes of module: each function of convcli that is called or that returns, between entering
-  and leaving `convcli.pipeline.files.filter_file`, is an event in the module of its code. The
-  figure is how often an event is in another module than the event before. So a call
-  into another module, and what follows in the first, are two changes. Functions of other
+  and leaving `FileFilter.filter_file` of `convcli.pipeline.files`, is an event in the module of
+  its code. The figure is how often an event is in another module than the event before. So a
+  call into another module, and what follows in the first, are two changes. Functions of other
   packages are no events, and neither is what runs while a module is imported.
 
 With ``--top N`` it also prints the N modules that are entered most often.

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from convcli import choices
+from convcli import choices, settings
 from convcli.cli.apply import command
 from convcli.cli.command import Option
 from convcli.errors import OptionError
@@ -133,3 +133,40 @@ def test_the_help_has_all_words_of_an_enum(name: str, words: type[enum.Enum]) ->
     shown = "|".join(str(member.value) for member in words)
     text = run("apply", "--help").stdout
     assert f"--{name} [{shown}]" in text or f"--{name} {shown}" in text
+
+
+@pytest.mark.parametrize(
+    ("read", "word", "expected"),
+    [
+        ("pair", "3x5", (3, 5)),
+        ("pair", 2, (2, 2)),
+        ("padding", "same", "same"),
+        ("padding", "1x2", (1, 2)),
+        ("padding", "1,2,3,4", ((1, 3), (4, 2))),
+        ("border", "edge", choices.Border.REPLICATE),
+        ("color", "white", (255, 255, 255)),
+        ("color", "#f80", (255, 136, 0)),
+        ("memory_size", "4K", 4096),
+        ("memory_size", 512, 512),
+        ("axes", "tczyx", "tczyx"),
+        ("select", "t=0,c=1:3,z=2:", (("t", 0, 1), ("c", 1, 3), ("z", 2, None))),
+        ("point", "120,80", (80, 120)),
+        ("point", (120, 80), (80, 120)),
+        ("channels", "r,2", ("r", 2)),
+        ("channels", "luma", ("luma",)),
+        ("finite_number", "0.5", 0.5),
+    ],
+)
+def test_a_word_is_read_as_what_it_stands_for(read: str, word: Any, expected: Any) -> None:
+    assert getattr(settings, f"{read}_from")(word) == expected
+
+
+def test_some_words_are_written_as_they_were_read() -> None:
+    assert str(settings.region_from("10,20,50%x50%")) == "10,20,50%x50%"
+    assert settings.border_from("edge,constant:8").value == "replicate,constant:8"
+    assert settings.whole_number_from("8", least=1) == 8
+
+
+def test_names_may_be_one_letter() -> None:
+    double: Any = lambda *, width: 2 * width  # noqa: E731 - a name for its type
+    assert settings.with_short_names(double)(w=7) == 14

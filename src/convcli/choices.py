@@ -82,11 +82,7 @@ ALIASES: dict[str, Border] = {
 
 
 def border_named(name: "str | Border") -> Border:
-    """Return the border mode of a name or an alias, or the mode itself.
-
-    >>> border_named("edge")
-    <Border.REPLICATE: 'replicate'>
-    """
+    """Return the border mode of a name or an alias, or the mode itself."""
     if isinstance(name, Border):
         return name
     key = str(name).strip().lower()
@@ -213,44 +209,23 @@ class Combine(enum.Enum):
 class WeightLayout(enum.Enum):
     """The order of the four axes of a filter bank in a file."""
 
-    OIHW = "oihw"
-    """Outputs, inputs, rows, columns: torch, and convcli."""
-    HWIO = "hwio"
-    """Rows, columns, inputs, outputs: TensorFlow, JAX."""
-
-    def to_oihw(self, bank: "np.ndarray[Any, Any]") -> "np.ndarray[Any, Any]":
-        """Return a bank in the order of convcli; arrays of fewer than 4 axes as they are.
-
-        >>> import numpy as np
-        >>> WeightLayout.HWIO.to_oihw(np.zeros((3, 5, 2, 8))).shape
-        (8, 2, 3, 5)
-        """
-        is_bank = bank.ndim == len(self.value)
-        return bank.transpose(3, 2, 0, 1) if is_bank and self is self.HWIO else bank
+    OIHW = "oihw"  # outputs, inputs, rows, columns: torch, and convcli
+    HWIO = "hwio"  # rows, columns, inputs, outputs: TensorFlow, JAX
 
 
-class KernelFormat(enum.Enum):
-    """The formats of kernels, in the order in which they are shown.
-
-    What each does stands in `convcli.kernels.formats.read.FORMATS`.
-    """
-
-    JSON = "json"
-    VIPS = "vips"
-    IMAGEMAGICK = "imagemagick"
-    FFMPEG = "ffmpeg"
-    SVG = "svg"
-    CSV = "csv"
-    NPY = "npy"
-    NPZ = "npz"
-    NUMPY = "numpy"
-    TORCH = "torch"
-    SAFETENSORS = "safetensors"
-
-    @property
-    def is_written(self) -> bool:
-        """Whether kernels can be exported in it: safetensors files are only read."""
-        return self is not KernelFormat.SAFETENSORS
+EXPORTED = (
+    "json",
+    "vips",
+    "imagemagick",
+    "ffmpeg",
+    "svg",
+    "csv",
+    "npy",
+    "npz",
+    "numpy",
+    "torch",
+)
+"""The formats of `convcli.kernels.formats.read` that kernels can be written in, as shown."""
 
 
 class Depth(enum.Enum):
@@ -274,12 +249,7 @@ class Depth(enum.Enum):
     @classmethod
     @functools.cache
     def of(cls, dtype: "np.dtype[Any]") -> "Depth":
-        """Return the depth of pixels of that dtype.
-
-        >>> import numpy as np
-        >>> Depth.of(np.dtype(np.uint16))
-        <Depth.SIXTEEN: '16'>
-        """
+        """Return the depth of pixels of that dtype."""
         native = {"uint8": cls.EIGHT, "uint16": cls.SIXTEEN} if dtype.isnative else {}
         return native.get(dtype.name, cls.FLOAT)
 
@@ -299,41 +269,31 @@ class Depth(enum.Enum):
 class Sharing(enum.Enum):
     """Which weights of a kernel that is learnt the colour channels share."""
 
-    SHARED = "shared"
-    """All channels have one 2-D kernel."""
-    CHANNEL = "per-channel"
-    """Each channel has a 2-D kernel of its own."""
-    MIX = "mix"
-    """Each output channel looks at all input channels: a full filter bank."""
+    SHARED = "shared"  # all channels have one 2-D kernel
+    CHANNEL = "per-channel"  # each channel has a 2-D kernel of its own
+    MIX = "mix"  # each output channel looks at all input channels: a full filter bank
 
 
 class LearningMethod(enum.Enum):
     """How a kernel is learnt."""
 
-    LSTSQ = "lstsq"
-    """Solve the normal equations of least squares."""
-    SGD = "sgd"
-    """Stochastic gradient descent, step by step."""
+    LSTSQ = "lstsq"  # solve the normal equations of least squares
+    SGD = "sgd"  # stochastic gradient descent, step by step
 
 
 class Overlap(enum.Enum):
     """Which part of the convolution of two sequences is kept, as in `numpy.convolve`."""
 
-    FULL = "full"
-    """All of it: m + n - 1 values."""
-    SAME = "same"
-    """The middle, as long as the longer sequence."""
-    VALID = "valid"
-    """Only where the shorter sequence lies within the longer one."""
+    FULL = "full"  # all of it: m + n - 1 values
+    SAME = "same"  # the middle, as long as the longer sequence
+    VALID = "valid"  # only where the shorter sequence lies within the longer one
 
 
 class Pyramid(enum.Enum):
     """What becomes of the smaller levels of an OME-Zarr image."""
 
-    KEEP = "keep"
-    """They are made anew from the result, as many as the image has."""
-    NONE = "none"
-    """The result has one level."""
+    KEEP = "keep"  # they are made anew from the result, as many as the image has
+    NONE = "none"  # the result has one level
 
 
 class PlaneChoice(Record, kw_only=True):

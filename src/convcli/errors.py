@@ -103,11 +103,7 @@ class ClusterError(ConvcliError):
 
 
 def install(extra: str) -> str:
-    """Return the command that installs an extra, in a checkout: nothing is released yet.
-
-    >>> install("cluster")
-    "pip install '.[cluster]'"
-    """
+    """Return the command that installs an extra, in a checkout: nothing is released yet."""
     return f"pip install '.[{extra}]'"
 
 

@@ -25,10 +25,8 @@ if TYPE_CHECKING:
     from convcli.pipeline.options import Options, Region
 
 _AXES = 2
-_SHORT = 3
-"""Digits of a colour as #rgb, and the numbers of a colour."""
-_DIGITS = 12
-"""No picture has a side of more digits, and no layer has more channels."""
+_SHORT = 3  # digits of a colour as #rgb, and the numbers of a colour
+_DIGITS = 12  # no picture has a side of more digits, and no layer has more channels
 
 _SIZE = r"(\d+(?:\.\d+)?) ?([KMGT]?)(?:I?B)?"
 _UNITS = {unit: 1024**power for power, unit in enumerate(("", "K", "M", "G", "T"))}
@@ -45,14 +43,8 @@ PADDING_WORDS = ("same", "valid")
 _Member = TypeVar("_Member", bound=enum.Enum)
 
 
-_SHORT_NAMES = {
-    "w": "width",
-    "h": "height",
-    "k": "kernel_size",
-    "s": "stride",
-    "p": "padding",
-    "d": "dilation",
-}
+_IN_FULL = ("width", "height", "kernel_size", "stride", "padding", "dilation")
+_SHORT_NAMES = {name[0]: name for name in _IN_FULL}
 """The names of options as one letter, and in full, as on the command line."""
 
 _Called = TypeVar("_Called", bound=Callable[..., Any])
@@ -60,11 +52,7 @@ _Value = TypeVar("_Value")
 
 
 def with_short_names(function: _Called) -> _Called:
-    """Let a function take its keywords by one letter, too: `k` for `kernel_size`.
-
-    >>> with_short_names(lambda *, width: width)(w=7)
-    7
-    """
+    """Let a function take its keywords by one letter, too: `k` for `kernel_size`."""
 
     @functools.wraps(function)
     def called(*values: Any, **named: Any) -> Any:
@@ -80,18 +68,17 @@ def with_short_names(function: _Called) -> _Called:
     return called  # type: ignore[return-value] # it takes more names, no other values
 
 
+def _wrong(expected: str, value: object) -> OptionError:
+    """Return the error for a value; what was expected ends with a comma or a semicolon."""
+    return OptionError(f"expected {expected} got {brief(value)}")
+
+
 def pair_from(value: object) -> "Pair":
-    """Return (rows, columns): one number stands for both.
-
-    The value is ``3``, ``"3"``, ``"3x5"`` or ``(3, 5)``: 3 rows and 5 columns.
-
-    >>> pair_from("3x5"), pair_from(2)
-    ((3, 5), (2, 2))
-    """
+    """Return (rows, columns) of ``3``, ``"3"``, ``"3x5"`` (3 rows, 5 columns) or (3, 5)."""
     numbers = _two_numbers(value)
     if numbers is None or min(numbers) < 1:
-        expected = "a whole number of at least 1, or two as YxX (3x5: 3 rows, 5 columns)"
-        raise OptionError(f"expected {expected}; got {value!r}")
+        expected = "a whole number of at least 1, or two as YxX (3x5: 3 rows, 5 columns);"
+        raise _wrong(expected, value)
     return numbers
 
 
@@ -101,9 +88,6 @@ def padding_from(value: object) -> "Padding":
     The value is ``"same"``, ``"valid"``, pixels for each side (``1``, ``"1"``), ``"YxX"``,
     ``"T,R,B,L"`` (top, right, bottom, left), (rows, columns), or
     ((top, bottom), (left, right)).
-
-    >>> padding_from("same"), padding_from("1x2"), padding_from("1,2,3,4")
-    ('same', (1, 2), ((1, 3), (4, 2)))
     """
     if isinstance(value, str) and value in PADDING_WORDS:
         return "same" if value == "same" else "valid"
@@ -116,8 +100,8 @@ def padding_from(value: object) -> "Padding":
     sides = [] if isinstance(value, str) else [_two_numbers(side) for side in _parts(value)]
     pairs = [side for side in sides if side is not None and min(side) >= 0]
     if len(sides) != _AXES or len(pairs) != _AXES:
-        expected = "same, valid, a whole number of at least 0, two as YxX, or four as T,R,B,L"
-        raise OptionError(f"expected {expected}; got {value!r}")
+        expected = "same, valid, a whole number of at least 0, two as YxX, or four as T,R,B,L;"
+        raise _wrong(expected, value)
     return (pairs[0], pairs[1])
 
 
@@ -126,9 +110,6 @@ def border_from(value: str | Border | Edges) -> Border | Edges:
 
     ``constant:VALUE`` has a number or a colour; ``replicate,wrap`` a mode for the rows and
     one for the columns.
-
-    >>> border_from("edge"), border_from("edge,constant:8").value
-    (<Border.REPLICATE: 'replicate'>, 'replicate,constant:8')
     """
     if isinstance(value, Edges):
         return value
@@ -143,11 +124,11 @@ def border_from(value: str | Border | Edges) -> Border | Edges:
     for mode, word in zip(modes, words, strict=True):
         _, colon, text = word.partition(":")
         if colon and mode is not Border.ZERO:
-            raise OptionError(f"expected no value after {mode.value}, got {word!r}")
+            raise _wrong(f"no value after {mode.value},", word)
         names.append(f"constant:{text.strip()}" if colon else mode.value)
         fills |= {_fill_from(text) if colon else (0.0,)} if mode is Border.ZERO else set()
     if len(fills) > 1:
-        raise OptionError(f"expected one constant for both axes, got {value!r}")
+        raise _wrong("one constant for both axes,", value)
     return Edges(",".join(names), (modes[0], modes[-1]), *fills)
 
 
@@ -160,11 +141,7 @@ def _fill_from(text: str) -> tuple[float, ...]:
 
 
 def choice_from(kind: type[_Member], value: object) -> _Member:
-    """Return the member of an enum whose value is this word, or the member itself.
-
-    >>> choice_from(choices.Range, "abs")
-    <Range.ABS: 'abs'>
-    """
+    """Return the member of an enum whose value is this word, or the member itself."""
     try:
         return kind(str(value) if isinstance(value, int) else value)
     except ValueError:
@@ -175,11 +152,7 @@ def choice_from(kind: type[_Member], value: object) -> _Member:
 def finite_number_from(
     value: object, least: float = -math.inf, most: float = math.inf
 ) -> float:
-    """Return a number from `least` to `most` that is neither infinite nor NaN.
-
-    >>> finite_number_from("0.5")
-    0.5
-    """
+    """Return a number from `least` to `most` that is neither infinite nor NaN."""
     try:
         number = float(value)  # type: ignore[arg-type] # what is no number is refused here
     except (TypeError, ValueError, OverflowError):
@@ -187,26 +160,22 @@ def finite_number_from(
     if not (math.isfinite(number) and least <= number <= most):
         limits = f" from {least:g} to {most:g}" if math.isfinite(most) else ""
         limits = limits or (f" of at least {least:g}" if math.isfinite(least) else "")
-        raise OptionError(f"expected a {'finite ' * (not limits)}number{limits}, got {value!r}")
+        raise _wrong(f"a {'finite ' * (not limits)}number{limits},", value)
     return number
 
 
 def whole_number_from(value: object, least: int, most: int | None = None) -> int:
-    """Return a whole number from `least` to `most`.
-
-    >>> whole_number_from("8", least=1)
-    8
-    """
+    """Return a whole number from `least` to `most`."""
     end = f"of at least {least}" if most is None else f"from {least} to {most}"
-    limits = f"a whole number {end}"
+    limits = f"a whole number {end};"
     try:
         number = int(value) if isinstance(value, str) else operator.index(value)  # type: ignore[arg-type]
     except (TypeError, ValueError):
-        raise OptionError(f"expected {limits}; got {value!r}") from None
+        raise _wrong(limits, value) from None
     if most is None and number >= 10**_DIGITS:
-        raise OptionError(f"expected a whole number of at most {_DIGITS} digits; got {value!r}")
+        raise _wrong(f"a whole number of at most {_DIGITS} digits;", value)
     if number < least or (most is not None and number > most):
-        raise OptionError(f"expected {limits}; got {number}")
+        raise _wrong(limits, number)
     return number
 
 
@@ -226,11 +195,7 @@ _COLOURS = {
 
 
 def color_from(value: object) -> tuple[int, int, int]:
-    """Return red, green and blue, 0 to 255, of a word, of digits, or of the numbers themselves.
-
-    >>> color_from("white"), color_from("#f80")
-    ((255, 255, 255), (255, 136, 0))
-    """
+    """Return red, green and blue, 0 to 255, of a word, of digits, or of three numbers."""
     if isinstance(value, str):
         word = value.strip().lower()
         digits = word.removeprefix("#")
@@ -243,83 +208,61 @@ def color_from(value: object) -> tuple[int, int, int]:
     elif isinstance(value, list | tuple) and len(value) == _SHORT:
         numbers = [whole_number_from(number, 0, 255) for number in value]
         return (numbers[0], numbers[1], numbers[2])
-    raise OptionError(
-        f"expected a colour (#rrggbb, #rgb, or {', '.join(_COLOURS)}), got {value!r}"
-    )
+    raise _wrong(f"a colour (#rrggbb, #rgb, or {', '.join(_COLOURS)}),", value)
 
 
 def flag_from(value: object) -> bool:
     """Return a flag: True or False."""
     if not isinstance(value, bool):
-        raise OptionError(f"expected True or False, got {value!r}")
+        raise _wrong("True or False,", value)
     return value
 
 
 def memory_size_from(value: object) -> int:
-    """Return an amount of memory in bytes: K, M, G and T are 1024 each.
-
-    >>> memory_size_from("4K"), memory_size_from(512)
-    (4096, 512)
-    """
+    """Return an amount of memory in bytes: K, M, G and T are 1024 each."""
     match = re.fullmatch(_SIZE, str(value).strip().upper())
     amount = float(match[1]) * _UNITS[match[2]] if match else 0
     if not 1 <= amount < math.inf:
-        raise OptionError(f"expected an amount of memory (4G, 512M), got {value!r}")
+        raise _wrong("an amount of memory (4G, 512M),", value)
     return int(amount)
 
 
 def axes_from(value: object) -> str:
-    """Return the axes of an array: a letter for each, with y and x.
-
-    >>> axes_from("tczyx")
-    'tczyx'
-    """
+    """Return the axes of an array: a letter for each, with y and x."""
     text = str(value).strip().lower()
     if not text.isalpha() or len(set(text)) < len(text) or not set(text) >= {"y", "x"}:
-        raise OptionError(
-            f"expected a letter for each axis, y and x among them (yxc, tczyx), got {value!r}"
-        )
+        raise _wrong("a letter for each axis, y and x among them (yxc, tczyx),", value)
     return text
 
 
 def select_from(value: object) -> tuple[tuple[str, int | None, int | None], ...]:
-    """Return the parts of axes: name, first index, and the one after the last.
-
-    >>> select_from("t=0,c=1:3,z=2:")
-    (('t', 0, 1), ('c', 1, 3), ('z', 2, None))
-    """
+    """Return the parts of axes: name, first index, and the one after the last."""
     if not value:
         return ()
     found = [re.fullmatch(_PART, part.strip()) for part in str(value).split(",")]
-    parts = {match[1]: _ends(match[2], match[3], match[4]) for match in found if match}
+    parts = {match[1]: (match[1], *_ends(match)) for match in found if match}
     if len(parts) < len(found):
-        raise OptionError(
-            "expected an index, or FIRST:END without the END, for each axis (t=0,c=1:3), got "
-            f"{value!r}"
-        )
-    return tuple((name, *ends) for name, ends in parts.items())
+        axes = "an index, or FIRST:END without the END, for each axis (t=0,c=1:3),"
+        raise _wrong(axes, value)
+    return tuple(parts.values())
 
 
 _PART = r"(\w+)=(?:(\d{1,12})|(\d{0,12}):(\d{0,12}))"
 
 
-def _ends(index: str | None, first: str, end: str) -> tuple[int | None, int | None]:
-    if index is not None:
-        return (int(index), int(index) + 1)
-    return (int(first) if first else None, int(end) if end else None)
+def _ends(match: re.Match[str]) -> tuple[int | None, int | None]:
+    if match[2]:
+        return (int(match[2]), int(match[2]) + 1)
+    return (int(match[3]) if match[3] else None, int(match[4]) if match[4] else None)
 
 
 def point_from(value: object) -> "Pair":
-    """Return (row, column) of a place or a shift in pixels, written as ``"X,Y"`` or (x, y).
-
-    >>> point_from("120,80"), point_from((120, 80))
-    ((80, 120), (80, 120))
-    """
+    """Return (row, column) of a place or a shift in pixels, written as ``"X,Y"`` or (x, y)."""
     try:
         texts = value.split(",") if isinstance(value, str) else map(operator.index, value)  # type: ignore[call-overload]
         x, y = (int(text) for text in texts)
     except (TypeError, ValueError):
-        raise OptionError(f"expected two whole numbers as X,Y; got {brief(value)}") from None
+        raise _wrong("two whole numbers as X,Y;", value) from None
     return (y, x)
 
 
@@ -327,13 +270,6 @@ def options_from_words(**words: Any) -> "Options":
     """Return the options of filtering, from the words or values that a person gives.
 
     A name that no option has is a `TypeError`.
-
-    >>> options = options_from_words(border="edge", range="abs", stride="2x1")
-    >>> options.border, options.range, options.stride
-    (<Border.REPLICATE: 'replicate'>, <Range.ABS: 'abs'>, (2, 1))
-    >>> options_from_words(depth="12")
-    Traceback (most recent call last):
-    convcli.errors.OptionError: depth: '12' is not one of '8', '16', 'float'.
     """
     from convcli.pipeline.options import Options
 
@@ -374,21 +310,19 @@ def named(name: str, read: Callable[..., _Value], value: object, *limits: int) -
 
 def missing_from(value: object) -> str | float:
     """Return which pixels are missing: ``nan``, ``alpha``, a number, or ``none``."""
-    if isinstance(value, float) and math.isnan(value):
-        return "nan"
-    word = value.strip().lower() if isinstance(value, str) else ""
+    word = "" if value is None else str(value).strip().lower()
     if word in ("nan", "alpha", "none"):
         return word
     try:
         return finite_number_from(value)
     except OptionError:
-        raise OptionError(f"expected none, nan, alpha or a number, got {value!r}") from None
+        raise _wrong("none, nan, alpha or a number,", value) from None
 
 
 def axis_from(value: object) -> str:
     """Return an axis: x, along the rows, or y."""
     if value not in ("x", "y"):
-        raise OptionError(f"expected x (a row) or y (a column), got {value!r}")
+        raise _wrong("x (a row) or y (a column),", value)
     return str(value)
 
 
@@ -400,47 +334,37 @@ def mask_from(value: Any) -> "Mask":
 
 
 def region_from(value: "str | Region") -> "Region":
-    """Return a part of a picture, written ``X,Y,WxH``, each in pixels or in per cent.
-
-    >>> str(region_from("10,20,50%x50%"))
-    '10,20,50%x50%'
-    """
+    """Return a part of a picture, written ``X,Y,WxH``, each in pixels or in per cent."""
     from convcli.pipeline.options import Region
 
     if isinstance(value, Region):
         return value
     match = re.fullmatch(_REGION, str(value).replace(" ", "").lower())
     if match is None:
-        raise OptionError(
-            f"expected X,Y,WxH in pixels or per cent (10,20,50%x50%); got {value!r}"
-        )
+        raise _wrong("X,Y,WxH in pixels or per cent (10,20,50%x50%);", value)
     percent: Any = tuple(text.endswith("%") for text in match.groups())
     numbers: Any = tuple(float(text.rstrip("%")) for text in match.groups())
     if any(not p and n != int(n) for p, n in zip(percent, numbers, strict=True)):
-        raise OptionError(f"expected whole numbers of pixels, got {value!r}")
+        raise _wrong("whole numbers of pixels,", value)
     return Region(numbers, percent)
 
 
 def channels_from(value: object) -> tuple[str | int, ...]:
-    """Return the channels to change: of r, g, b, a and numbers; or ``luma``.
-
-    >>> channels_from("r,2"), channels_from("luma")
-    (('r', 2), ('luma',))
-    """
+    """Return the channels to change: of r, g, b, a and numbers; or ``luma``."""
     if isinstance(value, str):
         words: list[Any] = [word.strip() for word in value.lower().split(",")]
     else:
         words = list(value) if isinstance(value, Iterable) else [value]
     if words == ["luma"]:
         return ("luma",)
-    words = [int(w) if str(w).isdecimal() else _IN_FULL.get(w, w) for w in words]
+    words = [int(w) if str(w).isdecimal() else _COLOUR_LETTERS.get(w, w) for w in words]
     if not words or not all(isinstance(w, int) or w in _LETTERS for w in words):
-        raise OptionError(f"expected luma, or some of r, g, b, a, 0, 1 …; got {value!r}")
+        raise _wrong("luma, or some of r, g, b, a, 0, 1 …;", value)
     return tuple(words)
 
 
 _LETTERS = ("r", "g", "b", "a")
-_IN_FULL = {"red": "r", "green": "g", "blue": "b", "alpha": "a"}
+_COLOUR_LETTERS = {"red": "r", "green": "g", "blue": "b", "alpha": "a"}
 _REGION = ",".join([r"(\d{1,12}(?:\.\d+)?%?)"] * 3) + r"[x×](\d{1,12}(?:\.\d+)?%?)"
 
 PARSERS: dict[str, Callable[[Any], Any]] = {
@@ -460,13 +384,10 @@ PARSERS: dict[str, Callable[[Any], Any]] = {
     "channels": channels_from,
     "axes": axes_from,
     "select": select_from,
-    "range": functools.partial(choice_from, choices.Range),
-    "depth": functools.partial(choice_from, choices.Depth),
-    "alpha": functools.partial(choice_from, choices.Alpha),
-    "method": functools.partial(choice_from, choices.Method),
-    "combine": functools.partial(choice_from, choices.Combine),
-    "colormap": functools.partial(choice_from, choices.Colormap),
-    "pyramid": functools.partial(choice_from, choices.Pyramid),
+    **{
+        name: functools.partial(choice_from, getattr(choices, name.capitalize()))
+        for name in ("range", "depth", "alpha", "method", "combine", "colormap", "pyramid")
+    },
     "map": functools.partial(whole_number_from, least=0),
     "jobs": functools.partial(whole_number_from, least=1),
     "output_padding": functools.partial(whole_number_from, least=0),

@@ -21,51 +21,19 @@ _Kind = TypeVar("_Kind", bound="Record")
 _put = object.__setattr__
 
 
-class _Form:
-    """The fields of a kind of record, and what they need."""
+class _Signature:
+    """What `help` shows as the parameters of a kind of record."""
 
-    def __init__(self, kind: "type[Record]", above: "_Form | None", *, kw_only: bool) -> None:
-        # inspect.get_annotations, which does the same, takes 5 ms to import.
-        own: dict[str, Any] = type.__dict__["__annotations__"].__get__(kind)  # noqa: RUF063
-        defaults = {name: vars(kind)[name] for name in own if name in vars(kind)}
-        for name in defaults:
-            delattr(kind, name)
-        self.types: dict[str, Any] = {**(above.types if above else {}), **own}
-        self.defaults: dict[str, Any] = {**(above.defaults if above else {}), **defaults}
-        self.by_name: bool = kw_only or (above is not None and above.by_name)
-        self.kind, self.fields = kind, tuple(self.types)
-        self.known = frozenset(self.fields)
-        self.needed = self.known - self.defaults.keys()
-        self.count = -1 if self.by_name else len(self.fields)
-        self.values_of = attrgetter(*self.fields)
-
-    def completed(self, values: tuple[Any, ...], named: dict[str, Any]) -> dict[str, Any]:
-        """Return what is given by name, and the defaults.
-
-        It is a `TypeError` if a field is missing, unknown, or given twice.
-        """
-        placed = () if self.by_name else self.fields[: len(values)]
-        given = {*placed, *named}
-        if len(given) < len(values) + len(named) or not self.needed <= given <= self.known:
-            got = ", ".join([*map(repr, values), *(f"{name}=…" for name in named)])
-            raise TypeError(f"{self.kind.__name__}: expected {self.signature()}, got ({got})")
-        return {**self.defaults, **named}
-
-    def signature(self) -> Any:
-        """Return what `help` shows as the parameters."""
+    def __get__(self, _: object, kind: "type[Record]") -> Any:
         from inspect import Parameter, Signature
 
-        how = Parameter.KEYWORD_ONLY if self.by_name else Parameter.POSITIONAL_OR_KEYWORD
+        how = Parameter.KEYWORD_ONLY if kind._by_name else Parameter.POSITIONAL_OR_KEYWORD
+        defaults = {name: kind._defaults.get(name, Parameter.empty) for name in kind._types}
         parameters = [
-            Parameter(name, how, default=self.defaults.get(name, Parameter.empty), annotation=t)
-            for name, t in self.types.items()
+            Parameter(name, how, default=defaults[name], annotation=each)
+            for name, each in kind._types.items()
         ]
         return Signature(parameters)
-
-
-class _Signature:
-    def __get__(self, _: object, kind: "type[Record]") -> Any:
-        return kind._form.signature()
 
 
 @dataclass_transform(frozen_default=True)
@@ -87,18 +55,36 @@ class Record:
     (True, Point(x=1, y=5))
     """
 
-    _form: ClassVar[_Form]
+    _types: ClassVar[dict[str, Any]] = {}
+    _defaults: ClassVar[dict[str, Any]] = {}
+    _by_name: ClassVar[bool] = False
+    _fields: ClassVar[tuple[str, ...]]
+    _values_of: "ClassVar[attrgetter[Any]]"
     __signature__ = _Signature()
 
     def __init_subclass__(cls, *, kw_only: bool = False) -> None:
-        cls._form = _Form(cls, getattr(cls, "_form", None), kw_only=kw_only)
+        # inspect.get_annotations, which does the same, takes 5 ms to import.
+        own: dict[str, Any] = type.__dict__["__annotations__"].__get__(cls)  # noqa: RUF063
+        defaults = {name: vars(cls)[name] for name in own if name in vars(cls)}
+        for name in defaults:
+            delattr(cls, name)
+        cls._types, cls._defaults = {**cls._types, **own}, {**cls._defaults, **defaults}
+        cls._by_name, cls._fields = kw_only or cls._by_name, tuple(cls._types)
+        cls._values_of = attrgetter(*cls._fields)
 
     def __init__(self, *values: Any, **named: Any) -> None:
-        form = self._form
-        if named or len(values) != form.count:
-            for name, value in form.completed(values, named).items():
+        fields = self._fields
+        if named or len(values) != len(fields) or self._by_name:
+            placed = () if self._by_name else fields[: len(values)]
+            given = self._defaults | named
+            is_twice = len({*placed, *named}) < len(values) + len(named)
+            if is_twice or {*placed, *given} != self._types.keys():
+                got = ", ".join([*map(repr, values), *(f"{name}=…" for name in named)])
+                kind = type(self).__name__
+                raise TypeError(f"{kind}: expected {self.__signature__}, got ({got})")
+            for name, value in given.items():
                 _put(self, name, value)
-        for name, value in zip(form.fields, values, strict=False):
+        for name, value in zip(fields, values, strict=False):
             _put(self, name, value)
         self.__post_init__()
 
@@ -106,12 +92,11 @@ class Record:
         """There is nothing to check."""
 
     def __eq__(self, other: object) -> bool:
-        return type(other) is type(self) and self._form.values_of(self) == self._form.values_of(
-            other
-        )
+        values_of = self._values_of
+        return type(other) is type(self) and values_of(self) == values_of(other)
 
     def __hash__(self) -> int:
-        return hash(self._form.values_of(self))
+        return hash(self._values_of(self))
 
     def __repr__(self) -> str:
         parts = ", ".join(f"{field}={value!r}" for field, value in asdict(self).items())
@@ -129,7 +114,7 @@ class Record:
 
 def asdict(record: Record) -> dict[str, Any]:
     """Return the fields of a record by name; they are not copied."""
-    return fields_of(record, *record._form.fields)
+    return fields_of(record, *record._fields)
 
 
 def fields_of(value: object, *names: str) -> dict[str, Any]:

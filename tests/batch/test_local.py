@@ -17,7 +17,6 @@ from convcli.batch.local import LocalExecutor, worker_counts
 from convcli.batch.report import Summary
 from convcli.kernels.kernel import Kernel
 from convcli.kernels.spec import kernel_from, operand_from
-from convcli.pipeline.files import filter_file
 from convcli.pipeline.options import Options
 from convcli.threads import available_cores
 from support.commands import PHOTOS, load, save
@@ -46,7 +45,7 @@ def test_a_job_makes_the_same_bytes_as_a_single_run(tmp_path: Path) -> None:
     blur = BatchJob(kernels=(kernel_from("gaussian:2"),), options=Options())
     source = str(PHOTOS / "rocket.jpg")
     one, other = tmp_path / "one.jpg", tmp_path / "other.jpg"
-    filter_file(blur.kernels, source, str(one), blur.options)
+    blur.filter_file(source, str(one))
     (outcome,) = LocalExecutor(1, 2).run(blur, [FileJob(source, str(other))])
     assert one.read_bytes() == other.read_bytes()
     # 640 × 427 pixels.

@@ -221,6 +221,6 @@ def test_plan_names_the_mixing(tmp_path: Path, capsys: pytest.CaptureFixture[str
 def test_one_standard_input_is_not_both_kernel_and_picture(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("sys.stdin", io.StringIO("1 2 1"))
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"1 2 1")))
     with pytest.raises(click.UsageError, match="KERNEL and INPUT are both -"):
         run("apply", "-", "-", tmp_path / "out.png")

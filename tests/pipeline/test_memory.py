@@ -16,6 +16,7 @@ from convcli.images.policy import ReadPolicy
 from convcli.images.read import header_of
 from convcli.kernels.kernel import Kernel
 from convcli.kernels.spec import operand_from
+from convcli.pipeline.files import FileFilter
 from convcli.pipeline.memory import file_bytes
 from convcli.pipeline.options import Options
 from support.commands import PHOTOS, save, script
@@ -93,8 +94,8 @@ def test_the_estimate_is_more_than_it_takes_but_not_much(
     ran = script(PEAK, "tiny.png", "small.png", *words, folder=tmp_path)
     ran.check_returncode()
     grown = int(ran.stdout)
-    kernels = (operand_from(words[0]),)
-    estimated = file_bytes(str(source), words[2], kernels, options, reading=ReadPolicy())
+    work = FileFilter(kernels=(operand_from(words[0]),), options=options)
+    estimated = file_bytes(work, str(source), words[2])
     # A few MiB are code that is used for the first time.
     assert grown - 6 * MIB <= estimated <= 4 * grown
 
@@ -133,9 +134,8 @@ def test_headers_of_arrays_and_animations(tmp_path: Path) -> None:
 
 def test_a_file_that_is_no_picture_takes_little(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(b"x" * 100)
-    needs = file_bytes(
-        str(tmp_path / "a.png"), "b.png", (Kernel([[1]]),), Options(), reading=ReadPolicy()
-    )
+    work = FileFilter(kernels=(Kernel([[1]]),), options=Options())
+    needs = file_bytes(work, str(tmp_path / "a.png"), "b.png")
     assert needs < 10_000
 
 

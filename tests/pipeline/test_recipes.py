@@ -16,6 +16,7 @@ from convcli import choices
 from convcli.cli.app import main
 from convcli.errors import ConvcliError
 from convcli.pipeline.recipe import OPTION_NAMES, Recipe, recipe_from
+from support import commands
 from support.schemas import validator
 
 PHOTO = np.random.default_rng(6).integers(0, 256, (20, 30, 3), dtype=np.uint8)
@@ -239,3 +240,21 @@ def test_a_mask_that_is_no_file_is_refused() -> None:
     options: Any = options_from_words(mask=np.ones((2, 2)))
     with pytest.raises(ConvcliError, match="a mask from a file"):
         recipe_of([convcli.kernel("box")], 1, options)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("out.gif", "--depth", "16"), ("bad.png", "--out-dir", "out"), ("-o", "no/out.png")],
+)
+def test_a_run_that_fails_leaves_no_recipe(words: tuple[str, ...], photo: Path) -> None:
+    Path("bad.png").write_bytes(b"no picture")
+    ended = commands.run("apply", "box", photo, *words, "-q", "--save-recipe", "r.toml")
+    assert ended.exit_code == 1
+    assert not Path("r.toml").exists()
+
+
+def test_a_run_that_ends_well_leaves_its_recipe(photo: Path) -> None:
+    for words in (("--out-dir", "out"), ("out.png",), ("out.png", "--on-exists", "skip")):
+        commands.done("apply", "box", photo, *words, "-q", "--save-recipe", "r.toml")
+        assert recipe_from(Path("r.toml").read_text()).kernel == "box"
+        Path("r.toml").unlink()

@@ -50,7 +50,7 @@ def test_no_warning_of_numpy_is_seen(spec: str) -> None:
 def test_the_smallest_parameters_give_finite_weights_or_an_error(entry: Entry) -> None:
     for parameter in entry.parameters:
         for value in (parameter.least, 5e-324, 1e-300, 1e-160, 1e-20):
-            if parameter.value_type is float and parameter.allows(value):
+            if parameter.value_type is float:
                 with contextlib.suppress(SpecError):
                     assert np.isfinite(entry.kernel({parameter.name: value}).weights).all()
 

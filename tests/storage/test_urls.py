@@ -18,7 +18,7 @@ from convcli.images.policy import ReadPolicy
 from convcli.images.read import read_frame
 from convcli.images.write import write_frame
 from convcli.kernels.spec import kernel_from
-from convcli.pipeline.files import filter_file
+from convcli.pipeline.files import FileFilter
 from convcli.pipeline.options import Options
 from convcli.storage import urls
 from convcli.storage.atomic import replacing
@@ -106,8 +106,9 @@ def test_paths_and_urls_are_looked_up_alike(store: str, tmp_path: Path) -> None:
 
 def test_through_memory_and_back(memory: Any) -> None:
     memory.pipe("/in.jpg", PHOTO.read_bytes())
-    filter_file([kernel_from("sobel-x")], "memory://in.jpg", "memory://out.npy", Options())
-    filter_file([kernel_from("sobel-x")], str(PHOTO), "memory://also.npy", Options())
+    work = FileFilter(kernels=(kernel_from("sobel-x"),), options=Options())
+    work.filter_file("memory://in.jpg", "memory://out.npy")
+    work.filter_file(str(PHOTO), "memory://also.npy")
     assert memory.cat("/out.npy") == memory.cat("/also.npy")
     assert is_there("memory://out.npy")
     assert not is_there("memory://absent.npy")
@@ -116,7 +117,8 @@ def test_through_memory_and_back(memory: Any) -> None:
 def test_each_map_has_its_object(memory: Any, tmp_path: Path) -> None:
     bank = kernel_from("[[[[1]], [[0]], [[0]]], [[[0]], [[1]], [[0]]]]")
     source = save(tmp_path / "in.png", [[[1, 2, 3]]])
-    filter_file([bank], str(source), "memory://map-{map}.png", Options())
+    work = FileFilter(kernels=(bank,), options=Options())
+    work.filter_file(str(source), "memory://map-{map}.png")
     found = [read_frame(f"memory://map-{index}.png").pixels.tolist() for index in (0, 1)]
     assert found == [[[[1]]], [[[2]]]]
     assert sorted(memory.ls("/", detail=False)) == ["/map-0.png", "/map-1.png"]

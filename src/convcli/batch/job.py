@@ -9,16 +9,12 @@ from convcli.batch import places
 from convcli.engine.compiled import expect_runs
 from convcli.engine.planner import Plan
 from convcli.errors import ConvcliError, ImageError
-from convcli.images.policy import ReadPolicy
-from convcli.images.write import Saving
-from convcli.pipeline.files import STANDARD, check_file, filter_file, read_source
+from convcli.pipeline.files import STANDARD, FileFilter, read_source
 from convcli.pipeline.memory import file_bytes
-from convcli.pipeline.options import Options
 from convcli.pipeline.pipeline import Pipeline
 from convcli.pipeline.report import Report
-from convcli.pipeline.steps import Link
 from convcli.text import counted, short
-from convcli.values import Record, fields_of, replace
+from convcli.values import Record, replace
 
 _MIB = 2**20
 
@@ -81,21 +77,14 @@ class Outcome(Record, kw_only=True):
         }
 
 
-class BatchJob(Record, kw_only=True):
+class BatchJob(FileFilter, kw_only=True):
     """What a batch does to each of its files: the same kernels with the same options.
 
-    Each worker gets it once, and then one `FileJob` after the other. The fields up to `sheet`
-    are those of `convcli.pipeline.files.filter_file`. With `checksums` each output is read
-    back. A file that needs more bytes than `memory` is refused. `runs` are the files that each
-    process is to filter: together they may pay for compiled functions.
+    Each worker gets it once, and then one `FileJob` after the other. With `checksums` each
+    output is read back. A file that needs more bytes than `memory` is refused. `runs` are the
+    files that each process is to filter: together they may pay for compiled functions.
     """
 
-    kernels: tuple[Link, ...]
-    options: Options
-    reading: ReadPolicy = ReadPolicy()
-    saving: Saving = Saving()
-    file_format: str | None = None
-    sheet: bool = False
     skip_existing: bool = False
     checksums: bool = False
     memory: int | None = None
@@ -136,23 +125,15 @@ class BatchJob(Record, kw_only=True):
 
     def checked(self, job: FileJob) -> Pipeline | None:
         """Return how a file would be filtered, by its header; None where that tells nothing."""
-        pipeline = check_file(
-            self.kernels, job.source, job.target, self.options, **self._settings
-        )
+        pipeline = self.check_file(job.source, job.target)
         self._check_memory(job)
         return pipeline
-
-    @property
-    def _settings(self) -> dict[str, Any]:
-        return fields_of(self, "reading", "saving", "file_format", "sheet")
 
     def _filtered(self, job: FileJob) -> dict[str, Any]:
         """Filter a file; return what there is to say of it."""
         self._check_memory(job)
         places.make_parent_folder(job.target)
-        report = filter_file(
-            self.kernels, job.source, job.target, self.options, **self._settings
-        )
+        report = self.filter_file(job.source, job.target)
         size, checksum = places.size_and_checksum(job.target) if self.checksums else (0, "")
         return {
             "status": Status.DONE,
@@ -164,14 +145,7 @@ class BatchJob(Record, kw_only=True):
 
     def estimated_bytes(self, job: FileJob) -> int:
         """Estimate the memory that a file takes."""
-        return file_bytes(
-            job.source,
-            job.target,
-            self.kernels,
-            self.options,
-            reading=self.reading,
-            file_format=self.file_format,
-        )
+        return file_bytes(self, job.source, job.target)
 
     def needed_bytes(self, job: FileJob) -> int:
         """Estimate the memory that a file takes; 0 where memory is not limited."""

@@ -29,8 +29,8 @@ class ApplyCall(placing.PlacedCall):
 
     @property
     def files(self) -> dict[str, Any]:
-        """How a file is read and written."""
-        return {**super().files, "sheet": self.sheet}
+        """What a `FileFilter` is made of."""
+        return {**super().files, **fields_of(self, "kernels", "options", "sheet")}
 
     @property
     def blocks(self) -> dict[str, Any]:
@@ -86,6 +86,16 @@ def command(**given: Any) -> None:
       convcli apply box:3 - - < photo.jpg | convcli apply sobel-y - out.png
     """
     call = _call(**given)
+    try:
+        _run(call)
+    except click.exceptions.Exit as ended:
+        if ended.exit_code:
+            raise  # a run that failed is none to repeat
+    call.save_recipe()
+
+
+def _run(call: ApplyCall) -> None:
+    """Filter one picture or many, show a matrix, or say what would be done."""
     previews = call.plan_only or call.dry_run
     if call.out_dir is not None:
         placing.refuse_misfits("many")
@@ -114,7 +124,7 @@ def _call(
     record: bool,
     **given: Any,
 ) -> ApplyCall:
-    """Return what is asked for; read and write the recipe that goes with it."""
+    """Return what is asked for, with the recipe that goes with it."""
     if recipe is not None:
         names = (str(kernel), *names)
         _refuse_kernel(names, many=given["out_dir"] is not None)
@@ -122,7 +132,7 @@ def _call(
 
         kernel = operand_from(recipe.kernel)
     links = (kernel, *chain)
-    call = ApplyCall(kernels=links * times, names=names, **given)
+    call = ApplyCall(kernels=links * times, names=names, save_recipe=lambda: None, **given)
     # Nobody reads the statistics of a batch, unless each file has its line.
     collect_stats = wants_json() or not (call.quiet or call.out_dir is not None)
     if save_recipe is not None or record:
@@ -131,7 +141,7 @@ def _call(
         made = recipe_of(links, times, call.options)
         output.refuse_inputs([*names, call.output or ""], save_recipe)
         if save_recipe is not None and not (call.plan_only or call.dry_run):
-            made.save(save_recipe)
+            call.save_recipe = functools.partial(made.save, save_recipe)
         if record:
             call.saving = replace(call.saving, recipe=str(made))
     call.options = replace(call.options, collect_stats=collect_stats)
@@ -178,10 +188,9 @@ def _filter_one(call: ApplyCall) -> None:
     else:
         run = functools.partial(_filter_in_blocks, call, *names)
         if not in_blocks:
-            from convcli.pipeline.files import filter_file
+            from convcli.pipeline.files import FileFilter
 
-            files = call.files
-            run = functools.partial(filter_file, call.kernels, *names, call.options, **files)
+            run = functools.partial(FileFilter(**call.files).filter_file, *names)
         placing.carry_out(run, *names, call)
 
 

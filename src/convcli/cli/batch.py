@@ -37,10 +37,7 @@ if TYPE_CHECKING:
 
 def job_of(call: "ApplyCall") -> jobs.BatchJob:
     """Return what is done to each file."""
-    skip = call.rule("error") == "skip"
-    return jobs.BatchJob(
-        kernels=call.kernels, options=call.options, skip_existing=skip, **call.files
-    )
+    return jobs.BatchJob(skip_existing=call.rule("error") == "skip", **call.files)
 
 
 def run_many(call: "ApplyCall") -> None:

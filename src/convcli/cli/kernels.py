@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from convcli.choices import KernelFormat
+from convcli.choices import EXPORTED
 from convcli.cli.options import json_option, own_options, subcommand, with_options
 from convcli.cli.output import answer, refuse, scratch_file, show_file
 from convcli.cli.types import READABLE, OperandValue, ReadableValue
@@ -31,7 +31,7 @@ Output
 --schema          Print the JSON Schema of kernels as JSON.
 """,
     png=click.Path(dir_okay=False),
-    export=click.Choice([form.value for form in KernelFormat if form.is_written]),
+    export=click.Choice(EXPORTED),
     output={"type": click.Path(allow_dash=True), "default": "-", "show_default": False},
 )
 @json_option

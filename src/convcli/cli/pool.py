@@ -58,7 +58,7 @@ def command(
       convcli pool max '[[1,2,3],[4,5,6]]' --k 1x2 --s 1
     """
     from convcli.engine.pooling import Pooling, Reduction
-    from convcli.pipeline.files import filter_file
+    from convcli.pipeline.files import FileFilter
 
     slide = window(kernel_size, stride or kernel_size, options.padding, options.dilation)
     planned = Pooling(Reduction(pooling), slide, border)
@@ -69,5 +69,6 @@ def command(
         show_applied([planned], names[0], options, call.reading)
         return
     source, target = located_names(names, call)
-    run = functools.partial(filter_file, [planned], source, target, options, **call.files)
+    work = FileFilter(kernels=(planned,), options=options, **call.files)
+    run = functools.partial(work.filter_file, source, target)
     carry_out(run, source, target, call)

@@ -12,8 +12,7 @@ if TYPE_CHECKING:
 Weights: TypeAlias = NDArray[np.float64]
 
 _WHITE = 255
-_NEGLIGIBLE = 1e-9
-"""Parts of a factor below this share of its largest are rounding errors."""
+_NEGLIGIBLE = 1e-9  # parts of a factor below this share of its largest are rounding errors
 
 _RED, _BLUE = (214, 96, 77), (67, 147, 195)
 """Colours of the largest weights above and below 0: dark text is legible on them."""
@@ -25,13 +24,19 @@ _SHOWN_SIDE, _SHOWN_SLICES = 15, 4
 def factors_of(kernel: "Kernel") -> tuple[Weights, Weights, float] | None:
     """Return column, row and divisor of a 2-D kernel that is column ⊗ row / divisor, or None.
 
-    They are the smallest whole numbers, if there are any. A filter bank is a `KernelError`.
+    They are the smallest whole numbers, if there are any.
     """
     if kernel.rank != 1:
         return None
     form = kernel.integer_form
     if form is None:
-        return (*_balanced(kernel.weights), 1.0)
+        # Column and row of equal length, by singular values.
+        left, values, right = np.linalg.svd(kernel.weights)
+        length = math.sqrt(values[0]) * _sign(right[0])
+        column, row = left[:, 0] * length, right[0] * length
+        for part in (column, row):
+            part[np.abs(part) < _NEGLIGIBLE * np.abs(part).max()] = 0
+        return column, row, 1.0
     grid = form.integers
     row = grid[np.flatnonzero(grid.any(axis=1))[0]]
     row = row // math.gcd(*row.tolist())
@@ -47,16 +52,6 @@ def output_range(kernel: "Kernel") -> tuple[float, float]:
     return _WHITE * low + offset, _WHITE * high + offset
 
 
-def _balanced(grid: Weights) -> tuple[Weights, Weights]:
-    """Return column and row of equal length, by singular values."""
-    left, values, right = np.linalg.svd(grid)
-    length = math.sqrt(values[0]) * _sign(right[0])
-    column, row = left[:, 0] * length, right[0] * length
-    column[np.abs(column) < _NEGLIGIBLE * np.abs(column).max()] = 0
-    row[np.abs(row) < _NEGLIGIBLE * np.abs(row).max()] = 0
-    return column, row
-
-
 def _sign(row: NDArray[Any]) -> float:
     """Return the sign of the last of the largest magnitudes: [-1 0 1] keeps its sign."""
     backwards = row[::-1]
@@ -66,9 +61,8 @@ def _sign(row: NDArray[Any]) -> float:
 def frequency_response(kernel: "Kernel", samples: int = 33) -> NDArray[np.float64]:
     """Return the factor of stripes of each frequency and direction, for a 2-D kernel.
 
-    It is the magnitude of the discrete-time Fourier transform, Σ w·exp(-2πi(fx·x + fy·y)),
-    shape (samples, samples): frequencies from -½ to ½ cycles per pixel along each axis, the
-    middle one of an odd number 0.
+    It is the magnitude of Σ w·exp(-2πi(fx·x + fy·y)), shape (samples, samples): frequencies
+    from -½ to ½ cycles per pixel along each axis.
     """
     frequencies = np.linspace(-0.5, 0.5, samples)
     rows, columns = (np.arange(length) for length in kernel.size)
@@ -78,10 +72,9 @@ def frequency_response(kernel: "Kernel", samples: int = 33) -> NDArray[np.float6
 
 
 def kernel_html(kernel: "Kernel") -> str:
-    """Return HTML with the name, the description and the coloured weights of a kernel.
+    """Return HTML with the name of a kernel, and its weights: blue below 0, red above.
 
-    Weights are blue below 0, white at 0 and red above. A large kernel shows its middle, and
-    a bank its first slices.
+    A large kernel shows its middle, and a bank its first slices.
     """
     from html import escape
 

@@ -17,13 +17,11 @@ Weights: TypeAlias = NDArray[np.float64]
 MAX_WEIGHTS = 4 * 2**20
 """The most weights a kernel may have: 4 Mi, a bank of 1024×1024 filters of 2×2."""
 
-_TOLERANCE = 1e-9
-"""Differences below this part of a number are rounding errors of float64."""
+_TOLERANCE = 1e-9  # differences below this part of a number are rounding errors of float64
 
 _LARGEST_INTEGER = 2**31
 _LARGEST_DENOMINATOR = 64
-_SMALLEST = 1e-300
-"""A smaller weight would need a divisor that float64 cannot hold."""
+_SMALLEST = 1e-300  # a smaller weight would need a divisor that float64 cannot hold
 
 _HASHED = 1024
 """How many weights the hash is made of, about: more would take as long as using them."""
@@ -209,21 +207,25 @@ class Kernel(Record):
 
     @cached_property
     def integer_form(self) -> IntegerForm | None:
-        """The kernel as integers over one divisor, or None where there is no such form.
-
-        >>> form = Kernel([[0.25, 0.5, 0.25]]).integer_form
-        >>> form.integers.tolist(), form.divisor
-        ([[1, 2, 1]], 4.0)
-        """
-        return _integer_form(self.weights)
+        """The kernel as integers over one divisor, or None where there is no such form."""
+        magnitudes = np.abs(self.weights[self.weights != 0])
+        if magnitudes.size == 0 or not (magnitudes % 1).any():
+            return _integers_over(self.weights, 1.0)
+        smallest = float(magnitudes.min())
+        if smallest < _SMALLEST or float(magnitudes.max()) >= _LARGEST_INTEGER * smallest:
+            return None
+        for denominator in range(1, _LARGEST_DENOMINATOR + 1):
+            divisor = denominator / smallest
+            whole = round(min(divisor, _LARGEST_INTEGER))
+            is_whole = abs(divisor - whole) <= _TOLERANCE * whole
+            if is_whole and (form := _integers_over(self.weights, whole)):
+                return form
+        return None
 
     def along(self, axis: str | None) -> "Kernel":
         """Return a kernel of one row or column as a row (x) or a column (y); None changes none.
 
         A kernel with more rows and columns is a `KernelError`.
-
-        >>> Kernel([[1, 2, 1]]).along("y").size
-        (3, 1)
         """
         if axis is None:
             return self
@@ -324,8 +326,6 @@ def _checked_bias(
         raise KernelError(
             f"bias: expected finite numbers, got {bias}: replace NaN and infinity"
         )
-    if values.ndim == 0:
-        return (float(values),)
     count = values.size
     if values.ndim > 1 or not count or count not in (1, outputs or count):
         or_several = f"{outputs}, one per filter" if outputs else "one per output channel"
@@ -333,28 +333,10 @@ def _checked_bias(
             f"bias: expected one number or {or_several}; got the shape {values.shape}: give as "
             "many as there are maps"
         )
-    return tuple(float(value) for value in values)
+    return tuple(values.reshape(-1).tolist())
 
 
 # ------------------------------------------------------------------ whole numbers, shapes
-
-
-def _integer_form(weights: Weights) -> IntegerForm | None:
-    """Return weights as integers over one divisor, or None where there is no such form."""
-    magnitudes = np.abs(weights[weights != 0])
-    if magnitudes.size == 0 or not (magnitudes % 1).any():
-        return _integers_over(weights, 1.0)
-    smallest = float(magnitudes.min())
-    if smallest < _SMALLEST or float(magnitudes.max()) >= _LARGEST_INTEGER * smallest:
-        return None
-    for denominator in range(1, _LARGEST_DENOMINATOR + 1):
-        divisor = denominator / smallest
-        whole = round(min(divisor, _LARGEST_INTEGER))
-        is_whole = abs(divisor - whole) <= _TOLERANCE * whole
-        form = _integers_over(weights, whole) if is_whole else None
-        if form is not None:
-            return form
-    return None
 
 
 def _integers_over(weights: Weights, divisor: float) -> IntegerForm | None:

@@ -1,15 +1,15 @@
 """What is made of kernels: operators of several, changed ones, and steps without weights."""
 
+import functools
 import math
 import re
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from convcli.choices import Combine
 from convcli.errors import KernelError, SpecError
-from convcli.kernels.kernel import Kernel, Weights
+from convcli.kernels.kernel import Kernel
 from convcli.values import Record, replace
 
 
@@ -71,9 +71,6 @@ class Plain(Record):
 
     Its kind is ``relu`` (negative values become 0), ``abs``, ``pool`` (means) or ``max``; the
     size is the rows and columns of a window of the last two, which moves by as much.
-
-    >>> Plain("max", 2).name
-    'max:2'
     """
 
     kind: str
@@ -91,11 +88,7 @@ _ALIASES = {"avgpool": "pool", "maxpool": "max"}
 
 
 def plain_from(text: str) -> Plain | None:
-    """Return the step that a text names: relu, abs, pool:2, max:2; None for other texts.
-
-    >>> plain_from("pool:2"), plain_from("maxpool:2"), plain_from("box:2")
-    (Plain(kind='pool', size=2), Plain(kind='max', size=2), None)
-    """
+    """Return the step that a text names: relu, abs, pool:2, max:2; None for other texts."""
     match = _PLAIN.fullmatch(text.strip().lower())
     if match is None:
         return None
@@ -114,18 +107,14 @@ def _aligned(kernels: Sequence[Kernel]) -> tuple[Kernel, ...]:
             f"the shapes {shapes}: combine like with like"
         )
     sizes = np.array([kernel.size for kernel in kernels])
-    before, after = ((sizes - 1) // 2).max(axis=0), (sizes // 2).max(axis=0)
-    return tuple(_padded(kernel, before, after) for kernel in kernels)
-
-
-def _padded(kernel: Kernel, before: NDArray[np.intp], after: NDArray[np.intp]) -> Kernel:
-    """Pad with zeros to the given (rows, columns) before and after the middle weight."""
-    size = np.array(kernel.size)
-    padding = np.stack([before - (size - 1) // 2, after - size // 2], axis=1)
-    if not padding.any():
-        return kernel
-    outer = [(0, 0)] * (kernel.weights.ndim - 2)
-    return kernel.with_weights(np.pad(kernel.weights, [*outer, *padding.tolist()]))
+    around = np.stack([(sizes - 1) // 2, sizes // 2], axis=2)  # before and after the middle
+    channels = [(0, 0)] * (kernels[0].weights.ndim - 2)
+    return tuple(
+        kernel.with_weights(np.pad(kernel.weights, [*channels, *more]))
+        if any(map(any, more))
+        else kernel
+        for kernel, more in zip(kernels, (around.max(axis=0) - around).tolist(), strict=True)
+    )
 
 
 # ------------------------------------------------------------------ modifiers
@@ -134,17 +123,16 @@ def _padded(kernel: Kernel, before: NDArray[np.intp], after: NDArray[np.intp]) -
 
 _EIGHTH, _QUARTER, _TURN = 45, 90, 360
 
-_RING = ((0, 0), (0, 1), (0, 2), (1, 2), (2, 2), (2, 1), (2, 0), (1, 0))
-"""The outer weights of a 3×3 kernel, clockwise from the upper left."""
+_RING = [0, 0, 0, 1, 2, 2, 2, 1], [0, 1, 2, 2, 2, 1, 0, 0]
+"""Rows and columns of the outer weights of a 3×3 kernel, clockwise from the upper left."""
 
 _NUMBER = re.compile(r"[+-]?\d+(\.\d*)?")
 
 
 def rotated(kernel: Kernel, angle: float) -> Kernel:
-    """Turn a kernel, or each slice of a bank, counter-clockwise.
+    """Turn a kernel, or each slice of a bank, counter-clockwise by a multiple of 90 degrees.
 
-    The angle is a multiple of 90 degrees; for 3×3 kernels also of 45, which moves each outer
-    weight to the next place.
+    For 3×3 kernels it may be one of 45, which moves each outer weight to the next place.
     """
     if angle % _EIGHTH:
         raise SpecError(
@@ -159,21 +147,14 @@ def rotated(kernel: Kernel, angle: float) -> Kernel:
             f"{kernel.name}@{angle:g}: expected a 3×3 kernel to turn by 45 degrees, got "
             f"{rows}×{columns}: use quarter turns (@90, @180, @270)"
         )
-    return kernel.with_weights(_ring_turned(weights) if eighths else weights)
-
-
-def _ring_turned(weights: Weights) -> Weights:
-    turned = weights.copy()
-    for place, following in zip(_RING, (*_RING[1:], _RING[0]), strict=True):
-        turned[(..., *place)] = weights[(..., *following)]
-    return turned
+    if eighths:
+        ring, weights = weights[(..., *_RING)], weights.copy()
+        weights[(..., *_RING)] = np.roll(ring, -1, axis=-1)
+    return kernel.with_weights(weights)
 
 
 def normalized(kernel: Kernel) -> Kernel:
-    """Scale a kernel, or each filter of a bank, so that it keeps brightness.
-
-    Its weights then sum to 1. If they sum to 0, the positive ones then sum to 1.
-    """
+    """Scale each filter so that its weights sum to 1; if they sum to 0, the positive ones."""
     rows = kernel.weights.reshape(kernel.filters, -1)
     scale = np.where(kernel.sums != 0, kernel.sums, np.maximum(rows, 0).sum(axis=1))
     if not scale.all():
@@ -205,18 +186,20 @@ def modifier(text: str, spec: str) -> Callable[[Kernel], Kernel]:
     """Return the function that a modifier names: from a kernel to the changed kernel.
 
     The modifier is the text after one @: ``45``, ``flip``, ``scale=0.25``. Messages name the
-    whole specification, `spec`. No such modifier, or none with its value, is a `SpecError`.
+    whole specification, `spec`.
     """
     word, equals, value = (part.strip().lower() for part in text.partition("="))
-    if word in _WORDS and not equals:
-        return _renamed(_WORDS[word], word)
+    change = None if equals else _WORDS.get(word)
     if word == "scale":
         factor = _factor(value, spec)
-        return _renamed(lambda kernel: scaled(kernel, factor), f"scale={factor:g}")
-    if _NUMBER.fullmatch(word) and not equals:
-        return _renamed(lambda kernel: rotated(kernel, float(word)), word)
-    got = f"'@{text.strip()}'" if text.strip() else "nothing after '@'"
-    raise SpecError(f"{spec}: expected a modifier, got {got}: use {', '.join(_KNOWN)}")
+        word = f"scale={factor:g}"
+        change = functools.partial(scaled, factor=factor)
+    elif _NUMBER.fullmatch(word) and not equals:
+        change = functools.partial(rotated, angle=float(word))
+    if change is None:
+        got = f"'@{text.strip()}'" if text.strip() else "nothing after '@'"
+        raise SpecError(f"{spec}: expected a modifier, got {got}: use {', '.join(_KNOWN)}")
+    return lambda kernel: replace(change(kernel), name=f"{kernel.name}@{word}")
 
 
 def _factor(text: str, spec: str) -> float:
@@ -230,8 +213,3 @@ def _factor(text: str, spec: str) -> float:
             f"{spec}: expected a number other than 0 after '@scale=', got {got}: @scale=0.25"
         )
     return factor
-
-
-def _renamed(change: Callable[[Kernel], Kernel], word: str) -> Callable[[Kernel], Kernel]:
-    """Return the change, which also appends the modifier to the kernel's name."""
-    return lambda kernel: replace(change(kernel), name=f"{kernel.name}@{word}")

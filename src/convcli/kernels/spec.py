@@ -4,10 +4,8 @@ A specification is one term, or several joined by ``+``. A term is a name with p
 (``gaussian:2``), a file or the text of a kernel; modifiers may follow it (``@45``).
 """
 
-import functools
 import math
 import re
-from collections.abc import Callable
 
 from convcli.choices import Combine, WeightLayout
 from convcli.errors import SpecError
@@ -64,10 +62,9 @@ def kernel_from(spec: str, *, layout: WeightLayout = WeightLayout.OIHW) -> Kerne
 
 
 def operand_from(spec: str, *, layout: WeightLayout = WeightLayout.OIHW) -> Kernel | Operator:
-    """Return the kernel, or the operator of several kernels, of a specification.
+    """Return a kernel, or an operator of several as ``sobel`` and ``sobel-x+sobel-y``.
 
-    Besides what `kernel_from` takes, with its parameters and errors, this is the name of an
-    operator (``sobel``), or several terms (``sobel-x+sobel-y``), whose magnitude is taken.
+    The parameters and errors are those of `kernel_from`; of several the magnitude is taken.
     """
     text = spec.strip()
     name = _NAMED.fullmatch(text)
@@ -88,10 +85,10 @@ def _named(text: str) -> Kernel | Operator:
     """Return the kernel of ``name`` or ``name:parameters``, or the named operator."""
     name, colon, arguments = text.partition(":")
     operator = OPERATORS.get(name.strip().lower())
-    if operator is not None and not colon:
-        return operator.operator()
     if operator is not None:
-        raise SpecError(f"{name}: expected no parameters, got {arguments!r}: drop them")
+        if colon:
+            raise SpecError(f"{name}: expected no parameters, got {arguments!r}: drop them")
+        return operator.operator()
     entry = entry_named(name)
     if colon and not arguments.strip():
         raise SpecError(f"{name}: expected parameters after ':', got nothing: drop the ':'")
@@ -123,11 +120,7 @@ _SAME = {
 
 
 def no_convolution(name: str) -> str | None:
-    """Return why a filter is no convolution, and what does it; None for other names.
-
-    >>> no_convolution("erosion")
-    'no convolution: erosion: it takes the smallest of a window: cv2.erode does it'
-    """
+    """Return why a filter is no convolution, and what does it; None for other names."""
     key = re.split("[:@]", name.strip().lower(), maxsplit=1)[0]
     reason = _NO_CONVOLUTIONS.get(_SAME.get(key, key))
     return None if reason is None else f"no convolution: {key}: {reason}"
@@ -160,23 +153,16 @@ def _values(entry: Entry, arguments: str) -> dict[str, float]:
     values: dict[str, float] = {}
     for position, part in enumerate(arguments.split(",")):
         name, equals, value = (text.strip() for text in part.partition("="))
-        parameter = _parameter(entry, name if equals else position, part.strip())
+        names = [parameter.name for parameter in entry.parameters]
+        if name not in names if equals else position >= len(names):
+            fault = "no parameter is called" if equals else "no place for"
+            known = ", ".join(names) or "no parameters"
+            raise SpecError(f"{entry.name}: {fault} {name!r}: it takes {known}")
+        parameter = entry.parameters[names.index(name) if equals else position]
         if parameter.name in values:
             raise SpecError(f"{entry.name}: {parameter.name} is given twice: give it once")
         values[parameter.name] = _number(entry, parameter, value if equals else name)
     return values
-
-
-def _parameter(entry: Entry, key: str | int, part: str) -> Parameter:
-    """Return the parameter of a name or at a position."""
-    for position, parameter in enumerate(entry.parameters):
-        if key in (parameter.name, position):
-            return parameter
-    fault = (
-        f"no parameter is called {key!r}" if isinstance(key, str) else f"no place for {part!r}"
-    )
-    names = ", ".join(parameter.name for parameter in entry.parameters)
-    raise SpecError(f"{entry.name}: {fault}: it takes {names or 'no parameters'}")
 
 
 def _number(entry: Entry, parameter: Parameter, text: str) -> float:
@@ -262,16 +248,11 @@ def _term(text: str, layout: WeightLayout) -> Kernel | Operator:
         operand: Kernel | Operator = read_kernel(base, layout)
     else:
         operand = read_inline(base) or _named(base)
-    if isinstance(operand, Kernel):
-        return _changed(operand, changes)
-    changed = operand.changed(functools.partial(_changed, changes=changes))
-    return replace(changed, name="@".join([operand.name, *map(str.strip, words)]))
-
-
-def _changed(kernel: Kernel, changes: list[Callable[[Kernel], Kernel]]) -> Kernel:
     for change in changes:
-        kernel = change(kernel)
-    return kernel
+        operand = operand.changed(change)
+    if isinstance(operand, Kernel):
+        return operand
+    return replace(operand, name="@".join([operand.name, *map(str.strip, words)]))
 
 
 def _without_modifiers(text: str) -> tuple[str, list[str]]:

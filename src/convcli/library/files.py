@@ -144,19 +144,14 @@ def apply_files(
     limit = None if memory is None else memory_size_from(memory)
     folder = places.place_from(os.fspath(out_dir))
     several = [sources] if isinstance(sources, str | os.PathLike) else sources
-    inputs = find_inputs(
-        [os.fspath(each) for each in several],
-        job.reading.takes,
-        recursive=recursive,
-        excluded=folder,
-    )
+    names = [os.fspath(each) for each in several]
+    inputs = find_inputs(names, job.reading.takes, recursive=recursive, excluded=folder)
     template = Template(DEFAULT_TEMPLATE if name is None else name, job.file_format)
-    may_exist = on_exists != "error"
     with prepared_jobs(
         job,
         (template.job(source, folder, below) for source, below in inputs),
         folder,
-        may_exist=may_exist,
+        may_exist=on_exists != "error",
         overwrite=on_exists == "overwrite",
         memory=limit if cluster is None else None,
     ) as jobs:

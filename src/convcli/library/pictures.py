@@ -18,7 +18,7 @@ from convcli.kernels.operator import Operator
 from convcli.library.chains import KernelLike, Run, check_options, run_of
 from convcli.library.chains import kernel as as_kernel
 from convcli.library.chains import recipe as read_recipe
-from convcli.pipeline.files import check_maps, plan_frames, without_nodata, write_filtered
+from convcli.pipeline.files import Output, plan_frames, without_nodata
 from convcli.pipeline.pipeline import Pipeline, plan_pipeline
 from convcli.pipeline.recipe import Recipe
 from convcli.pipeline.report import Report, combined_report
@@ -148,14 +148,13 @@ class Result(Record, kw_only=True):
     @property
     def arrays(self) -> tuple[NDArray[Any], ...]:
         """The pixels of every frame, as in `array`."""
-        return tuple(filtered.frame().array for filtered in self.filtered)
+        return tuple(frame.array for frame in self.picture.frames)
 
     @property
     def picture(self) -> Picture:
         """The result as a picture, for the next step."""
-        return replace(
-            self.source, frames=tuple(filtered.frame() for filtered in self.filtered)
-        )
+        frames = tuple(filtered.frame() for filtered in self.filtered)
+        return replace(self.source, frames=frames)
 
     @property
     def report(self) -> Report:
@@ -211,12 +210,10 @@ class Result(Record, kw_only=True):
         saving = Saving(
             quality=quality, compress_level=compress_level, strip=strip, recipe=recipe
         )
+        output = Output(str(target), file_format, saving, sheet)
         count = 1 if has_number(str(target), FRAME) else len(self.filtered)
-        check_maps(self.pipeline, count, str(target), file_format, sheet=sheet)
-        options = self.pipeline.options
-        return write_filtered(
-            self.filtered, self.source, options, str(target), file_format, saving, sheet=sheet
-        )
+        output.check_maps(self.pipeline, count)
+        return output.write(self.filtered, self.source, self.pipeline.options)
 
     def __repr__(self) -> str:
         kernels = ", ".join(step.kernel for step in self.filtered[0].report.steps)
@@ -295,19 +292,15 @@ def open(  # noqa: A001 - as Pillow and rasterio call it
         allow_formats=frozenset(readable_named(name) for name in allow_formats),
         frame=frame,
     )
-    return _read(source, policy, alpha=alpha)
-
-
-def _read(source: Any, policy: ReadPolicy, *, alpha: bool | None) -> Picture:
-    """Read what is neither a picture nor a result of ours."""
     if isinstance(source, str | os.PathLike):
         return read_picture(os.fspath(source), reading=policy)
     if isinstance(source, bytes | bytearray | memoryview):
         return read_picture(io.BytesIO(source), "bytes", policy)
     if hasattr(source, "read") and hasattr(source, "seekable"):
-        return read_picture(source, str(getattr(source, "name", "file object")), policy)
+        name = str(getattr(source, "name", "file object"))
+        return read_picture(cast("BinaryIO", source), name, policy)
     image = read_pil(source, policy)
-    return Picture((_frame_of_array(source, alpha=alpha),)) if image is None else image
+    return image or Picture((_frame_of_array(cast("ArrayLike", source), alpha=alpha),))
 
 
 def apply(

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from convcli.borders import Field, Fill
 from convcli.choices import Alpha, Depth, Edges
@@ -120,8 +119,8 @@ def with_nodata(
     """Let the pixels of a number that a file calls no data be missing, unless told otherwise.
 
     `nodata` is the number, as the file spells it, and `sample` a pixel of the file. `refusal`
-    says why no pixel can be missing, if none can. Returned are the options; what the output
-    shall call no data, if anything; and a note for a person, empty without such a number.
+    says why no pixel can be missing, if none can. Returned are the options, what the output
+    shall call no data, and a note for a person.
     """
     number = _number(nodata, sample)
     if number is None or options.missing not in (None, "none"):
@@ -169,12 +168,7 @@ def _number(nodata: str | None, sample: Frame) -> float | None:
 
 
 def with_nan(part: Frame, pixels: Values, options: Options) -> Values:
-    """Return working pixels of a prepared part of a picture, as floats: NaN where missing.
-
-    >>> part = Frame(np.array([[[7], [0]]], np.uint8))
-    >>> with_nan(part, part.pixels, Options(missing=0.0)).tolist()
-    [[[7.0], [nan]]]
-    """
+    """Return working pixels of a prepared part of a picture, as floats: NaN where missing."""
     values = pixels.astype(natural_result(pixels.dtype))
     if options.missing == "alpha" and part.alpha is not None:
         values[part.alpha == 0] = np.nan
@@ -199,12 +193,7 @@ def with_missing(
 
 
 def unweigh(values: Values, white: int) -> tuple[Values, Values]:
-    """Divide colours by their opacity; return them, and the opacity from 0 to `white`.
-
-    >>> colours, alpha = unweigh(np.array([[[50.0, 0.5]]]), 255)
-    >>> colours.tolist(), alpha.tolist()
-    ([[[100.0]]], [[127.5]])
-    """
+    """Divide colours by their opacity; return them, and the opacity from 0 to `white`."""
     colours, opacity = values[..., :-1], values[..., -1:]
     visible = opacity > INVISIBLE
     bare = np.divide(colours, opacity, out=np.zeros_like(colours), where=visible)
@@ -215,19 +204,11 @@ def alpha_under_centres(
     steps: Sequence[PlannedStep], alpha: Field, rows: slice, columns: slice
 ) -> Values:
     """Return the opacity under the middle of each window, followed back through all steps."""
-    down, across = (
-        _centres(steps, axis, outputs) for axis, outputs in enumerate((rows, columns))
-    )
-    top, left = int(down[0]), int(across[0])
-    values = alpha(slice(top, int(down[-1]) + 1), slice(left, int(across[-1]) + 1))
-    return np.asarray(values[..., 0][np.ix_(down - top, across - left)])
-
-
-def _centres(steps: Sequence[PlannedStep], axis: int, outputs: slice) -> NDArray[np.intp]:
-    """Return the picture's rows (axis 0) or columns (1) under the middle of each window."""
-    places = np.arange(outputs.start, outputs.stop)
+    places = [np.arange(outputs.start, outputs.stop) for outputs in (rows, columns)]
     for step in reversed(steps):
-        window = step.window.axes[axis]
-        centres = [window.centre(int(place)) for place in places]
-        places = np.clip(centres, 0, step.shape[axis] - 1)
-    return places
+        for number, (axis, size) in enumerate(zip(step.window.axes, step.shape, strict=False)):
+            centres = [axis.centre(int(place)) for place in places[number]]
+            places[number] = np.clip(centres, 0, size - 1)
+    seen = [slice(int(each[0]), int(each[-1]) + 1) for each in places]
+    down, across = (each - part.start for each, part in zip(places, seen, strict=True))
+    return np.asarray(alpha(*seen)[..., 0][np.ix_(down, across)])

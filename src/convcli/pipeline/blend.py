@@ -35,10 +35,8 @@ _OPACITY = "a"
 class Mask:
     """How much of the filter each pixel gets: weights from 0 to 1, read when first needed."""
 
-    def __init__(self, name: str, weights: NDArray[np.float32] | None = None) -> None:
+    def __init__(self, name: str) -> None:
         self.name = name
-        if weights is not None:
-            self.weights = weights
 
     def __repr__(self) -> str:
         return f"Mask({self.name})"
@@ -59,8 +57,7 @@ class Mask:
     @property
     def shape(self) -> tuple[int, int]:
         """Rows and columns."""
-        rows, columns = self.weights.shape
-        return (rows, columns)
+        return (self.weights.shape[0], self.weights.shape[1])
 
     @property
     def nbytes(self) -> int:
@@ -77,9 +74,6 @@ def read_mask(source: Any) -> Mask:
 
     Colours are made grey. What is transparent counts as black. A TIFF or a Zarr array is not
     read yet: what is filtered block by block reads it so, too.
-
-    >>> read_mask(np.array([[0, 51, 255]], np.uint8)).weights.round(2).tolist()
-    [[0.0, 0.2..., 1.0]]
     """
     if isinstance(source, Mask):
         return source
@@ -95,7 +89,9 @@ def read_mask(source: Any) -> Mask:
             f"mask: expected an array (H, W) of real numbers, got {array.dtype} of the "
             f"shape {array.shape}: take one channel of it"
         )
-    return Mask("array", weights_of(Frame(array[..., np.newaxis]), "array"))
+    mask = Mask("array")
+    mask.weights = weights_of(Frame(array[..., np.newaxis]), mask.name)
+    return mask
 
 
 def weights_of(frame: Frame, name: str) -> NDArray[np.float32]:
@@ -144,28 +140,18 @@ def region_box(region: Region, shape: tuple[int, int]) -> tuple[slice, slice]:
 
     Edges in per cent are rounded to pixels one by one, so that regions side by side have
     neither gaps nor overlaps.
-
-    >>> region_box(Region((50, 0, 50, 100), (True,) * 4), (4, 5))
-    (slice(0, 4, None), slice(2, 5, None))
     """
-    left, top, width, height = region.numbers
-    across = _span(left, width, (region.percent[0], region.percent[2]), shape[1])
-    down = _span(top, height, (region.percent[1], region.percent[3]), shape[0])
-    inside = 0 <= across[0] < across[1] <= shape[1] and 0 <= down[0] < down[1] <= shape[0]
-    if not inside:
+    sizes = zip(region.numbers, region.percent, shape[::-1] * 2, strict=True)
+    left, top, width, height = (
+        number * (size / 100 if is_percent else 1) for number, is_percent, size in sizes
+    )
+    across, down = (round(left), round(left + width)), (round(top), round(top + height))
+    if not (0 <= across[0] < across[1] <= shape[1] and 0 <= down[0] < down[1] <= shape[0]):
         raise OptionError(
             f"region {region}: expected a part of the picture, {shape[1]} × {shape[0]} px, "
             f"got x {across[0]} to {across[1]}, y {down[0]} to {down[1]}: make it smaller"
         )
     return slice(*down), slice(*across)
-
-
-def _span(
-    start: float, length: float, percent: tuple[bool, bool], size: int
-) -> tuple[int, int]:
-    """Return the first pixel of an axis and the one after the last."""
-    scale = [size / 100 if is_percent else 1 for is_percent in percent]
-    return round(start * scale[0]), round(start * scale[0] + length * scale[1])
 
 
 def _chosen(options: Options, channels: int, *, alpha: bool) -> tuple[NDArray[Any], float]:
@@ -184,9 +170,8 @@ def _chosen(options: Options, channels: int, *, alpha: bool) -> tuple[NDArray[An
                 f"channels: expected some of {', '.join(map(str, known))}, or luma; "
                 f"got {word}: name channels of the picture"
             )
-    return np.isin(np.arange(channels), [n for n in numbers if n != _OPACITY]) * 1.0, float(
-        _OPACITY in numbers
-    )
+    colours = [1.0 * (number in numbers) for number in range(channels)]
+    return np.array(colours), 1.0 * (_OPACITY in numbers)
 
 
 class Blend:
@@ -207,41 +192,31 @@ class Blend:
         self._original = rescaled(part.pixels, *self._depths)
         self._chosen = _chosen(self._options, part.channels, alpha=part.alpha is not None)
         self._place = self._weights(pipeline.output_shape[:2], *region)
-        self._opacities = self._changed(part.alpha, alpha)
+        self._opacities: list[Values] = []
+        """Both opacities on the scale of the result, where the filter changes them."""
+        if not (part.alpha is None or alpha is None or np.array_equal(part.alpha, alpha)):
+            both = [rescaled(each, *self._depths) for each in (part.alpha, alpha)]
+            self._opacities = [each.astype(np.float64)[..., np.newaxis] for each in both]
 
     def _weights(self, size: tuple[int, int], rows: slice, columns: slice) -> Values:
         """Return amount × mask × region, shape (rows, columns, 1) or (1, 1, 1)."""
         options = self._options
-        shape = (rows.stop - rows.start, columns.stop - columns.start, 1)
-        if options.mask is None and options.region is None:
-            shape = (1, 1, 1)
-        weights = np.full(shape, options.amount, np.float64)
+        weights = np.full((1, 1, 1), options.amount, np.float64)
         if options.mask is not None:
-            weights *= options.mask.part(rows, columns)[..., np.newaxis]
+            weights = weights * options.mask.part(rows, columns)[..., np.newaxis]
         if options.region is not None:
-            box = region_box(options.region, size)
-            for axis, (inside, part) in enumerate(zip(box, (rows, columns), strict=True)):
-                places = np.arange(part.start, part.stop)
-                is_outside = (places < inside.start) | (places >= inside.stop)
-                weights[(slice(None),) * axis + (is_outside,)] = 0
+            down, across = region_box(options.region, size)
+            y, x = np.ogrid[rows, columns]
+            inside = (
+                (down.start <= y) & (y < down.stop) & (across.start <= x) & (x < across.stop)
+            )
+            weights = weights * inside[..., np.newaxis]
         return weights
-
-    def _changed(
-        self, before: Values | None, after: Values | None
-    ) -> tuple[Values, Values] | None:
-        """Return both opacities on the scale of the result, where the filter changes them."""
-        if before is None or after is None or np.array_equal(before, after):
-            return None
-        original, filtered = (
-            rescaled(each, *self._depths).astype(np.float64)[..., None]
-            for each in (before, after)
-        )
-        return original, filtered
 
     @property
     def alpha(self) -> Values | None:
         """The mixed opacity at the depth of the result; None where none is changed."""
-        if self._opacities is None:
+        if not self._opacities:
             return None
         before, after = self._opacities
         change = after - before
@@ -278,7 +253,7 @@ class Blend:
     def _opaque(self, before: Values, after: Values, change: Values, weight: Values) -> Values:
         """Mix colours, as much of each as it is opaque, where the opacity is mixed too."""
         plain: Values = before + weight * change
-        if self._opacities is None or not self._chosen[1]:
+        if not (self._opacities and self._chosen[1]):
             return plain
         alpha, changed = self._opacities
         opacity = alpha + self._place * (changed - alpha)

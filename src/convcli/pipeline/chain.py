@@ -53,8 +53,7 @@ def _pool_step(pooling: Pooling, shape: Shape, dtype: np.dtype[Any]) -> PoolStep
     padder, bare = pool_padder(pooling, shape[:2], dtype, shape[2])
     plain = "zero" if is_mean else "none"  # the largest value never is one of the padding
     return PoolStep(
-        pooling=pooling,
-        bare=bare,
+        pooling=replace(pooling, window=bare),
         summary=Step(pooling.name, slide.kernel, slide, "direct", "by doubling"),
         shape=shape,
         result_shape=(*slide.output_shape(shape[:2]), shape[2]),

@@ -6,10 +6,12 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from convcli.choices import RED_BLUE, Colormap
+from convcli.choices import RED_BLUE, Colormap, Range
+from convcli.engine.store import ValueStats
 from convcli.errors import ImageError, KernelError
 from convcli.kernels.kernel import Kernel
 from convcli.pipeline.options import Options
+from convcli.pipeline.range import meanings
 from convcli.pipeline.report import Swatch
 from convcli.pipeline.steps import PlannedStep, Values
 
@@ -31,11 +33,7 @@ _MAGMA = (
 
 
 def palette(colormap: Colormap) -> Values:
-    """Return the colours of the pixel values 0 to 255: uint8, shape (256, 3).
-
-    >>> palette(Colormap.DIVERGING)[[1, 128, 255]].tolist()
-    [[5, 48, 97], [247, 247, 247], [103, 0, 31]]
-    """
+    """Return the colours of the pixel values 0 to 255: uint8, shape (256, 3)."""
     if colormap is Colormap.DIVERGING:
         knots, start = np.array(RED_BLUE), 1  # 0 is at 128, its ends are 127 away: 1 and 255
     else:
@@ -52,15 +50,20 @@ def colored(pixels: Values, colormap: Colormap) -> Values:
     return np.asarray(palette(colormap)[pixels])
 
 
-def map_legend(colormap: Colormap, meanings: dict[int, str]) -> tuple[Swatch, ...]:
-    """Return the colours of some pixel values, with their meanings."""
-    return _swatches(meanings.values(), palette(colormap)[list(meanings)])
-
-
-def _swatches(meanings: Iterable[str], colors: Values) -> tuple[Swatch, ...]:
+def legend_of(
+    colormap: Colormap | None, mapping: Range, stats: ValueStats
+) -> tuple[Swatch, ...]:
+    """Return the meanings of the colours of a map or, without a colour map, of directions."""
+    if colormap is None:
+        turns = np.radians([[45 * number for number in range(len(_ARROWS))]])
+        full = np.full(turns.shape, 255, np.uint8)
+        words, colors = _ARROWS, hue_picture(np.cos(turns), np.sin(turns), full)[0]
+    else:
+        shown = meanings(mapping, stats)
+        words, colors = tuple(shown.values()), palette(colormap)[list(shown)]
     return tuple(
-        Swatch(meaning, (red, green, blue))
-        for meaning, (red, green, blue) in zip(meanings, colors.tolist(), strict=True)
+        Swatch(word, (red, green, blue))
+        for word, (red, green, blue) in zip(words, colors.tolist(), strict=True)
     )
 
 
@@ -72,7 +75,7 @@ _NEEDED = (
     "sobel-x+sobel-y"
 )
 _OWN_COLOURS = "expected a picture in its own colours to write"
-_ARROWS = (
+_ARROWS: tuple[str, ...] = (
     "→ brighter to the right",
     "↗",
     "↑ brighter above",
@@ -90,11 +93,10 @@ def gradient_weights(
 ) -> NDArray[np.float64]:
     """Return the weights, shape (2, N), that add the answers of N kernels up to the gradient.
 
-    The first row is for the gradient to the right, the second for the gradient upwards, in
-    brightness per pixel. A kernel answers a ramp that gets brighter by 1 per pixel to the right
-    with Σ w·x, and one that gets brighter upwards with -Σ w·y (y counts downwards). The
-    gradient is the least-squares solution of these equations: it is right for pairs along the
-    axes, for pairs along the diagonals, and for compasses of eight kernels.
+    The first row is for the gradient to the right, the second for the gradient upwards. A
+    kernel answers a ramp that gets brighter by 1 per pixel to the right with Σ w·x, and one
+    that gets brighter upwards with -Σ w·y (y counts downwards). The gradient is the
+    least-squares solution of these equations.
     """
     if not has_pixels:
         raise ImageError(f"--direction: {_OWN_COLOURS}, got raw floats: name a .png")
@@ -135,10 +137,6 @@ def hue_picture(right: Values, up: Values, brightness: Values) -> Values:
 
     `right` and `up` are the gradient, `brightness` (uint8) is its strength. The hues are full,
     as in HSV, and counted counter-clockwise: 0° is red, 120° green, 240° blue.
-
-    >>> one = np.ones((1, 1))
-    >>> hue_picture(one, 0 * one, np.full((1, 1), 200, np.uint8)).tolist()
-    [[[200, 0, 0]]]
     """
     # Where the gradient is NaN the brightness is 0: any hue is black.
     sector = np.nan_to_num(np.arctan2(up, right)) * (_SECTORS / (2 * math.pi))
@@ -149,10 +147,3 @@ def hue_picture(right: Values, up: Values, brightness: Values) -> Values:
         share = np.clip(2 - distance, 0, 1)
         out[..., channel] = np.rint(share * brightness)
     return out
-
-
-def direction_legend() -> tuple[Swatch, ...]:
-    """Return what the hues mean."""
-    turns = np.radians([[45 * number for number in range(len(_ARROWS))]])
-    full = np.full(turns.shape, 255, np.uint8)
-    return _swatches(_ARROWS, hue_picture(np.cos(turns), np.sin(turns), full)[0])

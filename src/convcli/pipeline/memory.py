@@ -5,18 +5,15 @@ The factors were measured, as the growth of a process's peak by pictures of 12 m
 """
 
 import math
-from collections.abc import Sequence
+from typing import TypeAlias
 
 from convcli.errors import ConvcliError
-from convcli.images.formats import format_for
-from convcli.images.policy import ReadPolicy
 from convcli.images.write import Saving
-from convcli.pipeline.files import plan_file
-from convcli.pipeline.options import Options
+from convcli.pipeline.files import FileFilter
 from convcli.pipeline.pipeline import Pipeline
-from convcli.pipeline.steps import Link, PlannedStep
+from convcli.pipeline.steps import PlannedStep
 from convcli.storage.urls import size_of
-from convcli.values import Record
+from convcli.values import replace
 
 _FLOATS, _LINEAR_FLOATS, _DIRECTION_FLOATS, _BLEND_FLOATS = 3, 4, 9, 14
 """Float results at the same time: where values are mapped as a whole; where linear light
@@ -25,17 +22,13 @@ is undone; where answers become directions; where they are mixed with the origin
 _BLEND_LINEAR, _BLEND_ALPHA = 6, 12
 """Further floats where light, or colours with their opacity, are mixed with the original."""
 
-_LAID = 4
-"""Copies of an input at the same time, where a border is laid around it."""
+_LAID = 4  # copies of an input at the same time, where a border is laid around it
 
 _MISSING_FLOATS = 6
 """Floats at the same time, of results and of inputs, where pixels may be missing."""
 
-_TO_LINEAR_FLOATS = 3
-"""Float inputs at the same time, while sRGB codes become linear light."""
-
-_GRAY_BYTES = 20
-"""Bytes a pixel while a colour picture is made grey."""
+_TO_LINEAR_FLOATS = 3  # float inputs at the same time, while sRGB codes become linear light
+_GRAY_BYTES = 20  # bytes a pixel while a colour picture is made grey
 
 _DECODED, _ENCODED = 4, 2
 """Copies of a file's pixels (Pillow's with a fourth byte, its bytes, the array), and of the
@@ -47,102 +40,81 @@ _ENCODER = {"AVIF": 15, "GIF": 15, "JPEG2000": 15, "WEBP": 15}
 _BLOCK_COPIES = 2
 """Copies of a block: one that is read, and one that the steps get or that is encoded."""
 
-_UNKNOWN = 16
-"""Bytes for each byte of a file whose header cannot be read."""
+_UNKNOWN = 16  # bytes for each byte of a file whose header cannot be read
 
 
-class MemoryNeed(Record):
-    """The bytes that a part of a result needs; the rows and columns that are read for it."""
-
-    nbytes: int
-    read: tuple[int, int]
+MemoryNeed: TypeAlias = tuple[int, tuple[int, int]]
+"""The bytes that a part of a result needs; the rows and columns that are read for it."""
 
 
-def file_bytes(
-    source: str,
-    target: str,
-    kernels: Sequence[Link],
-    options: Options,
-    *,
-    reading: ReadPolicy,
-    file_format: str | None = None,
-) -> int:
+def file_bytes(work: FileFilter, source: str, target: str) -> int:
     """Estimate the bytes of memory that filtering a file takes: rather too many than too few.
 
     Only the header of the input is read. A file that cannot be filtered takes 0 bytes.
     """
     try:
-        file_format = file_format or format_for(target)
-        planned = plan_file(kernels, source, options, reading, Saving(), file_format)
+        output = replace(work.output(target), saving=Saving())
+        planned = work.planned(source, output)
         if planned is None:
             return _UNKNOWN * size_of(source)
         # As if any pixel were translucent: none is read.
         header, pipeline = planned[0], planned[1].for_translucent()
     except (ConvcliError, OSError):
         return 0
-    scratch = _scratch_bytes(pipeline, options.jobs or 1)
-    encoded = _ENCODED + _ENCODER.get(file_format, 0)
-    need = _need(pipeline, pipeline.output_shape[:2], _DECODED, encoded)
-    return options.mask_bytes + scratch + header.frames * need.nbytes
+    scratch = _scratch_bytes(pipeline, work.options.jobs or 1)
+    encoded = _ENCODED + _ENCODER.get(output.file_format, 0)
+    nbytes, _ = _need(pipeline, pipeline.output_shape[:2], _DECODED, encoded)
+    return work.options.mask_bytes + scratch + header.frames * nbytes
 
 
 def block_need(pipeline: Pipeline, shape: tuple[int, int]) -> MemoryNeed:
     """Estimate what a block (rows, columns) of a tiled picture needs, on one thread."""
-    need = _need(pipeline, shape, _BLOCK_COPIES, _BLOCK_COPIES)
-    return MemoryNeed(need.nbytes + _scratch_bytes(pipeline, 1), need.read)
+    nbytes, read = _need(pipeline, shape, _BLOCK_COPIES, _BLOCK_COPIES)
+    return nbytes + _scratch_bytes(pipeline, 1), read
 
 
 def _need(pipeline: Pipeline, shape: tuple[int, int], decoded: int, encoded: int) -> MemoryNeed:
     """Walk from the result back to the picture: the step that takes most memory counts."""
-    (rows, columns), alpha = shape, pipeline.info.alpha
+    (rows, columns), alpha, options = shape, pipeline.info.alpha, pipeline.options
+    missing = _MISSING_FLOATS * (options.missing is not None)
     pixel = (pipeline.written_channels + alpha) * pipeline.dtype.itemsize
     written = encoded * rows * columns * pixel
     largest = 0
     for step in reversed(pipeline.steps):
         floats = rows * columns * (step.result_shape[2] + alpha) * _floats(pipeline, step)
         rows, columns = _input_size(step, rows, columns)
-        floats += rows * columns * step.shape[2] * _input_floats(pipeline, step)
+        is_first = step is pipeline.steps[0]  # its input is the picture itself
+        inputs = missing + (_TO_LINEAR_FLOATS * options.linear if is_first else 1)
+        floats += rows * columns * step.shape[2] * inputs
         if step.slid_shape != step.shape[:2]:
             floats += math.prod(step.slid_shape) * step.shape[2]
         taken = floats * pipeline.plans[-1].problem.result.itemsize
-        largest = max(largest, taken + rows * columns * _laid_bytes(step))
+        if step.padder is not None:
+            dtype = step.plans[0].problem.dtype if step.plans else step.working
+            taken += rows * columns * _LAID * step.shape[2] * dtype.itemsize
+        largest = max(largest, taken)
     info = pipeline.info
-    if pipeline.options.wants_gray:
+    if options.wants_gray:
         largest = max(largest, rows * columns * _GRAY_BYTES)
     read = decoded * rows * columns * (info.shape[2] + alpha) * info.dtype.itemsize
-    return MemoryNeed(written + largest + read, (rows, columns))
+    return written + largest + read, (rows, columns)
 
 
 def _floats(pipeline: Pipeline, step: PlannedStep) -> int:
     """Return how many floats a value of a step takes until the next step or the file has it."""
+    options = pipeline.options
     if step is not pipeline.steps[-1]:
         return 1 + (step.combine is not None)
-    if pipeline.options.direction:
+    if options.direction:
         return _DIRECTION_FLOATS
-    if pipeline.options.is_blended:
-        more = _BLEND_LINEAR * pipeline.options.linear + _BLEND_ALPHA * pipeline.info.alpha
+    if options.is_blended:
+        more = _BLEND_LINEAR * options.linear + _BLEND_ALPHA * pipeline.info.alpha
         return _BLEND_FLOATS + more
-    if pipeline.options.missing is not None:
+    if options.missing is not None:
         return _MISSING_FLOATS
-    if pipeline.options.linear:
+    if options.linear:
         return _LINEAR_FLOATS
     return 0 if pipeline.is_streamed else _FLOATS
-
-
-def _laid_bytes(step: PlannedStep) -> int:
-    """Return the bytes of an input pixel in the copies around which a border is laid."""
-    if step.padder is None:
-        return 0
-    dtype = step.plans[0].problem.dtype if step.plans else step.working
-    return _LAID * step.shape[2] * dtype.itemsize
-
-
-def _input_floats(pipeline: Pipeline, step: PlannedStep) -> int:
-    """Return how many floats an input value of a step takes, beside the picture itself."""
-    missing = _MISSING_FLOATS * (pipeline.options.missing is not None)
-    if step is not pipeline.steps[0]:
-        return 1 + missing
-    return missing + _TO_LINEAR_FLOATS * pipeline.options.linear
 
 
 def _input_size(step: PlannedStep, rows: int, columns: int) -> tuple[int, int]:

@@ -151,11 +151,7 @@ class Options(Record, kw_only=True):
 
     @property
     def mixing(self) -> str:
-        """How the result is mixed with the original; empty where it is not.
-
-        >>> Options(amount=0.5, channels=LUMA).mixing
-        'amount 0.5, channels luma (Y of BT.601)'
-        """
+        """How the result is mixed with the original; empty where it is not."""
         parts = [f"amount {self.amount:g}"] * (self.amount != 1)
         parts += [f"threshold {self.threshold:g}"] * (self.threshold > 0)
         parts += [f"mask {self.mask.name}"] if self.mask is not None else []

@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convcli.borders import fill_of
-from convcli.choices import Border, Colormap, Depth, Edges, Range
-from convcli.engine.planner import Plan, rule_for
+from convcli.choices import Border, Colormap, Combine, Depth, Edges, Range
+from convcli.engine.planner import Plan
 from convcli.engine.pooling import Pooling
 from convcli.engine.problem import natural_result
-from convcli.engine.store import Inner, StoreRule, ValueStats, magnitude, rim_of
+from convcli.engine.store import Inner, ValueStats, magnitude, rim_of
 from convcli.errors import ImageError, OptionError
 from convcli.images.picture import Frame, Header, from_linear, to_linear
 from convcli.pipeline.alpha import (
@@ -25,7 +25,7 @@ from convcli.pipeline.alpha import (
 )
 from convcli.pipeline.chain import all_remainders, plan_chain
 from convcli.pipeline.options import Options
-from convcli.pipeline.range import Mix, as_depth, finite_extent, mapped, meanings, rescaled
+from convcli.pipeline.range import Mix, as_depth, finite_extent, mapped, rescaled
 from convcli.pipeline.report import Report, Swatch
 from convcli.pipeline.steps import (
     Link,
@@ -55,11 +55,6 @@ class Pipeline(Record, kw_only=True):
     depth: Depth
     options: Options
     warnings: tuple[str, ...]
-
-    @property
-    def input_shape(self) -> Shape:
-        """Rows, columns and colour channels that the first step slides over."""
-        return self.steps[0].shape
 
     @property
     def output_shape(self) -> Shape:
@@ -109,17 +104,6 @@ class Pipeline(Record, kw_only=True):
         return self.mapping in (Range.STRETCH, Range.BALANCE)
 
     @functools.cached_property
-    def pixel_rule(self) -> StoreRule:
-        """How the engine makes pixels, where they are streamed."""
-        return rule_for(
-            self.steps[-1].plans[0],
-            self.depth.dtype,
-            self.mapping,
-            collect_stats=self.options.collect_stats,
-            inner=self.inner,
-        )
-
-    @functools.cached_property
     def inner(self) -> Inner | None:
         """The outputs that see no zeros beyond the edge; None where that is not asked."""
         options, (height, width, _) = self.options, self.output_shape
@@ -148,7 +132,7 @@ class Pipeline(Record, kw_only=True):
         """Refuse results of `steps`, or of all, larger than the picture and `max_pixels`."""
         for step in steps or self.steps:
             rows, columns, _ = step.result_shape
-            if rows * columns > max(max_pixels, math.prod(self.input_shape[:2])):
+            if rows * columns > max(max_pixels, math.prod(self.steps[0].shape[:2])):
                 raise ImageError(
                     f"{step.name}: expected a result of at most {max_pixels:,} pixels, got "
                     f"{rows * columns:,}: use less padding, or raise --max-pixels"
@@ -182,16 +166,6 @@ class Pipeline(Record, kw_only=True):
         scaled = rescaled(alpha, self.source_depth, self.depth)
         return as_depth(scaled, self.depth, self.steps[-1].working)
 
-    def legend(self, stats: ValueStats) -> tuple[Swatch, ...]:
-        """Return the meanings of the colours, where the result has colours of its own."""
-        if self.mapping is None or not (self.options.direction or self.options.colormap):
-            return ()
-        from convcli.pipeline.colours import direction_legend, map_legend
-
-        if self.options.direction or self.options.colormap is None:
-            return direction_legend()
-        return map_legend(self.options.colormap, meanings(self.mapping, stats))
-
     def report(self, stats: ValueStats, seconds: float, *, rim: bool | None = None) -> Report:
         """Return the report, from the statistics of the raw values and the seconds taken.
 
@@ -201,8 +175,13 @@ class Pipeline(Record, kw_only=True):
         low, high, clipped = stats.low, stats.high, stats.clipped / math.prod(self.output_shape)
         if not self.options.collect_stats:
             low = high = clipped = math.nan
+        legend: tuple[Swatch, ...] = ()
+        if self.mapping is not None and (self.options.direction or self.options.colormap):
+            from convcli.pipeline.colours import legend_of
+
+            legend = legend_of(self.options.colormap, self.mapping, stats)
         return Report(
-            input_shape=self.input_shape,
+            input_shape=self.steps[0].shape,
             output_shape=self.output_shape,
             steps=tuple(step.summary for step in self.steps),
             border=self.steps[0].border,
@@ -213,7 +192,7 @@ class Pipeline(Record, kw_only=True):
             alpha=self.info.alpha,
             alpha_policy=self.alpha.name.value if self.info.alpha else None,
             depth=self.depth.value,
-            legend=self.legend(stats),
+            legend=legend,
             mixed=self.options.mixing,
             warnings=self.warnings + self._faint(stats),
             seconds=seconds,
@@ -239,12 +218,6 @@ def plan_pipeline(
     """Decide how a frame is filtered, without reading any pixel.
 
     With `raw` the result is floats as they are computed, not pixels.
-
-    >>> from convcli.kernels.spec import kernel_from
-    >>> photo = Header((480, 640, 3), alpha=False, dtype=np.dtype(np.uint8))
-    >>> pipeline = plan_pipeline(photo, [kernel_from("sobel-x")], Options())
-    >>> pipeline.output_shape, pipeline.mapping.value, pipeline.is_streamed
-    ((480, 640, 3), 'abs', True)
     """
     if options.missing == "none":
         options = replace(options, missing=None)
@@ -270,7 +243,7 @@ def plan_pipeline(
     if options.is_blended:
         from convcli.pipeline.blend import check_blend
 
-        check_blend(options, pipeline.input_shape, pipeline.output_shape, alpha=info.alpha)
+        check_blend(options, steps[0].shape, pipeline.output_shape, alpha=info.alpha)
     if options.direction:
         _ = pipeline.gradient
     return pipeline
@@ -294,24 +267,22 @@ def _plan_steps(
     pixels = working_pixels(sample, options)
     shape = (*info.shape[:2], pixels.shape[2])
     dtype = pixels.dtype if options.missing is None else natural_result(pixels.dtype)
-
-    def scaled(border: Any) -> Any:
-        return _scaled_border(border, sample, shape[2], linear=options.linear)
-
+    scaled = functools.partial(
+        _scaled_border, sample=sample, channels=shape[2], linear=options.linear
+    )
     links = [
         replace(link, border=scaled(link.border)) if isinstance(link, Pooling) else link
         for link in links
     ]
-    border = scaled(options.border)
-    if border is not options.border:
-        options = replace(options, border=border)
+    if isinstance(options.border, Edges):
+        options = replace(options, border=scaled(options.border))
     steps = plan_chain(shape, dtype, links, options)
     if options.missing is None:
         return steps
     return tuple(MissingStep.of(s, options.missing_min) if s.plans else s for s in steps)
 
 
-def _scaled_border(border: Any, sample: Frame, channels: int, *, linear: bool) -> Any:
+def _scaled_border(border: Any, *, sample: Frame, channels: int, linear: bool) -> Any:
     """Return a border whose constant is in the numbers of the pixels that the steps get."""
     if not isinstance(border, Edges):
         return border
@@ -358,5 +329,7 @@ def _mapping(steps: Sequence[PlannedStep], source: Depth, options: Options) -> R
     if options.colormap is not None:
         signed = options.colormap is Colormap.DIVERGING
         return Range.BALANCE if signed else Range.STRETCH
-    # A chain answers 0 on flat areas as soon as one of its kernels does.
-    return Range.ABS if any(step.is_signed for step in steps) else Range.CLIP
+    # A chain answers 0 on flat areas as soon as one of its kernels does. The largest answer of
+    # a compass is below 0 only where there is no edge.
+    signs = [step.is_zero_sum and step.combine is not Combine.MAX for step in steps]
+    return Range.ABS if any(signs) else Range.CLIP

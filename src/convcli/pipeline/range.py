@@ -39,8 +39,7 @@ def mapped(  # noqa: PLR0917 - the pipeline alone gives all of them
 
     The raw values may be overwritten. `mapping` is not `Range.AUTO`; with None the values do
     not change. Pixels are rounded from floats of the dtype `working`. `known` is the extent of
-    all raw values of the picture, where these are a part of them. `mix` changes the
-    values on the scale of pixels.
+    all raw values of the picture, where these are a part of them.
     """
     stats = extent(raw, finite=mapping is not None)
     if mapping is None:
@@ -98,11 +97,7 @@ def _scaled(raw: Values, stats: ValueStats, mapping: Range, depth: Depth) -> Val
 
 
 def meanings(mapping: Range, stats: ValueStats) -> dict[int, str]:
-    """Return the raw values that some of the 256 pixel values show.
-
-    >>> meanings(Range.BALANCE, ValueStats(-3.0, 9.0))
-    {1: '-9', 128: '0', 255: '9'}
-    """
+    """Return the raw values that some of the 256 pixel values show."""
     largest = max(abs(stats.low), abs(stats.high))
     if mapping is Range.STRETCH:
         return {0: f"{stats.low:.4g}", 255: f"{stats.high:.4g}"}

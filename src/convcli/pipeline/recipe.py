@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from convcli.choices import Combine, Edges
-from convcli.errors import OptionError
+from convcli.errors import OptionError, own_version
 from convcli.images.metadata import RECIPE_MARK
 from convcli.kernels.catalogue.entry import CATALOGUE, OPERATORS
 from convcli.kernels.kernel import Kernel
@@ -29,8 +29,7 @@ if TYPE_CHECKING:
 
 VERSION = 1
 _KEYS = ("recipe", "convcli", "kernel", "then", "times", "options")
-_NO_CHOICE = ("jobs", "collect_stats")
-"""Options that say how a run is done, not what it gives."""
+_NO_CHOICE = ("jobs", "collect_stats")  # options that say how a run is done, not what it gives
 
 _AXES = 2
 
@@ -69,12 +68,10 @@ class Recipe(Record):
 
     def __str__(self) -> str:
         """Return it as TOML, in ASCII."""
-        from importlib.metadata import version
-
         lines = [
             f"{RECIPE_MARK}: convcli apply --recipe FILE INPUT OUTPUT",
             f"recipe = {VERSION}",
-            f"convcli = {_toml(version('convcli'))}",
+            f"convcli = {_toml(own_version())}",
             f"kernel = {_toml(self.kernel)}",
             *([f"then = {_toml(list(self.then))}"] if self.then else []),
             *([f"times = {self.times}"] if self.times > 1 else []),
@@ -86,23 +83,27 @@ class Recipe(Record):
 
 def recipe_of(links: Sequence[Link], times: int, options: Options) -> Recipe:
     """Return the recipe of a chain; an `OptionError` says what a recipe cannot hold."""
-    words = _words_of(options)
+    given, default = asdict(options), asdict(Options())
+    changed = {name for name in OPTION_NAMES if given[name] != default[name]}
+    changed -= {name for name in ("stride", "dilation") if given[name] == (1, 1)}
+    words = {name: option_word(name, given[name]) for name in given if name in changed}
     joined = [link for link in links if isinstance(link, Operator)]
     rules = {each.combine for each in joined if not _named(each)}
     if len(rules) > 1:
         raise OptionError("recipe: expected kernels joined in one way: use --combine")
     if rules and options.combine is None and rules != {Combine.MAGNITUDE}:
         words["combine"] = rules.pop().value
-    first, *others = [_kernel_word(link) for link in links]
+    first, *others = [
+        link.name
+        if isinstance(link, Plain)
+        else _named(link) or "+".join(map(_as_json, link.kernels))
+        for link in links
+    ]
     return Recipe(first, tuple(others), times, words)
 
 
 def recipe_from(text: str, label: str = "recipe") -> Recipe:
-    r"""Return the recipe that a text holds; its kernels and options are not read yet.
-
-    >>> recipe_from('recipe = 1\nkernel = "sobel-x"').kernel
-    'sobel-x'
-    """
+    """Return the recipe that a text holds; its kernels and options are not read yet."""
     import tomllib
 
     try:
@@ -136,14 +137,6 @@ OPTION_NAMES = frozenset(asdict(Options())) - frozenset(_NO_CHOICE)
 """The names of the options that a recipe may have."""
 
 
-def _words_of(options: Options) -> dict[str, Any]:
-    """Return the words of the options that are not the default."""
-    given, default = asdict(options), asdict(Options())
-    changed = {name for name in OPTION_NAMES if given[name] != default[name]}
-    changed -= {name for name in ("stride", "dilation") if given[name] == (1, 1)}
-    return {name: option_word(name, given[name]) for name in given if name in changed}
-
-
 def option_word(name: str, value: Any) -> Any:
     """Return an option as a person writes it."""
     if name == "mask":
@@ -170,13 +163,6 @@ def _named(operand: Operand) -> str:
     known = operand_from(operand.name)
     is_same = known.kernels == operand.kernels and known.combine is operand.combine
     return operand.name if is_same else ""
-
-
-def _kernel_word(link: Link) -> str:
-    """Return a step as on the command line."""
-    if isinstance(link, Plain):
-        return link.name
-    return _named(link) or "+".join(map(_as_json, link.kernels))
 
 
 def _as_json(kernel: Kernel) -> str:

@@ -8,6 +8,7 @@ from typing import TypeAlias
 import numpy as np
 
 from convcli.choices import Alpha, Colormap
+from convcli.engine.planner import rule_for
 from convcli.engine.pooling import Pooling
 from convcli.engine.store import ValueStats
 from convcli.images.picture import Frame
@@ -42,15 +43,18 @@ def compute_block(
 ) -> ComputedBlock:
     """Compute some rows and columns of a result: the same bits as when all of it is computed.
 
-    `read` reads parts of the prepared frame. `region` is rows and columns of the result; where
-    they are all of it, the engine reads the frame in place. `known` is the extent of all raw
-    values, which a part needs where `Pipeline.needs_extent`.
+    Where they are all of it, the engine reads the frame in place. `known` is the extent of all
+    raw values, which a part needs where `Pipeline.needs_extent`.
     """
     fields = _Fields(pipeline, read)
-    if pipeline.options.direction:
-        return fields.finished(region, *fields.directed(region, known))
-    if pipeline.is_streamed:
-        return fields.finished(region, *fields.streamed(region))
+    if pipeline.options.direction or pipeline.is_streamed:
+        values, stats = (
+            fields.directed(region, known)
+            if pipeline.options.direction
+            else fields.streamed(region)
+        )
+        alpha = pipeline.alpha_at_depth(fields.separate_alpha(region))
+        return ComputedBlock(values, alpha, stats)
     raw, alpha = fields.raw(region)
     if pipeline.options.is_blended:
         from convcli.pipeline.blend import Blend
@@ -83,14 +87,16 @@ class _Fields:
     def __init__(self, pipeline: Pipeline, read: ReadPart) -> None:
         self._pipeline, self._read = pipeline, read
 
-    def finished(self, region: Region, values: Values, stats: ValueStats) -> ComputedBlock:
-        """Return pixels with an opacity that does not depend on them."""
-        alpha = self._pipeline.alpha_at_depth(self.separate_alpha(region))
-        return ComputedBlock(values, alpha, stats)
-
     def streamed(self, region: Region) -> tuple[Values, ValueStats]:
         """Store pixels while they are computed."""
-        rule, (*before, last) = self._pipeline.pixel_rule, self._pipeline.steps
+        pipeline, (*before, last) = self._pipeline, self._pipeline.steps
+        rule = rule_for(
+            last.plans[0],
+            pipeline.depth.dtype,
+            pipeline.mapping,
+            collect_stats=pipeline.options.collect_stats,
+            inner=pipeline.inner,
+        )
         return last.pixels(chained(self.colours, before), *region, rule)
 
     def directed(self, region: Region, known: ValueStats | None) -> tuple[Values, ValueStats]:
@@ -153,10 +159,9 @@ class _Fields:
 
 
 class Filtered(Record):
-    """The result of filtering one frame: see `ComputedBlock`.
+    """The result for one frame: see `ComputedBlock`. `format` is the file format of the input.
 
-    `format` is the file format of the input. Each output channel gets the colours of `colormap`
-    when it becomes a picture.
+    Each output channel gets the colours of `colormap` when it becomes a picture.
     """
 
     values: Values
@@ -184,14 +189,7 @@ class Filtered(Record):
 def filter_frame(
     frame: Frame, kernels: Sequence[Link | Pooling], options: Options, *, raw: bool = False
 ) -> Filtered:
-    """Filter a frame by one kernel after another, as `plan_pipeline` decides.
-
-    >>> import numpy as np
-    >>> from convcli.kernels.spec import kernel_from
-    >>> step = Frame(np.array([[[0], [0], [90], [90]]], dtype=np.uint8))
-    >>> filter_frame(step, [kernel_from("[[-1,0,1]]")], Options()).values[..., 0].tolist()
-    [[0, 90, 90, 90]]
-    """
+    """Filter a frame by one kernel after another, as `plan_pipeline` decides."""
     return run_pipeline(plan_pipeline(frame.header, kernels, options, raw=raw), frame)
 
 
@@ -224,8 +222,8 @@ def _faint_alpha(frame: Frame, pipeline: Pipeline) -> tuple[str, ...]:
 def _rim_shows(pipeline: Pipeline, frame: Frame, stats: ValueStats) -> bool:
     """Tell whether the zeros beyond the edge are seen in the result.
 
-    They darken (or brighten) the rim where a kernel's sum is not 0 and the picture's edge is
-    not black; else the largest answer of all is one at the rim.
+    They change the rim where a kernel's sum is not 0 and the picture's edge is not black; else
+    the largest answer of all is one at the rim.
     """
     if pipeline.inner is None or not any(map(_looks_around, pipeline.steps)):
         return False
@@ -239,11 +237,9 @@ def _rim_shows(pipeline: Pipeline, frame: Frame, stats: ValueStats) -> bool:
 
 def _looks_around(step: PlannedStep) -> bool:
     """Tell whether a step sees more than the pixel under its centre."""
-    for plan in step.plans:
-        weights = plan.problem.kernel.weights
-        rows, columns = weights.shape[-2:]
-        centre = weights[..., rows // 2, columns // 2]
-        if np.count_nonzero(weights) > np.count_nonzero(centre):
+    for kernel in (plan.problem.kernel for plan in step.plans):
+        centre = kernel.weights[..., kernel.size[0] // 2, kernel.size[1] // 2]
+        if np.count_nonzero(kernel.weights) > np.count_nonzero(centre):
             return True
     return not step.plans
 

@@ -72,7 +72,8 @@ class PlannedStep(Record, kw_only=True):
     @property
     def result_dtype(self) -> np.dtype[Any]:
         """The dtype of its raw answer, as the next step gets it."""
-        return self.plans[0].problem.result if self.plans else self.raw_dtype or self.working
+        computed = self.plans[0].problem.result if self.plans else self.working
+        return self.raw_dtype or computed
 
     @functools.cached_property
     def is_bank(self) -> bool:
@@ -96,12 +97,6 @@ class PlannedStep(Record, kw_only=True):
         return (self.shape if self.stamping is None else self.stamping.problem.shape)[:2]
 
     @property
-    def is_signed(self) -> bool:
-        """Whether the sign of an answer is a direction only, and may be dropped."""
-        # The largest answer of a compass is below 0 only where there is no edge.
-        return self.is_zero_sum and self.combine is not Combine.MAX
-
-    @property
     def tile(self) -> tuple[int, int]:
         """Rows and columns of its result that are computed together, at most."""
         strategies = [planned.strategy for planned in self.plans]
@@ -121,17 +116,25 @@ class PlannedStep(Record, kw_only=True):
         for inputs in self._inputs(field, rows, columns):
             yield self._answer(*inputs)
 
-    def _answer(self, planned: Plan, block: Block | None, values: Values) -> Values:
-        result = result_array(_shape(planned, block), planned.problem.result)
-        run_plan(planned, values, result, self.jobs, block)
-        return result
-
     def pixels(
         self, field: Field, rows: slice, columns: slice, rule: StoreRule
     ) -> tuple[Values, ValueStats]:
         """Compute a rectangle of pixels of the one kernel, without its raw values."""
-        ((planned, block, values),) = self._inputs(field, rows, columns)
-        result = result_array(_shape(planned, block), rule.dtype)
+        (inputs,) = self._inputs(field, rows, columns)
+        return self._run(*inputs, rule)
+
+    def _answer(self, planned: Plan, block: Block | None, values: Values) -> Values:
+        return self._run(planned, block, values)[0]
+
+    def _run(
+        self, planned: Plan, block: Block | None, values: Values, rule: StoreRule | None = None
+    ) -> tuple[Values, ValueStats]:
+        """Compute a block of a plan, or all of it: its raw values, or pixels by a rule."""
+        shape = planned.problem.result_shape
+        if block is not None:
+            rows, columns = block.rows, block.columns
+            shape = (rows.stop - rows.start, columns.stop - columns.start, shape[2])
+        result = result_array(shape, planned.problem.result if rule is None else rule.dtype)
         return result, run_plan(planned, values, result, self.jobs, block, rule=rule)
 
     def _inputs(
@@ -191,10 +194,9 @@ class MapStep(PlannedStep, kw_only=True):
 
 
 class PoolStep(PlannedStep, kw_only=True):
-    """A pooling as a step. `bare` is its window without padding, and `dtype` its answer's."""
+    """A pooling as a step, of which `pooling` has no padding, and the answer this dtype."""
 
     pooling: Pooling
-    bare: Window
     dtype: np.dtype[Any] | None = None
 
     @property
@@ -205,8 +207,7 @@ class PoolStep(PlannedStep, kw_only=True):
     def part(self, field: Field, rows: slice, columns: slice) -> Values:
         """Pool the part of a field that a rectangle of the result sees."""
         padded = field if self.padder is None else self.padder.over(field)
-        seen = padded(*self.bare.inputs(rows, columns))
-        values = pooled(seen, replace(self.pooling, window=self.bare))
+        values = pooled(padded(*self.pooling.window.inputs(rows, columns)), self.pooling)
         return values if self.dtype is None else values.astype(self.dtype, copy=False)
 
 
@@ -250,27 +251,17 @@ class MissingStep(PlannedStep, kw_only=True):
     @classmethod
     def of(cls, step: PlannedStep, least: float) -> "MissingStep":
         """Return the form of a step that leaves out what is missing."""
-        wide = np.dtype(np.float64)
-        bare = [each.problem.kernel.with_bias(None) for each in step.plans]
-        sizes = [None if k.sums.all() else k.with_weights(np.abs(k.weights)) for k in bare]
-        plans, reaches = (
-            tuple(
-                kernel
-                and choose_plan(
-                    replace(each.problem, kernel=kernel, dtype=wide, result=wide), each.method
-                )
-                for each, kernel in zip(step.plans, kernels, strict=True)
-            )
-            for kernels in (bare, sizes)
-        )
+        wide, plans, reaches = np.dtype(np.float64), [], []
+        for each in step.plans:
+            kernel = each.problem.kernel.with_bias(None)
+            problem = replace(each.problem, kernel=kernel, dtype=wide, result=wide)
+            plans.append(choose_plan(problem, each.method))
+            reach = replace(problem, kernel=kernel.with_weights(np.abs(kernel.weights)))
+            reaches.append(None if kernel.sums.all() else choose_plan(reach, each.method))
         biases = tuple(each.problem.kernel.bias for each in step.plans)
-        made = {"plans": plans, "biases": biases, "least": least, "reaches": reaches}
-        return cls(**{**asdict(step), **made, "raw_dtype": step.result_dtype})
-
-    @property
-    def result_dtype(self) -> np.dtype[Any]:
-        """The dtype of its raw answer, as the next step gets it."""
-        return self.raw_dtype or self.working
+        made = {"plans": tuple(plans), "reaches": tuple(reaches), "biases": biases}
+        changes = {**made, "least": least, "raw_dtype": step.result_dtype}
+        return cls(**{**asdict(step), **changes})
 
     def answers(self, field: Field, rows: slice, columns: slice) -> Iterator[Values]:
         """Yield a rectangle of the raw answer of each kernel."""
@@ -315,14 +306,6 @@ def _whole(shape: tuple[int, ...]) -> tuple[slice, slice]:
     return slice(0, shape[0]), slice(0, shape[1])
 
 
-def _shape(planned: Plan, block: Block | None) -> Shape:
-    """Return the shape of what is computed: of a block, or of the whole result."""
-    if block is None:
-        return planned.problem.result_shape
-    rows, columns = block.rows, block.columns
-    return (rows.stop - rows.start, columns.stop - columns.start, planned.problem.outputs)
-
-
 def _union(places: list[NDArray[np.intp]]) -> NDArray[np.intp]:
     """Return all places in rising order; at least one, though a border alone reads none."""
     union = places[0] if len(places) == 1 else np.unique(np.concatenate(places))
@@ -340,13 +323,10 @@ def rim_of_chain(steps: Sequence[PlannedStep]) -> tuple[tuple[int, int], tuple[i
     """Return how many outputs at both ends of each axis see what lies beyond the edge."""
     seen = [(0, 0), (0, 0)]
     for step in steps:
-        for number, ((before, after), axis) in enumerate(
-            zip(seen, step.window.axes, strict=True)
-        ):
-            seen[number] = (
-                -(-(axis.before + before) // axis.stride),
-                -(-(axis.after + after) // axis.stride),
-            )
+        seen = [
+            (-(-(axis.before + first) // axis.stride), -(-(axis.after + last) // axis.stride))
+            for (first, last), axis in zip(seen, step.window.axes, strict=True)
+        ]
     return seen[0], seen[1]
 
 
@@ -354,11 +334,7 @@ _JOIN = {Combine.MAX: np.maximum, Combine.MIN: np.minimum}
 
 
 def combined_answer(answers: Iterable[Values], combine: Combine) -> Values:
-    """Combine answers of one shape, at least one, into one. They may be overwritten.
-
-    >>> combined_answer([np.array([3.0]), np.array([-4.0])], Combine.MAGNITUDE).tolist()
-    [5.0]
-    """
+    """Combine answers of one shape, at least one, into one. They may be overwritten."""
     total, count = np.empty(0), 0
     for answer in answers:
         if combine is Combine.MAGNITUDE:

@@ -31,8 +31,14 @@ def test_fractions_are_numbers() -> None:
 
 
 def test_a_kernel_comes_from_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sys.stdin", io.StringIO("-1 0 1\n"))
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"-1 0 1\n")))
     assert kernel_from("-").weights.tolist() == [[-1, 0, 1]]
+
+
+def test_bytes_that_are_no_text_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"\x89PNG\r\n")))
+    with pytest.raises(ConvcliError, match="standard input: expected UTF-8 text, got another"):
+        kernel_from("-")
 
 
 def test_rows_of_other_lengths_are_refused() -> None:

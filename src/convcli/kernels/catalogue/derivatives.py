@@ -9,7 +9,7 @@ import numpy as np
 
 from convcli.choices import Combine
 from convcli.errors import SpecError
-from convcli.kernels.catalogue.entry import LARGEST_SIDE, Parameter, Theme, operator, outer
+from convcli.kernels.catalogue.entry import LARGEST_SIDE, Parameter, Theme, operator
 from convcli.kernels.catalogue.smoothing import RADIUS, SIGMA, gaussian, radius_of
 from convcli.kernels.kernel import Weights
 
@@ -46,10 +46,10 @@ for _name, _smooth, _edge, _source in (
     ),
 ):
     THEME.fixed(
-        f"{_name}-x", outer(_smooth, _edge), "vertical edges: brighter to the right", _source
+        f"{_name}-x", np.outer(_smooth, _edge), "vertical edges: brighter to the right", _source
     )
     THEME.fixed(
-        f"{_name}-y", outer(_edge, _smooth), "horizontal edges: brighter below", _source
+        f"{_name}-y", np.outer(_edge, _smooth), "horizontal edges: brighter below", _source
     )
 
 THEME.fixed(

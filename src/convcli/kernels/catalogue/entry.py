@@ -49,10 +49,20 @@ class Parameter(Record):
         low = "above" if self.above else "at least"
         return f"{odd}{low} {self.least:g}, at most {self.most:g}"
 
-    def allows(self, value: float) -> bool:
-        """Whether the value is in the range."""
+    def check(self, value: float | None, kernel: str) -> None:
+        """Refuse a value that is not in the range; `kernel` is the name of its kernel."""
+        if value is None:
+            return
         low = value > self.least if self.above else value >= self.least
-        return low and value <= self.most and not (self.odd and value % 2 != 1)
+        if low and value <= self.most and not (self.odd and value % 2 != 1):
+            return
+        has_none = self.default is None
+        example = "" if has_none else f": {kernel}:{self.name}={self.default:g} is one"
+        unit = f" ({self.unit})" if self.unit else ""
+        # A whole number of more than 308 digits is no float.
+        got = value if isinstance(value, int) else f"{value:g}"
+        expected = f"expected {self.name} {self.range}{unit}, got {got}{example}"
+        raise SpecError(f"{kernel}: {expected}")
 
 
 class Entry(Record):
@@ -75,13 +85,11 @@ class Entry(Record):
 
         A value out of range, or so small that a weight is no number, is a `SpecError`.
         """
-        chosen = dict(values or {})
+        chosen = values or {}
         arguments = {p.name: chosen.get(p.name, p.default) for p in self.parameters}
         for parameter in self.parameters:
-            _check(self, parameter, arguments[parameter.name])
-        shown = ",".join(
-            f"{p.name}={chosen[p.name]:g}" for p in self.parameters if p.name in chosen
-        )
+            parameter.check(arguments[parameter.name], self.name)
+        shown = ",".join(f"{key}={chosen[key]:g}" for key in arguments if key in chosen)
         name = f"{self.name}:{shown}" if shown else self.name
         with np.errstate(all="ignore"):
             weights = np.asarray(self.build(**arguments))
@@ -96,19 +104,6 @@ class Entry(Record):
         """The name with its parameters, as ``gaussian[:sigma,radius]``."""
         names = ",".join(parameter.name for parameter in self.parameters)
         return f"{self.name}[:{names}]" if names else self.name
-
-
-def _check(entry: Entry, parameter: Parameter, value: float | None) -> None:
-    if value is None or parameter.allows(value):
-        return
-    name, default = parameter.name, parameter.default
-    example = "" if default is None else f": {entry.name}:{name}={default:g} is one"
-    unit = f" ({parameter.unit})" if parameter.unit else ""
-    # A whole number of more than 308 digits is no float.
-    got = value if isinstance(value, int) else f"{value:g}"
-    raise SpecError(
-        f"{entry.name}: expected {name} {parameter.range}{unit}, got {got}{example}"
-    )
 
 
 CATALOGUE: dict[str, Entry] = {}
@@ -134,11 +129,10 @@ OPERATORS: dict[str, OperatorEntry] = {}
 """All named operators, in the order in which they are shown."""
 
 
-class Theme:
+class Theme(Record):
     """A heading of the catalogue; its methods register the kernels below it."""
 
-    def __init__(self, name: str) -> None:
-        self.name = name
+    name: str
 
     def named(
         self, name: str, description: str, source: str, *parameters: Parameter
@@ -169,8 +163,3 @@ def operator(
 ) -> None:
     """Register an operator of kernels that are in the catalogue."""
     OPERATORS[name] = OperatorEntry(name, description, source, tuple(kernels), combine)
-
-
-def outer(column: ArrayLike, row: ArrayLike) -> Weights:
-    """Return the weights that are the product of a column and a row."""
-    return np.outer(np.asarray(column, np.float64), np.asarray(row, np.float64))

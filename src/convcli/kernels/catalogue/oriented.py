@@ -19,8 +19,7 @@ COMPASS, TEXTURE, PILLOW = Theme("Compass"), Theme("Texture"), Theme("Pillow's")
 _POINTS = ("n", "nw", "w", "sw", "s", "se", "e", "ne")
 """The directions, each turned by 45° counter-clockwise from the one before."""
 
-_WIDEST_DEFAULT = 0.56
-"""σ/λ of a filter one octave wide: √(ln 2 / 2)/π · (2¹ + 1)/(2¹ - 1)."""
+_WIDEST_DEFAULT = 0.56  # σ/λ of a filter one octave wide: √(ln 2 / 2)/π · (2¹ + 1)/(2¹ - 1)
 
 
 for _name, _north, _source in (

@@ -4,13 +4,7 @@ import math
 
 import numpy as np
 
-from convcli.kernels.catalogue.entry import (
-    LARGEST_RADIUS,
-    LARGEST_SIDE,
-    Parameter,
-    Theme,
-    outer,
-)
+from convcli.kernels.catalogue.entry import LARGEST_RADIUS, LARGEST_SIDE, Parameter, Theme
 from convcli.kernels.kernel import Weights
 
 THEME = Theme("Smoothing")
@@ -55,7 +49,7 @@ def gaussian(sigma: float, radius: int | None = None) -> Weights:
     with np.errstate(over="ignore"):  # the sides of a very narrow bell are 0
         bell = np.exp(-0.5 * (offsets / sigma) ** 2)
     bell /= bell.sum()
-    return outer(bell, bell)
+    return np.outer(bell, bell)
 
 
 def radius_of(sigma: float) -> int:
@@ -70,8 +64,8 @@ def radius_of(sigma: float) -> int:
     Parameter("radius", int, 1, 0, 15, "pixels", "taps on each side"),
 )
 def _binomial(radius: int) -> Weights:
-    row = [math.comb(2 * radius, k) for k in range(2 * radius + 1)]
-    return outer(row, row) * 16.0**-radius
+    row = np.array([math.comb(2 * radius, k) for k in range(2 * radius + 1)]) / 4.0**radius
+    return np.outer(row, row)
 
 
 @THEME.named(

@@ -21,7 +21,7 @@ from convcli.kernels.kernel import MAX_WEIGHTS, Kernel
 from convcli.values import replace
 
 _DIMENSIONS = (2, 3, 4)
-_ONE_FILTER = 3
+_ONE_FILTER, _BANK = 3, 4
 _ENDINGS = ("weight", "weights", "kernel")
 _FAULTS = (
     ValueError, EOFError, LookupError, TypeError, ArithmeticError, RuntimeError, MemoryError,
@@ -39,9 +39,9 @@ def kernel_of_array(
 ) -> Kernel:
     """Return an array as a kernel: (kh, kw), one filter (I, kh, kw), or a bank."""
     check_dimensions(weights.shape, name)
-    bank = layout.to_oihw(weights)
-    grid = bank[np.newaxis] if bank.ndim == _ONE_FILTER else bank
-    return Kernel(grid, bias, name)
+    if weights.ndim == _BANK and layout is WeightLayout.HWIO:
+        weights = weights.transpose(3, 2, 0, 1)
+    return Kernel(weights[np.newaxis] if weights.ndim == _ONE_FILTER else weights, bias, name)
 
 
 def check_dimensions(shape: tuple[int, ...], name: str) -> None:
@@ -167,7 +167,6 @@ NPZ = ArrayFormat(
 
 # ------------------------------------------------------------------ trained networks
 
-_BANK = 4
 _READABLE = ("F64", "F32", "F16", "I8", "U8", "I16", "U16", "I32", "U32", "I64", "U64", "BOOL")
 
 

@@ -16,11 +16,7 @@ from convcli.values import Record
 
 
 class TextFormat(Record):
-    """A kernel as text; `about` says who uses it, and how.
-
-    The suffixes of its files have a dot, and are in lower case; where none tells, `recognises`
-    does. The `KernelError` of `parse` does not name the text.
-    """
+    """A kernel as text; `recognises` tells it where no suffix (``.csv``, lower case) does."""
 
     name: str
     about: str
@@ -40,11 +36,10 @@ class Tensor(Record):
 
 
 class ArrayFormat(Record):
-    """A file of arrays, of which one may be chosen by ``FILE::NAME``: see `TextFormat`.
+    """A file of arrays, of which one may be chosen by ``FILE::NAME``.
 
-    `read` takes a path, an array's name (empty for the only array) and a layout. `tensors`
-    lists the arrays that may be kernels; it is None for files of one array, as `write` is
-    where the format is only read.
+    `tensors` lists the arrays that may be kernels; it is None for files of one array, as
+    `write` is where the format is only read.
     """
 
     name: str
@@ -90,22 +85,13 @@ def grid_of(values: list[float], rows: int, columns: int) -> Weights:
 
 
 def centred(grid: Weights, row: int, column: int) -> Weights:
-    """Pad a grid with zeros until the weight at (row, column) is in its middle.
-
-    The middle of an even size is the earlier of the two, as with ``"same"`` padding.
-    """
-    padding = []
-    for at, size in zip((row, column), grid.shape, strict=True):
-        missing = size - 1 - 2 * at
-        padding.append((missing if missing > 1 else 0, max(-missing, 0)))
-    return np.pad(grid, padding)
+    """Pad with zeros until the weight at (row, column) is the middle, the earlier of two."""
+    missing = [size - 1 - 2 * at for at, size in zip((row, column), grid.shape, strict=True)]
+    return np.pad(grid, [(each * (each > 1), max(-each, 0)) for each in missing])
 
 
 def odd_sized(grid: Weights) -> Weights:
-    """Put a row or column of zeros before even sizes.
-
-    An even size has two middle weights: programs disagree on which lies over the pixel.
-    """
+    """Put zeros before even sizes: programs disagree on which of two middles they mean."""
     rows, columns = grid.shape
     return np.pad(grid, [(1 - rows % 2, 0), (1 - columns % 2, 0)])
 
@@ -131,11 +117,7 @@ def over_divisor(kernel: Kernel) -> tuple[Weights, float]:
 
 
 def plain(value: float) -> str:
-    """Return the shortest text that reads back as the same number.
-
-    >>> plain(2.0), plain(0.1)
-    ('2', '0.1')
-    """
+    """Return the shortest text that reads back as the same number: ``2``, ``0.1``."""
     whole = float(value).is_integer() and abs(value) < 2**53
     return str(int(value)) if whole else repr(float(value))
 

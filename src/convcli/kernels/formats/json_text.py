@@ -16,14 +16,19 @@ from convcli.values import Record
 _KEYS = ("name", "description", "weights", "divisor", "bias")
 _DIMENSIONS = (1, 2, 3, 4)
 _ONE_ROW, _ONE_FILTER = 1, 3
+_LARGEST = sys.float_info.max
 
 
 def kernel_of(document: object) -> Kernel:
     """Return the kernel of parsed JSON: a nested list of numbers, or a dict around it."""
     fields = _fields(document)
-    weights = _grid(fields["weights"])
+    weights, divisor = _grid(fields["weights"]), _number(fields.get("divisor", 1), "divisor")
+    if divisor == 0:
+        fail("divisor", "expected a number other than 0, got 0", "use the sum, or leave it out")
+    with np.errstate(over="ignore"):
+        divided = weights / divisor
     return Kernel(
-        _divided(weights, fields.get("divisor", 1)),
+        divided,
         _bias(fields.get("bias"), weights),
         _text(fields.get("name", ""), "name"),
         _text(fields.get("description", ""), "description"),
@@ -40,7 +45,7 @@ def _write(kernel: Kernel) -> str:
     if divisor != 1:
         fields.append(f'"divisor": {plain(divisor)}')
     if kernel.bias:
-        bias = ", ".join(plain(value) for value in kernel.bias)
+        bias = ", ".join(map(plain, kernel.bias))
         fields.append(f'"bias": {f"[{bias}]" if len(kernel.bias) > 1 else bias}')
     return "{\n" + ",\n".join(f"  {field}" for field in fields) + "\n}\n"
 
@@ -107,14 +112,6 @@ def _grid(weights: object) -> Weights:
     return grid[np.newaxis] if grid.ndim in (_ONE_ROW, _ONE_FILTER) else grid
 
 
-def _divided(weights: Weights, value: object) -> Weights:
-    divisor = _number(value, "divisor")
-    if divisor == 0:
-        fail("divisor", "expected a number other than 0, got 0", "use the sum, or leave it out")
-    with np.errstate(over="ignore"):
-        return weights / divisor
-
-
 def _shape(weights: object) -> tuple[int, ...]:
     """Return the lengths of the first list at each depth."""
     shape: list[int] = []
@@ -158,14 +155,10 @@ def _number(value: object, name: str, path: tuple[int, ...] = ()) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
         fault = f"expected a number, got {_type_name(value)}"
         fail(_at(path, name), fault, "write it as 1 or 0.5")
-    try:
-        number = float(value)
-    except OverflowError:
-        number = math.inf
-    if not math.isfinite(number):
+    if not -_LARGEST <= value <= _LARGEST:  # a whole number may have more digits than a float
         fault = "expected a number below 1e308, got a larger one"
         fail(_at(path, name), fault, "scale it down")
-    return number
+    return float(value)
 
 
 def _bias(bias: object, weights: Weights) -> float | list[float] | None:
@@ -297,7 +290,6 @@ _LENGTHS: list[Schema] = [
     *({"minItems": length, "maxItems": length} for length in range(1, _LISTED + 1)),
     {"minItems": _LISTED + 1},
 ]
-_LARGEST = sys.float_info.max
 _NUMBER: Schema = {"type": "number", "minimum": -_LARGEST, "maximum": _LARGEST}
 _TEXT: Schema = {"type": "string", "pattern": r"^[^\u0000-\u0008\u000b-\u001f\u007f-\u009f]*$"}
 

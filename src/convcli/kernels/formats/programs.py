@@ -84,16 +84,15 @@ def _parse_imagemagick(text: str) -> Kernel:
     rows = int(match["h"] or columns)
     if ":" in match["body"]:
         base.fail("kernel string", "expected one kernel, got several", "give one at a time")
-    values = [_weight(word) for word in base.split_numbers(match["body"])]
+    values = [
+        0.0 if word.lower() in ("nan", "-") else base.number(word, "weights")
+        for word in base.split_numbers(match["body"])
+    ]
     grid = base.grid_of(values, rows, columns)
     row, column = int(match["y"] or (rows - 1) // 2), int(match["x"] or (columns - 1) // 2)
     if row >= rows or column >= columns:
         base.fail("kernel string", f"the origin +{column}+{row} lies outside", "mend it")
     return Kernel(base.centred(grid, row, column))
-
-
-def _weight(word: str) -> float:
-    return 0.0 if word.lower() in ("nan", "-") else base.number(word, "weights")
 
 
 IMAGEMAGICK = base.TextFormat(
@@ -155,8 +154,7 @@ def _fitted(grid: Weights, name: str) -> tuple[Weights, str]:
 def _parse_ffmpeg(text: str) -> Kernel:
     options = _ffmpeg_options(text)
     values = base.numbers(options.get("0m", ""), "0m")
-    grid = _shaped(values, options.get("0mode", "square"))
-    grid = _divided(grid, options.get("0rdiv", "0"))
+    grid = _divided(_shaped(values, options), options.get("0rdiv", "0"))
     bias = base.number(options.get("0bias", "0"), "0bias")
     for plane in "12":
         if options.get(f"{plane}m", options.get("0m")) != options.get("0m"):
@@ -173,7 +171,8 @@ def _ffmpeg_options(text: str) -> dict[str, str]:
     return options
 
 
-def _shaped(values: list[float], mode: str) -> Weights:
+def _shaped(values: list[float], options: dict[str, str]) -> Weights:
+    mode = options.get("0mode", "square")
     if mode in ("row", "1"):
         return base.grid_of(values, 1, len(values))
     if mode in ("column", "2"):
@@ -322,13 +321,13 @@ def _parse_csv(text: str) -> Kernel:
         for count, line in enumerate(lines, 1)
     ]
     rows = [row for row in found if row]
-    if not rows or len({len(row) for row in rows}) != 1:
-        lengths = ", ".join(map(str, sorted({len(row) for row in rows}))) or "none"
-        base.fail(
-            "rows", f"expected rows of as many numbers each, got {lengths}", "mend the rows"
-        )
+    lengths = sorted({len(row) for row in rows})
+    if len(lengths) != 1:
+        shown = ", ".join(map(str, lengths)) or "none"
+        fault = f"expected rows of as many numbers each, got {shown}"
+        base.fail("rows", fault, "mend the rows")
     values = [value for row in rows for value in row]
-    return Kernel(base.grid_of(values, len(rows), len(rows[0])))
+    return Kernel(base.grid_of(values, len(rows), lengths[0]))
 
 
 CSV = base.TextFormat(

@@ -15,24 +15,19 @@ from convcli.kernels.formats.base import ArrayFormat, Format, Tensor, TextFormat
 from convcli.kernels.formats.json_text import JSON, NUMPY, TORCH
 from convcli.kernels.formats.programs import CSV, FFMPEG, IMAGEMAGICK, SVG, VIPS
 from convcli.kernels.kernel import MAX_WEIGHTS, Kernel
-from convcli.values import Record
+from convcli.values import Record, replace
 
 FORMATS: dict[str, Format] = {
     form.name: form
     for form in (JSON, VIPS, IMAGEMAGICK, FFMPEG, SVG, CSV, NPY, NPZ, NUMPY, TORCH, SAFETENSORS)
 }
-"""All formats by name, in the order in which they are shown: that of `KernelFormat`."""
+"""All formats by name, in the order in which they are shown: that of `EXPORTED`."""
 
 _SUFFIXES = {suffix: form for form in FORMATS.values() for suffix in form.suffixes}
 
-_PICTURE = "image:"
-"""What the name of a picture begins with that is used as a kernel."""
-
-_STANDARD = "-"
-"""Standard input as a kernel."""
-
-_TENSOR = "::"
-"""What separates a file from the name of an array in it."""
+_PICTURE = "image:"  # what the name of a picture begins with that is used as a kernel
+_STANDARD = "-"  # standard input as a kernel
+_TENSOR = "::"  # what separates a file from the name of an array in it
 
 _MAX_BYTES = 40 * MAX_WEIGHTS
 """No text of that many weights is longer: 25 characters a number, and white space."""
@@ -49,14 +44,16 @@ def is_file(text: str) -> bool:
     if text.startswith(_PICTURE) or _format_of(path) is not None:
         return not is_inline(text)
     pathlike = "/" in text or "\\" in text or "." in text
-    return pathlike and not is_inline(text) and _exists(path)
+    return pathlike and not is_inline(text) and file_exists(text)
 
 
 def file_exists(text: str) -> bool:
     """Tell whether the file that a specification means exists."""
-    if text == _STANDARD:
-        return True
-    return _exists(Path(text.partition(_TENSOR)[0].removeprefix(_PICTURE)))
+    path = Path(text.partition(_TENSOR)[0].removeprefix(_PICTURE))
+    try:
+        return text == _STANDARD or path.exists()
+    except (OSError, ValueError):
+        return False
 
 
 def is_inline(text: str) -> bool:
@@ -68,18 +65,9 @@ def _format_of(path: Path) -> Format | None:
     return _SUFFIXES.get(path.suffix.lower())
 
 
-def _exists(path: Path) -> bool:
-    try:
-        return path.exists()
-    except (OSError, ValueError):
-        return False
-
-
 def _recognised(text: str) -> TextFormat | None:
-    for form in FORMATS.values():
-        if isinstance(form, TextFormat) and form.recognises(text):
-            return form
-    return None
+    forms = (form for form in FORMATS.values() if isinstance(form, TextFormat))
+    return next((form for form in forms if form.recognises(text)), None)
 
 
 # ------------------------------------------------------------------ text
@@ -101,23 +89,18 @@ def parse_kernel(
 ) -> Kernel:
     """Return the kernel that a text is in a format.
 
-    Messages call the text `source`. If the text gives no name, the kernel is called `name`,
-    or like the source.
+    Messages call the text `source`, and so is a kernel that gets no name of text or `name`.
     """
     try:
         kernel = form.parse(text)
     except KernelError as error:
         raise KernelError(f"{source}: {error}") from None
     has_name = kernel.name not in ("", "kernel")
-    title = kernel.name if has_name else name or source
-    return Kernel(kernel.weights, kernel.bias or None, title, kernel.description)
+    return replace(kernel, name=kernel.name if has_name else name or source)
 
 
 def export(kernel: Kernel, name: str) -> str | bytes:
-    r"""Return a kernel in the format of that name: text, or bytes for files of arrays.
-
-    A format that is unknown, only read, or cannot hold the kernel is a `KernelError`.
-    """
+    """Return a kernel in the format of that name: text, or bytes for files of arrays."""
     form = FORMATS.get(name)
     if form is None or form.write is None:
         known = ", ".join(entry.name for entry in FORMATS.values() if entry.write)
@@ -131,24 +114,31 @@ def export(kernel: Kernel, name: str) -> str | bytes:
 def read_kernel(path: str | Path, layout: WeightLayout = WeightLayout.OIHW) -> Kernel:
     """Read a kernel from a file; its suffix or its text tells the format.
 
-    The path may be ``FILE::NAME`` for an array in it, or ``image:FILE`` for a picture. The
-    layout is the order of the axes of banks in files of arrays. Where the file gives no name
-    the kernel is called as the file. A file that cannot be read, or does not hold a kernel, is
-    a `KernelError`, which names the file, the place in it and the remedy.
+    The path may be ``FILE::NAME`` for an array in it, or ``image:FILE`` for a picture. Where
+    the file gives no name the kernel is called as the file.
     """
     text = str(path)
     if text == _STANDARD:
         return _read_standard_input()
     if text.startswith(_PICTURE):
         return _kernel_of_picture(text.removeprefix(_PICTURE))
-    file, _, tensor = text.partition(_TENSOR)
-    form = _format_of(Path(file))
+    name, _, tensor = text.partition(_TENSOR)
+    file = Path(name)
+    form = _format_of(file)
     if isinstance(form, ArrayFormat):
-        with _named_errors(Path(file)), Path(file).open("rb"):
-            return form.read(Path(file), tensor, layout)
+        with _named_errors(file), file.open("rb"):
+            return form.read(file, tensor, layout)
     if tensor:
-        raise KernelError(f"{file}: expected a .npz or .safetensors before ::, got another")
-    return _read_text(form, Path(file))
+        raise KernelError(f"{name}: expected a .npz or .safetensors before ::, got another")
+    with _named_errors(file), file.open("rb") as opened:
+        data = opened.read(_MAX_BYTES + 1)
+    text = _decoded(data, str(file))
+    form = form or _recognised(text)
+    if form is None:
+        raise KernelError(
+            f"{file}: expected a kernel, got none of {', '.join(FORMATS)}: check the file"
+        )
+    return parse_kernel(text, str(file), file.stem, form=form)
 
 
 @contextlib.contextmanager
@@ -163,22 +153,12 @@ def _named_errors(path: Path) -> Iterator[None]:
         raise KernelError(f"{path}: {error}") from None
 
 
-def _read_text(form: TextFormat | None, path: Path) -> Kernel:
-    text = _text_of(path)
-    known = form or _recognised(text)
-    if known is None:
-        raise KernelError(
-            f"{path}: expected a kernel, got none of {', '.join(FORMATS)}: check the file"
-        )
-    return parse_kernel(text, str(path), path.stem, form=known)
-
-
 def _read_standard_input() -> Kernel:
     if sys.stdin.isatty():
         raise KernelError(
             "kernel -: expected a kernel on standard input, got a terminal: pipe it"
         )
-    text = sys.stdin.read(_MAX_BYTES)
+    text = _decoded(sys.stdin.buffer.read(_MAX_BYTES + 1), "standard input")
     form = _recognised(text)
     if form is None:
         raise KernelError(
@@ -188,24 +168,23 @@ def _read_standard_input() -> Kernel:
     return parse_kernel(text, "standard input", form=form)
 
 
-def _text_of(path: Path) -> str:
-    with _named_errors(path), path.open("rb") as file:
-        data = file.read(_MAX_BYTES + 1)
+def _decoded(data: bytes, source: str) -> str:
+    """Return the text of a file of this name; one that is too large is a `KernelError`."""
     if len(data) > _MAX_BYTES:
         raise KernelError(
-            f"{path}: expected at most {MAX_WEIGHTS:,} weights, got a file of more than "
+            f"{source}: expected at most {MAX_WEIGHTS:,} weights, got a file of more than "
             f"{_MAX_BYTES:,} bytes: split the bank"
         )
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        if (mimetypes.guess_type(path)[0] or "").startswith("image/"):
+        if (mimetypes.guess_type(source)[0] or "").startswith("image/"):
             raise KernelError(
-                f"{path}: expected a kernel file, got a picture: write image:{path} to look "
-                "for it as a patch"
+                f"{source}: expected a kernel file, got a picture: write image:{source} to "
+                "look for it as a patch"
             ) from None
         raise KernelError(
-            f"{path}: expected UTF-8 text, got another encoding at byte {error.start}: "
+            f"{source}: expected UTF-8 text, got another encoding at byte {error.start}: "
             "save the file as UTF-8"
         ) from None
 
@@ -234,10 +213,7 @@ class Archive(Record):
 
 
 def archive_at(text: str) -> Archive | None:
-    """Return what a file of several arrays holds; None if the text does not mean such a file.
-
-    A file that cannot be read is a `KernelError`.
-    """
+    """Return what a file of several arrays holds; None if a text does not mean one."""
     path = Path(text)
     form = _format_of(path)
     if _TENSOR in text or not isinstance(form, ArrayFormat) or form.tensors is None:

@@ -99,16 +99,15 @@ def _lengths(size: int, chunk: int) -> list[int]:
 def _blocks(work: TiledWork, size: Sizes, shape: Sizes) -> Blocks:
     pipeline, source = work.pipeline, work.source
     *depth, rows, columns = map(min, shape, size)
-    need = block_need(pipeline, (rows, columns))
+    nbytes, read = block_need(pipeline, (rows, columns))
     halo = [
-        need.read[axis] - side * math.prod(step.window.stride[axis] for step in pipeline.steps)
+        read[axis] - side * math.prod(step.window.stride[axis] for step in pipeline.steps)
         for axis, side in enumerate((rows, columns))
     ]
-    nbytes = need.nbytes
     if depth:
         written = rows * columns * pipeline.written_channels * pipeline.dtype.itemsize
-        read = math.prod(need.read) * source.shape[2] * source.dtype.itemsize
-        nbytes += math.prod(depth) * (read + _STACKED * written)
+        held = math.prod(read) * source.shape[2] * source.dtype.itemsize
+        nbytes += math.prod(depth) * (held + _STACKED * written)
     return Blocks(
         size=size, shape=shape, halo=(max(halo[0], 0), max(halo[1], 0)), nbytes=nbytes
     )
