@@ -167,7 +167,7 @@ def chaos(
     wanted = all_of_it.prepare(pictures)
     seconds = 60 * minutes
     words: Words = [all_of_it.source, "--out-dir", all_of_it.out, "--retries", "10"]
-    words += ["--timeout", "5", "--manifest", all_of_it.manifest]
+    words += ["--timeout", "3", "--manifest", all_of_it.manifest]
     dies = all_of_it.rng.uniform(0.1, 0.3) * seconds
     with dask_cluster(_made(folder / "one"), workers) as cluster:
         status, _, said = all_of_it.run(cluster, words, seconds, pictures, dies)

@@ -30,6 +30,9 @@ class Unseen(Record):
         return self.picture + self.padding
 
 
+_ALL_SEEN = Unseen(0, 0)
+
+
 class Axis(Record):
     """One axis of a sliding window: the number of taps of the kernel, k, and pixels.
 
@@ -102,6 +105,8 @@ class Axis(Record):
     def unseen(self, size: int) -> Unseen:
         """Return the pixels behind the last window, of the picture and of the padding."""
         total = self.span(size) % self.stride
+        if not total:
+            return _ALL_SEEN
         first = size + self.after - total  # the first position behind the last window
         picture = max(size - max(first, 0), 0)
         return Unseen(picture=picture, padding=total - picture)

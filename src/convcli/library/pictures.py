@@ -18,7 +18,7 @@ from convcli.kernels.operator import Operator
 from convcli.library.chains import KernelLike, Run, check_options, run_of
 from convcli.library.chains import kernel as as_kernel
 from convcli.library.chains import recipe as read_recipe
-from convcli.pipeline.files import Output, plan_frames, without_nodata
+from convcli.pipeline.files import FileOutput, plan_frames, without_nodata
 from convcli.pipeline.pipeline import Pipeline, plan_pipeline
 from convcli.pipeline.recipe import Recipe
 from convcli.pipeline.report import Report, combined_report
@@ -210,7 +210,7 @@ class Result(Record, kw_only=True):
         saving = Saving(
             quality=quality, compress_level=compress_level, strip=strip, recipe=recipe
         )
-        output = Output(str(target), file_format, saving, sheet)
+        output = FileOutput(str(target), file_format, saving, sheet)
         count = 1 if has_number(str(target), FRAME) else len(self.filtered)
         output.check_maps(self.pipeline, count)
         return output.write(self.filtered, self.source, self.pipeline.options)
