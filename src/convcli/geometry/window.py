@@ -1,6 +1,7 @@
 """A window that slides: kernel size, stride, padding and dilation, on one axis and on two."""
 
 import functools
+import math
 import operator
 from collections.abc import Sequence
 from functools import cached_property
@@ -12,6 +13,9 @@ from convcli.values import Record
 
 if TYPE_CHECKING:
     from fractions import Fraction
+
+_MOST_PIXELS = 2**56
+"""Of a padded picture: NumPy counts the bytes of its values with 63 bits."""
 
 
 class Unseen(Record):
@@ -173,6 +177,12 @@ class Window(Record):
                 axis.span(size)
             except GeometryError as error:
                 raise GeometryError(f"{name}: {error}") from None
+        padded = [size + sum(pads) for size, pads in zip(shape, self.padding, strict=True)]
+        if math.prod(padded) > _MOST_PIXELS:
+            raise GeometryError(
+                f"expected a padded picture of at most {_MOST_PIXELS:,} pixels, got "
+                f"{math.prod(padded):,}: use less padding or dilation"
+            )
         return (self.rows.output_size(shape[0]), self.columns.output_size(shape[1]))
 
     def inputs(self, rows: slice, columns: slice) -> tuple[slice, slice]:

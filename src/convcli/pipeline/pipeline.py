@@ -25,14 +25,7 @@ from convcli.pipeline.alpha import (
 )
 from convcli.pipeline.chain import all_remainders, plan_chain
 from convcli.pipeline.options import Options
-from convcli.pipeline.range import (
-    STRETCHING,
-    Mix,
-    as_depth,
-    finite_extent,
-    mapped,
-    rescaled,
-)
+from convcli.pipeline.range import Mix, as_depth, finite_extent, mapped, rescaled
 from convcli.pipeline.report import Report, Swatch
 from convcli.pipeline.steps import (
     Link,
@@ -108,7 +101,7 @@ class Pipeline(Record, kw_only=True):
     @property
     def needs_extent(self) -> bool:
         """Whether a pixel depends on the smallest and the largest value of all."""
-        return self.mapping in STRETCHING
+        return self.mapping in (Range.STRETCH, Range.BALANCE)
 
     @functools.cached_property
     def inner(self) -> Inner | None:
