@@ -98,6 +98,19 @@ def test_a_tiled_run_keeps_it(photo: Path) -> None:
     assert not Path("out.gif").exists()
 
 
+@pytest.mark.usefixtures("photo")
+@pytest.mark.parametrize("words", [(), ("--tiled", "--frame", "1")])
+def test_it_takes_the_place_of_ome_xml(
+    words: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    channels = {"axes": "CYX"}
+    tifffile.imwrite("in.tif", PHOTO.transpose(2, 0, 1), tile=(16, 16), ome=True,
+                     photometric="minisblack", metadata=channels)  # fmt: skip
+    run("apply", "box:3", "in.tif", "out.tif", "-q", "--record", *words)
+    assert "the OME-XML is dropped: the recipe (--record)" in capsys.readouterr().err
+    assert convcli.recipe("out.tif").kernel == "box:size=3"
+
+
 def test_the_command_line_wins_and_the_environment_does_not(
     photo: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
