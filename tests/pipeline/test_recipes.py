@@ -266,6 +266,16 @@ def test_a_run_that_fails_leaves_no_recipe(words: tuple[str, ...], photo: Path) 
     assert not Path("r.toml").exists()
 
 
+@pytest.mark.parametrize("name", ["no/r.toml", ".", ""])
+def test_nothing_is_filtered_for_a_recipe_that_cannot_be_saved(name: str, photo: Path) -> None:
+    for words in (("out.png",), ("--out-dir", "out")):
+        ended = commands.run("apply", "box", photo, *words, "--save-recipe", name)
+        assert (ended.exit_code, ended.stdout) == (1, "")
+        assert "cannot be written" in ended.stderr
+        assert not Path("out.png").exists()
+        assert not Path("out").exists()
+
+
 def test_a_run_that_ends_well_leaves_its_recipe(photo: Path) -> None:
     for words in (("--out-dir", "out"), ("out.png",), ("out.png", "--on-exists", "skip")):
         commands.done("apply", "box", photo, *words, "-q", "--save-recipe", "r.toml")
