@@ -61,7 +61,8 @@ def serve(requests: socket.socket) -> dict[str, Any]:
 def _load(names: list[str]) -> None:
     fresh = [name for name in names if name not in sys.modules]
     for name in fresh:
-        importlib.import_module(name)
+        with contextlib.suppress(ImportError):  # An extra that is not installed.
+            importlib.import_module(name)
     if fresh:
         gc.collect()
         gc.freeze()  # A fork would copy what the collector touches.
