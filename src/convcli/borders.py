@@ -60,7 +60,7 @@ def runs(sources: NDArray[np.intp]) -> list[Run]:
     turns = np.flatnonzero(steps[1:] != steps[:-1]) + 2
     edges = np.flatnonzero(outside[1:] != outside[:-1]) + 1
     # np.union1d, which does the same, imports numpy.ma.
-    bounds = [0, *sorted({*turns.tolist(), *edges.tolist()}), len(sources)]
+    bounds = sorted({0, *turns.tolist(), *edges.tolist(), len(sources)})
     found: list[Run] = []
     for start, stop in itertools.pairwise(bounds):
         first, last = int(sources[start]), int(sources[stop - 1])

@@ -15,6 +15,10 @@ class ConvcliError(Exception):
     True
     """
 
+    def __str__(self) -> str:
+        """Return the message on one line, though it may quote a value of several."""
+        return " ".join(line.strip() for line in super().__str__().splitlines())
+
 
 class GeometryError(ConvcliError):
     """Sizes, strides, paddings or channels that do not fit each other.

@@ -48,6 +48,7 @@ _SHORT_NAMES = {name[0]: name for name in _IN_FULL}
 """The names of options as one letter, and in full, as on the command line."""
 
 _Called = TypeVar("_Called", bound=Callable[..., Any])
+_Value = TypeVar("_Value")
 
 
 def with_short_names(function: _Called) -> _Called:
@@ -295,11 +296,16 @@ def _read(words: dict[str, Any], defaults: Any) -> dict[str, Any]:
     values = {}
     for name, word in words.items():
         has_none = word is None and getattr(defaults, name) is None
-        try:
-            values[name] = None if has_none else PARSERS[name](word)
-        except OptionError as error:
-            raise OptionError(f"{name}: {error}") from None
+        values[name] = None if has_none else named(name, PARSERS[name], word)
     return values
+
+
+def named(name: str, read: Callable[..., _Value], value: object, *limits: int) -> _Value:
+    """Return what reads a value, within limits; the name is in front of its `OptionError`."""
+    try:
+        return read(value, *limits)
+    except OptionError as error:
+        raise OptionError(f"{name}: {error}") from None
 
 
 def missing_from(value: object) -> str | float:

@@ -194,6 +194,7 @@ def test_a_bad_value_in_the_environment_is_one_line(source: Path, out: Path) -> 
     assert result.exit_code == 2
     assert len(result.stderr.splitlines()) == 1
     assert "'mirrored'" in result.stderr
+    assert "'--border' (from the environment)" in result.stderr
 
 
 def test_a_kernels_own_name_cannot_write_to_the_terminal(source: Path, out: Path) -> None:

@@ -114,6 +114,33 @@ def test_a_flat_list_is_a_kernel_of_one_row(kernel: str) -> None:
     assert json.loads(done(*words, "--axis", "y"))["result"] == [[5, 8], [7, 10]]
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("apply", "box:3", "in.png", "out.png", "--save-recipe", "in.png"),
+        ("apply", "box:3", "in.png", "out.png", "--save-recipe", "out.png"),
+        ("apply", "box:3", "in.png", "out.png", "--compare", "in.png"),
+        ("apply", "box:3", "in.png", "out.png", "--compare", "./out.png"),
+        ("find", "box:3", "in.png", "--mark", "in.png"),
+        ("explain", "box:3", "in.png", "--at", "1,1", "--png", "in.png"),
+        ("explain", "box:3", "in.png", "in.png", "--at", "1,1"),
+        ("borders", "box:3", "in.png", "--png", "in.png"),
+        ("animate", "box:3", "in.png", "in.png", "--cells", "2", "--at", "1,1"),
+        ("stack", "--in", "8x8x1", "conv:1,k3", "--run", "in.png", "--unit", "1:0@1,1",
+         "--png", "in.png"),
+    ],
+)  # fmt: skip
+def test_no_drawing_replaces_a_picture_of_the_run(
+    words: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    save(Path("in.png"), np.full((9, 9), 7))
+    before = Path("in.png").read_bytes()
+    assert "is a picture of this run itself" in refusal(*words, status=2)
+    assert Path("in.png").read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir()] == ["in.png"]
+
+
 @pytest.mark.parametrize("more", [(), ("--json",), ("--png", "k.png"), ("--schema",)])
 def test_a_kernel_is_written_to_a_file_by_export_alone(
     folder: Path, more: tuple[str, ...]

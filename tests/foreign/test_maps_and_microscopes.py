@@ -390,3 +390,12 @@ def test_pages_are_counted_without_reduced_copies() -> None:
     assert len(convcli.open(GEO / "cog.tif").frames) == 1
     with pytest.raises(ConvcliError, match="a frame of 0 to 0, got 1"):
         convcli.open(GEO / "cog.tif", frame=1)
+
+
+def test_the_axes_of_an_imagej_stack_are_dropped_with_a_warning(tmp_path: Path) -> None:
+    stack = np.zeros((2, 3, 8, 9), np.uint8)
+    told = "dropped: what ImageJ says of channels, slices and frames"
+    for pixels, axes, count in ((stack, "TCYX", 1), (stack[0, 0], "YX", 0)):
+        tifffile.imwrite(tmp_path / "in.tif", pixels, imagej=True, metadata={"axes": axes})
+        assert apply("box", tmp_path / "in.tif", "-o", tmp_path / "o.tif") == [told] * count
+        assert tifffile.imread(tmp_path / "o.tif").size == pixels.size

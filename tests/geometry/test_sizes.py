@@ -209,3 +209,10 @@ def test_an_axis_by_hand() -> None:
     assert Axis(kernel=3, stride=3).exact_output_size(7) == Fraction(7, 3)
     behind = Axis(kernel=3, stride=2, before=1, after=1).unseen(8)
     assert behind == Unseen(picture=0, padding=1)
+
+
+@pytest.mark.parametrize("more", [{"padding": 10**12}, {"padding": "same", "dilation": 10**12}])
+def test_no_picture_is_padded_beyond_all_memory(more: dict[str, Any]) -> None:
+    with pytest.raises(GeometryError, match="use less padding or dilation"):
+        window(3, **more).output_shape((75, 113))
+    assert window(3, padding=10**6).output_shape((75, 113)) == (2_000_073, 2_000_111)

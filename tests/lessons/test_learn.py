@@ -280,7 +280,7 @@ def test_learning_refuses(
     assert "the name of a file to write" in refuse("learn", camera, camera, "--output", "")
     before = Path(gray).read_bytes()
     for more in (["-o", gray], ["--method", "sgd", "--history", gray]):
-        assert "INPUT or TARGET itself" in refuse("learn", camera, gray, *more)
+        assert "a picture of this run itself" in refuse("learn", camera, gray, *more)
     assert Path(gray).read_bytes() == before
     bad = tmp_path / "bad.npy"
     np.save(bad, np.array([[np.nan] * 5] * 5))

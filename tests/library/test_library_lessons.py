@@ -136,3 +136,29 @@ def test_a_wrong_kind_of_value_is_refused_in_one_short_line(
         call()
     assert "\n" not in str(raised.value)
     assert len(str(raised.value)) < 170
+
+
+def test_an_error_is_one_line_whatever_it_quotes() -> None:
+    for options in ({"bias": np.eye(3)}, {"border": "a\n  b"}):
+        with pytest.raises(convcli.ConvcliError) as caught:
+            convcli.apply("box", [[1, 2]], **options)
+        assert len(str(caught.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda p: convcli.learn(p, p, method="newton"), "method: 'newton' is not one of"),
+        (lambda p: convcli.learn(p, p, steps=0), "steps: expected a whole number from 1"),
+        (lambda p: convcli.learn(p, p, seed=-1), "seed: expected a whole number of at least 0"),
+        (lambda p: convcli.animate("box", p, frames=0), "frames: expected a whole number from"),
+        (lambda p: convcli.animate("box", p, cells=17), "cells: expected a whole number from"),
+        (lambda p: convcli.animate("box", p, delay="x"), "delay: expected a whole number from"),
+        (lambda p: convcli.explain("box", p, at=(0, 0), channel=1.5), "channel: expected a wh"),
+        (lambda p: convcli.find("box", p, top=0), "top: expected a whole number of at least 1"),
+        (lambda p: convcli.apply("box", p, times=0), "times: expected a whole number from 1"),
+    ],
+)
+def test_numbers_have_the_limits_of_the_command(call: Callable[..., Any], words: str) -> None:
+    with pytest.raises(convcli.ConvcliError, match=words):
+        call(np.ones((5, 5), np.uint8))

@@ -253,3 +253,9 @@ def test_what_is_no_picture_is_refused(array: Any) -> None:
 def test_types_name_each_option() -> None:
     typed = {*FilterOptions.__annotations__}
     assert typed == {*convcli.Options.__annotations__} - {"collect_stats"}
+
+
+def test_a_notebook_says_that_floats_have_no_range() -> None:
+    page = convcli.apply("sobel-x", [[1.0, 2.0]])._repr_html_()
+    assert "<td>none, none clipped</td>" in page
+    assert "None" not in page

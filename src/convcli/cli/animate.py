@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 from convcli.cli.options import WINDOW, own_options, picture_options, subcommand, with_options
-from convcli.cli.output import STANDARD, answer, refuse_terminals, say
+from convcli.cli.output import STANDARD, answer, refuse_inputs, refuse_terminals, say
 from convcli.cli.types import LINK, FrameReader, LinkValue, OptionsValue
 from convcli.text import counted
 
@@ -72,6 +72,7 @@ def command(
     numbers = is_numbers(target, form)
     form = None if numbers else animation_form(target, form)
     refuse_terminals(image, target)
+    refuse_inputs([image], target)
     made = animation_of(read(image), kernel, options, **drawing)
     if target == STANDARD:
         click.echo(made.encoded(str(form)), nl=False)

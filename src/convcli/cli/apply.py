@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from convcli.cli import placing
+from convcli.cli import output, placing
 from convcli.cli.options import subcommand, with_options
 from convcli.cli.output import STANDARD, answer, show_planned, shows_matrices, wants_json
 from convcli.cli.types import OPERAND, OUTPUT, LinkValue, OperandValue
@@ -139,6 +139,7 @@ def _call(
         from convcli.pipeline.recipe import recipe_of
 
         made = recipe_of(links, times, call.options)
+        output.refuse_inputs([*names, call.output or ""], save_recipe)
         if save_recipe is not None and not (call.plan_only or call.dry_run):
             call.save_recipe = functools.partial(made.save, save_recipe)
         if record:

@@ -3,7 +3,7 @@
 import click
 
 from convcli.cli.options import own_options, picture_options, subcommand
-from convcli.cli.output import answer, refuse_terminals
+from convcli.cli.output import answer, refuse_inputs, refuse_terminals
 from convcli.cli.types import KERNEL, FrameReader, KernelValue, OptionsValue
 
 _PADDING, _WIDEST = 3, 40
@@ -59,6 +59,7 @@ def command(
     if padding is not None:
         raise click.UsageError("--padding is for the names alone: leave it out with IMAGE")
     refuse_terminals(image, None)
+    refuse_inputs([image], png)
     from convcli.images.drawing import check_canvas_target, write_canvas
     from convcli.lessons import borders as lesson
 

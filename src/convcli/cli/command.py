@@ -68,8 +68,14 @@ class Option(click.Option):
         return {**super().get_help_extra(ctx), **({"range": limits} if limits else {})}
 
     def get_error_hint(self, ctx: click.Context | None) -> str:
-        """Return how errors call it: by the forms that the help page names."""
-        return " / ".join(repr(form) for form in self._named_forms())
+        """Return how errors call it: by the forms on the help page, and whence its value is."""
+        source = ctx and ctx.get_parameter_source(self.name or "")
+        whence = (
+            " (from the environment)"
+            if source is click.core.ParameterSource.ENVIRONMENT
+            else ""
+        )
+        return " / ".join(repr(form) for form in self._named_forms()) + whence
 
     def _named_forms(self) -> list[str]:
         return [form for form in self.opts if form.removeprefix("-") not in self.opts]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from convcli.cli.options import WINDOW, own_options, picture_options, subcommand, with_options
-from convcli.cli.output import answer, scratch_file, show_file, wants_json
+from convcli.cli.output import answer, refuse_inputs, scratch_file, show_file, wants_json
 from convcli.cli.types import OPERAND, FrameReader, OperandValue, OptionsValue
 from convcli.geometry.window import Pair
 
@@ -82,6 +82,7 @@ def command(
     drawn = scratch_file("explained.png") if show and png is None else png
     if drawn is not None:
         check_canvas_target(drawn)
+    refuse_inputs([image], drawn, target)
     channels = first_channels(kernel) if channel is None else [channel]
     picture = read(image)
     explainer = Explainer(kernel, picture, options)

@@ -3,7 +3,7 @@
 import click
 
 from convcli.cli.options import own_options, picture_options, subcommand, with_options
-from convcli.cli.output import answer, show_frames
+from convcli.cli.output import answer, refuse_inputs, show_frames
 from convcli.cli.types import KERNEL, FrameReader, KernelValue
 
 
@@ -50,6 +50,7 @@ def command(
     from convcli.lessons.find import find_matches
 
     file_format = format_for(mark) if mark else ""
+    refuse_inputs([source], mark)
     frame = read(source)
     matches = find_matches(frame, kernel, top=top, normalized=normalized)
     if mark or show:

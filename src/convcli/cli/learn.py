@@ -9,7 +9,7 @@ import click
 
 from convcli.choices import LearningMethod, Sharing
 from convcli.cli.options import own_options, picture_options, subcommand
-from convcli.cli.output import answer, refuse, refuse_terminals, warn
+from convcli.cli.output import answer, refuse, refuse_inputs, refuse_terminals, warn
 from convcli.cli.types import FrameReader, one_of
 from convcli.geometry.window import Pair
 
@@ -84,7 +84,7 @@ def command(
     if per_channel + mix + gray > 1:
         raise click.UsageError("--gray, --per-channel and --mix exclude each other: give one")
     _check_use(history, sgd=method is LearningMethod.SGD, show_step=show_step)
-    _refuse_inputs((source, target), output, history)
+    refuse_inputs((source, target), output, history)
     refuse_terminals(source, None)
     sharing = Sharing.MIX if mix else Sharing.CHANNEL if per_channel else Sharing.SHARED
     before, after = map(read, (source, target))
@@ -124,16 +124,6 @@ def _check_use(history: str | None, *, sgd: bool, show_step: bool) -> None:
         refuse("steps seed", " needs --method sgd: the other has no steps")
     if history is not None and not sgd:  # from the environment too: it would be written over
         raise click.UsageError("--history needs --method sgd: the other has no steps")
-
-
-def _refuse_inputs(inputs: tuple[str, str], *outputs: str | None) -> None:
-    """Refuse to write numbers over a picture that is read."""
-    from convcli.batch.places import same_file_key
-
-    read = set(map(same_file_key, inputs))
-    for path in filter(None, outputs):
-        if same_file_key(path) in read:
-            raise click.UsageError(f"{path} is INPUT or TARGET itself: name another file")
 
 
 @contextlib.contextmanager

@@ -131,6 +131,15 @@ def refuse_terminals(source: str, target: str | None) -> None:
             )
 
 
+def refuse_inputs(names: Sequence[str], *outputs: str | None) -> None:
+    """Refuse to write a drawing, or numbers, over one of the pictures of a run."""
+    for path in filter(None, outputs):
+        from convcli.batch.places import same_file_key
+
+        if path != STANDARD and same_file_key(path) in map(same_file_key, names):
+            raise click.UsageError(f"{path} is a picture of this run itself: name another file")
+
+
 def shows_matrices(names: Sequence[str], output: str | None) -> bool:
     """Tell whether a matrix is filtered to be looked at: it has no OUTPUT.
 

@@ -115,6 +115,7 @@ def located_names(
         raise click.UsageError(f"INPUT is a pattern ({source}): {remedy}")
     target = _located_target(source, target, call.kind)
     output.refuse_terminals(source, target if writes else None)
+    output.refuse_inputs((source, target), call.compare)
     return source, target
 
 

@@ -7,7 +7,7 @@ import click
 
 from convcli.cli.command import Command
 from convcli.cli.options import json_option, own_options, subcommand
-from convcli.cli.output import answer, check_use, say, sizes_checked
+from convcli.cli.output import answer, check_use, refuse_inputs, say, sizes_checked
 from convcli.cli.types import whole
 from convcli.geometry.layers import Volume
 from convcli.lessons.stacks import Stack, stack_of
@@ -193,6 +193,7 @@ def _show_seen(words: tuple[str, ...], counted: Stack, asked: SimpleNamespace) -
     photo, weights = asked.photo, asked.weights
     if drawing := asked.erf or asked.png:
         check_canvas_target(drawing)
+        refuse_inputs([photo or ""], drawing)
     frame, image = (None, None) if photo is None else _input_of(words, counted, photo)
     with sizes_checked():
         unit = fields.unit_from(asked.unit, counted) if asked.unit else None

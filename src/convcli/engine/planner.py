@@ -32,11 +32,8 @@ def split_tile(
     down: slice, across: slice, channel: int | None, strategy: Strategy
 ) -> list[Tile]:
     """Cut some rows and columns of outputs into the tiles of a strategy."""
-    return [
-        Tile(y, x, channel)
-        for y in _pieces(down, strategy.rows)
-        for x in _pieces(across, strategy.columns)
-    ]
+    rows, columns = _pieces(down, strategy.rows), _pieces(across, strategy.columns)
+    return [Tile(y, x, channel) for y in rows for x in columns]
 
 
 def _pieces(part: slice, step: int) -> list[slice]:
@@ -71,10 +68,7 @@ class Candidate(Record):
 
 
 class Plan(Record):
-    """How a problem is computed: by a strategy of a method, because of `why`.
-
-    `cost` are the estimated nanoseconds of an output value, on one thread.
-    """
+    """How a problem is computed, why, and the estimated nanoseconds of an output value."""
 
     problem: Problem
     method: Method

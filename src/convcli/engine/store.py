@@ -23,6 +23,13 @@ class ValueStats(Record):
     clipped: int = 0
     rim: float = 0.0
 
+    def __init__(
+        self, low: float = np.inf, high: float = -np.inf, clipped: int = 0, rim: float = 0.0
+    ) -> None:
+        # Written out: some are made for each tile.
+        for name, value in (("low", low), ("high", high), ("clipped", clipped), ("rim", rim)):
+            object.__setattr__(self, name, value)
+
     def __add__(self, other: "ValueStats") -> "ValueStats":
         low, high = min(self.low, other.low), max(self.high, other.high)
         return ValueStats(low, high, self.clipped + other.clipped, max(self.rim, other.rim))

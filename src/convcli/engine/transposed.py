@@ -172,11 +172,7 @@ def _along(axis: Axis, size: int, more: int) -> tuple[Axis, int, slice]:
 
 
 def checkerboard_of(slide: Window, weights: NDArray[Any]) -> str:
-    """Warn where stamps overlap unevenly and flat areas show it; else return an empty text.
-
-    `weights` may be a bank. Those of a linear interpolation, [1 2 1] at stride 2, make the
-    overlaps even.
-    """
+    """Warn where stamps overlap unevenly and flat areas show it; else return an empty text."""
     down, across = map(_meeting, slide.axes)
     sides = zip(("rows", "columns"), slide.axes, (down, across), strict=True)
     uneven = {name: axis for name, axis, taps in sides if np.ptp(taps.sum(axis=1))}

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
 _KEPT_BYTES = 2**23  # buffers of a worker above which it is not kept
-_NO_STATS = ValueStats()  # made once: that takes 2 µs
 Load: TypeAlias = Callable[[Values, int], None]
 """Fills a buffer from an image of shape (H, W, C), for tiles that start at an output row."""
 
@@ -58,8 +57,8 @@ class Loader:
         """Return the function that fills the buffer for tiles of that height and columns."""
         key = (tile.rows.stop - tile.rows.start, tile.columns.start, tile.columns.stop)
         if key not in self._loads:
-            down, across = self._window.axes
-            self._loads[key] = self._bound(down.input_size(key[0]), across.inputs(tile.columns))
+            rows, columns = self._window.inputs(tile.rows, tile.columns)
+            self._loads[key] = self._bound(rows.stop - rows.start, columns)
         return self._loads[key]
 
     def _bound(self, count: int, inputs: slice) -> Load:
@@ -329,7 +328,7 @@ def run_plan(
             stats = [each for tile in some for each in worker.compute(tile, image, out)]
         if block is None and worker.scratch.nbytes <= _KEPT_BYTES:
             _PARKED.append(worker)
-        return sum(filter(None, stats), _NO_STATS)
+        return sum(filter(None, stats), ValueStats())
 
     with single_threaded_blas():
         return _share(work, tiles, others) if others > 0 else work(tiles)

@@ -1,6 +1,7 @@
 """A window that slides: kernel size, stride, padding and dilation, on one axis and on two."""
 
 import functools
+import math
 import operator
 from collections.abc import Sequence
 from functools import cached_property
@@ -13,6 +14,9 @@ from convcli.values import Record
 if TYPE_CHECKING:
     from fractions import Fraction
 
+_MOST_PIXELS = 2**56
+"""Of a padded picture: NumPy counts the bytes of its values with 63 bits."""
+
 
 class Unseen(Record):
     """The pixels at the end of an axis that no window reaches."""
@@ -24,6 +28,9 @@ class Unseen(Record):
     def total(self) -> int:
         """Picture and padding together: (W + p1 + p2 - extent) mod stride."""
         return self.picture + self.padding
+
+
+_ALL_SEEN = Unseen(0, 0)
 
 
 class Axis(Record):
@@ -98,6 +105,8 @@ class Axis(Record):
     def unseen(self, size: int) -> Unseen:
         """Return the pixels behind the last window, of the picture and of the padding."""
         total = self.span(size) % self.stride
+        if not total:
+            return _ALL_SEEN
         first = size + self.after - total  # the first position behind the last window
         picture = max(size - max(first, 0), 0)
         return Unseen(picture=picture, padding=total - picture)
@@ -168,6 +177,12 @@ class Window(Record):
                 axis.span(size)
             except GeometryError as error:
                 raise GeometryError(f"{name}: {error}") from None
+        padded = [size + sum(pads) for size, pads in zip(shape, self.padding, strict=True)]
+        if math.prod(padded) > _MOST_PIXELS:
+            raise GeometryError(
+                f"expected a padded picture of at most {_MOST_PIXELS:,} pixels, got "
+                f"{math.prod(padded):,}: use less padding or dilation"
+            )
         return (self.rows.output_size(shape[0]), self.columns.output_size(shape[1]))
 
     def inputs(self, rows: slice, columns: slice) -> tuple[slice, slice]:

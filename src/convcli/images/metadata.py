@@ -65,7 +65,10 @@ def metadata_of(image: Image.Image) -> tuple[Metadata, tuple[str, ...]]:
     metadata, notes = metadata_from(image.info, image.getexif, image.mode)
     further = further_pictures(image)
     notes = (*notes, further) if further else notes
-    return replace(metadata, subsampling=_subsampling(image)), notes
+    subsampling = _subsampling(image)
+    if subsampling is not None:
+        metadata = replace(metadata, subsampling=subsampling)
+    return metadata, notes
 
 
 def metadata_from(

@@ -72,8 +72,10 @@ def write_picture(
     label = target if isinstance(target, str | os.PathLike) else "standard output"
     check_format(picture, str(label), format_name, saving)
     metadata = saving.kept(picture.metadata)
+    if metadata is not picture.metadata:
+        picture = replace(picture, metadata=metadata)
     try:
-        parts = _encoded(replace(picture, metadata=metadata), format_name, saving)
+        parts = _encoded(picture, format_name, saving)
     except ImageError as error:
         raise ImageError(f"{label}: {error}") from None
     _write(parts, target)
@@ -193,7 +195,8 @@ def _settings(
 
 def _alike(frames: Sequence[Frame], entry: Format) -> tuple[Frame, ...]:
     """Return frames with equal channels, and with alpha where a format holds what one has."""
-    if len({frame.shape for frame in frames}) > 1:
+    size, *others = {frame.shape for frame in frames}
+    if others:
         raise ImageError(f"{entry.name} holds frames of one size, these differ: write .tif")
     channels = max(frame.channels for frame in frames)
     if entry.name in _COLOUR_ONLY:
@@ -203,6 +206,6 @@ def _alike(frames: Sequence[Frame], entry: Format) -> tuple[Frame, ...]:
     for frame in frames:
         alpha = None if opaque else frame.alpha
         if alpha is None and not opaque:
-            alpha = np.full(frame.shape, frame.white, frame.pixels.dtype)
-        alike.append(Frame(np.broadcast_to(frame.pixels, (*frame.shape, channels)), alpha))
+            alpha = np.full(size, frame.white, frame.pixels.dtype)
+        alike.append(Frame(np.broadcast_to(frame.pixels, (*size, channels)), alpha))
     return tuple(alike)

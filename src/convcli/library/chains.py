@@ -16,7 +16,7 @@ from convcli.kernels.kernel import Kernel
 from convcli.kernels.operator import Operator, plain_from
 from convcli.kernels.spec import operand_from
 from convcli.pipeline.recipe import Recipe, recipe_from, recipe_of
-from convcli.settings import MOST_TIMES, options_from_words, whole_number_from
+from convcli.settings import MOST_TIMES, named, options_from_words, whole_number_from
 from convcli.values import Record
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def run_of(kernel: Any, then: Any, times: int | None, options: Mapping[str, Any]
         times = kernel.times if times is None else times
         options = {**kernel.options, **options}
         kernel = kernel.kernel
-    count = whole_number_from(1 if times is None else times, 1, MOST_TIMES)
+    count = named("times", whole_number_from, 1 if times is None else times, 1, MOST_TIMES)
     return Run((*kernels_of(kernel), *chain_of(then)), count, options_from_words(**options))
 
 
@@ -158,10 +158,8 @@ def recipe(source: str | Path | Recipe) -> Recipe:
             raise ImageError(f"{name}: no recipe: it was not written with --record")
         text = found
     made = recipe_from(text, name)
-    try:
-        options_from_words(**{k: v for k, v in made.options.items() if k != "mask"})
-    except OptionError as error:
-        raise OptionError(f"{name}: {error}") from None
+    unmasked = {key: word for key, word in made.options.items() if key != "mask"}
+    named(name, lambda words: options_from_words(**words), unmasked)
     return made
 
 

@@ -1,17 +1,21 @@
 """The lessons as functions: kernels by name, sizes, parameters, one pixel, learning."""
 
+import functools
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypedDict, Unpack, overload
 
 from convcli.choices import LearningMethod, Sharing
 from convcli.errors import GeometryError, OptionError
 from convcli.geometry.layers import Layer, convolution_layer
-from convcli.geometry.window import IntOrPair, Padding, Pair, pair, window
+from convcli.geometry.window import IntOrPair, Padding, pair, window
 from convcli.settings import (
+    choice_from,
+    named,
     options_from_words,
     padding_from,
     pair_from,
     point_from,
+    whole_number_from,
     with_short_names,
 )
 
@@ -198,17 +202,13 @@ def explain(
     from convcli.library import chains, pictures
 
     operand = chains.kernel(kernel)
-    channels = first_channels(operand) if channel is None else [channel]
+    channels = (
+        first_channels(operand)
+        if channel is None
+        else [named("channel", whole_number_from, channel, 0)]
+    )
     frame, settings = pictures.open(picture).frames[0], options_from_words(**options)
-    return Explainer(operand, frame, settings).at(_place(at), channels)
-
-
-def _place(at: object) -> Pair:
-    """Return the row and the column of x and y."""
-    try:
-        return point_from(at)
-    except OptionError as error:
-        raise OptionError(f"at: {error}") from None
+    return Explainer(operand, frame, settings).at(named("at", point_from, at), channels)
 
 
 def animate(
@@ -258,10 +258,10 @@ def animate(
     if more:
         raise OptionError(f"animate: expected one kernel, got {1 + len(more)}: choose one")
     frame, settings = pictures.open(picture).frames[0], options_from_words(**options)
-    place = None if at is None else _place(at)
-    return animation_of(
-        frame, link, settings, at=place, cells=cells, delay=delay, frames=frames
-    )
+    place = None if at is None else named("at", point_from, at)
+    given = {"cells": (cells, 1, 16), "delay": (delay, 20, 10_000), "frames": (frames, 1, 256)}
+    numbers = {name: named(name, whole_number_from, *each) for name, each in given.items()}
+    return animation_of(frame, link, settings, at=place, **numbers)
 
 
 def explore(
@@ -362,4 +362,9 @@ def learn(
     frames = [pictures.open(picture).frames[0] for picture in (before, after)]
     source, target = (frame.gray().pixels if gray else frame.pixels for frame in frames)
     task = task_for(source, target, pair_from(kernel_size), sharing)
-    return learn_task(task, LearningMethod(method), Schedule(steps=steps, seed=seed))
+    schedule = Schedule(
+        steps=named("steps", whole_number_from, steps, 1, 1_000_000),
+        seed=named("seed", whole_number_from, seed, 0),
+    )
+    chosen = named("method", functools.partial(choice_from, LearningMethod), method)
+    return learn_task(task, chosen, schedule)

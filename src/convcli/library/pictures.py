@@ -18,12 +18,19 @@ from convcli.kernels.operator import Operator
 from convcli.library.chains import KernelLike, Run, check_options, run_of
 from convcli.library.chains import kernel as as_kernel
 from convcli.library.chains import recipe as read_recipe
-from convcli.pipeline.files import Output, plan_frames, without_nodata
+from convcli.pipeline.files import FileOutput, plan_frames, without_nodata
 from convcli.pipeline.pipeline import Pipeline, plan_pipeline
 from convcli.pipeline.recipe import Recipe
 from convcli.pipeline.report import Report, combined_report
 from convcli.pipeline.run import Filtered, run_pipeline
-from convcli.settings import choice_from, options_from_words, pair_from, with_short_names
+from convcli.settings import (
+    choice_from,
+    named,
+    options_from_words,
+    pair_from,
+    whole_number_from,
+    with_short_names,
+)
 from convcli.storage.urls import FRAME, has_number, unknown_field
 from convcli.text import brief, percent
 from convcli.values import Record, replace
@@ -203,7 +210,7 @@ class Result(Record, kw_only=True):
         saving = Saving(
             quality=quality, compress_level=compress_level, strip=strip, recipe=recipe
         )
-        output = Output(str(target), file_format, saving, sheet)
+        output = FileOutput(str(target), file_format, saving, sheet)
         count = 1 if has_number(str(target), FRAME) else len(self.filtered)
         output.check_maps(self.pipeline, count)
         return output.write(self.filtered, self.source, self.pipeline.options)
@@ -442,7 +449,8 @@ def find(
     operand = as_kernel(kernel)
     if isinstance(operand, Operator):
         raise ImageError(f"{operand.name}: expected one kernel to find, got several: take one")
-    return find_matches(open(picture).frames[0], operand, top=top, normalized=normalized)
+    most = named("top", whole_number_from, top, 1)
+    return find_matches(open(picture).frames[0], operand, top=most, normalized=normalized)
 
 
 def plan(
@@ -496,7 +504,7 @@ def _facts(report: Report) -> list[tuple[str, str]]:
         ("kernel", ", ".join(step.kernel for step in report.steps)),
         ("border", report.border),
         ("raw values", f"{report.low:g} to {report.high:g}"),
-        ("range", f"{report.range}, {percent(report.clipped)} clipped"),
+        ("range", f"{report.range or 'none'}, {percent(report.clipped)} clipped"),
     ]
     return [*facts, *(("warning", warning) for warning in report.warnings)]
 

@@ -83,12 +83,12 @@ class FileFilter(Record, kw_only=True):
         del picture, first
         return output.write(filtered, described, options)
 
-    def output(self, target: str, file_format: str | None = None) -> "Output":
+    def output(self, target: str, file_format: str | None = None) -> "FileOutput":
         """Return what is written to a target, which may have a format of its own."""
         file_format = file_format or self.file_format or format_for(target)
-        return Output(target, file_format, self.saving, self.sheet)
+        return FileOutput(target, file_format, self.saving, self.sheet)
 
-    def planned(self, source: str, output: "Output") -> tuple[Header, Pipeline] | None:
+    def planned(self, source: str, output: "FileOutput") -> tuple[Header, Pipeline] | None:
         """Plan a file from its header, which is returned, too; None where it cannot be read."""
         header = header_of(source, self.reading)
         if header is None:
@@ -118,7 +118,7 @@ class FileFilter(Record, kw_only=True):
         return pipeline
 
 
-class Output(Record):
+class FileOutput(Record):
     """Where results go, and how they are written: `sheet` is for all maps as one picture."""
 
     target: str
@@ -210,8 +210,8 @@ class Output(Record):
         self, picture: Picture, filtered: Sequence[Filtered], options: Options
     ) -> Picture:
         """Return a picture whose metadata hold for the places of the result's pixels."""
-        metadata = self.saving.kept(picture.metadata)
-        if not (metadata.geo or metadata.nodata or metadata.ome):
+        metadata = picture.metadata
+        if self.saving.strip or not (metadata.geo or metadata.nodata or metadata.ome):
             return picture
         from convcli.images.codecs.tiff_extras import metadata_after
 

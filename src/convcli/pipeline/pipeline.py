@@ -25,14 +25,7 @@ from convcli.pipeline.alpha import (
 )
 from convcli.pipeline.chain import all_remainders, plan_chain
 from convcli.pipeline.options import Options
-from convcli.pipeline.range import (
-    STRETCHING,
-    Mix,
-    as_depth,
-    finite_extent,
-    mapped,
-    rescaled,
-)
+from convcli.pipeline.range import Mix, as_depth, finite_extent, mapped, rescaled
 from convcli.pipeline.report import Report, Swatch
 from convcli.pipeline.steps import (
     Link,
@@ -108,7 +101,7 @@ class Pipeline(Record, kw_only=True):
     @property
     def needs_extent(self) -> bool:
         """Whether a pixel depends on the smallest and the largest value of all."""
-        return self.mapping in STRETCHING
+        return self.mapping in (Range.STRETCH, Range.BALANCE)
 
     @functools.cached_property
     def inner(self) -> Inner | None:
@@ -208,9 +201,10 @@ class Pipeline(Record, kw_only=True):
 
     def _faint(self, stats: ValueStats) -> tuple[str, ...]:
         """Say that floats, which keep their numbers, fill little of the range of pixels."""
+        if self.mapping is None or self.source_depth is not Depth.FLOAT or self.needs_extent:
+            return ()
         largest, white = max(abs(stats.low), abs(stats.high)), self.depth.white
-        is_scaled = self.source_depth is not Depth.FLOAT or self.needs_extent
-        if self.mapping is None or is_scaled or not 0 < largest < white / 16:
+        if not 0 < largest < white / 16:
             return ()
         told = (
             f"floats keep their numbers: the raw values reach {largest:.4g} of {white:,}, so "

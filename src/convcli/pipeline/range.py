@@ -14,9 +14,6 @@ Values = NDArray[Any]
 Mix: TypeAlias = Callable[[Values], Values]
 """Changes values on the scale of pixels before they are rounded."""
 
-STRETCHING = (Range.STRETCH, Range.BALANCE)
-"""The ranges that map the smallest and the largest number to black and to white."""
-
 _FLOAT32 = np.dtype(np.float32)
 
 
@@ -44,7 +41,7 @@ def mapped(  # noqa: PLR0917 - the pipeline alone gives all of them
     not change. Pixels are rounded from floats of the dtype `working`. `known` is the extent of
     all raw values of the picture, where these are a part of them.
     """
-    stats = extent(raw, finite=mapping in STRETCHING)
+    stats = extent(raw, finite=mapping is not None)
     if mapping is None:
         return (raw if mix is None else mix(raw)), stats
     # A computed infinity is clipped like any other value that does not fit.

@@ -204,7 +204,8 @@ def run_pipeline(pipeline: Pipeline, frame: Frame) -> Filtered:
     block = compute_block(pipeline, functools.partial(_part, source), region)
     seconds, rim = time.perf_counter() - started, _rim_shows(pipeline, source, block.stats)
     report = pipeline.report(block.stats, seconds, rim=rim)
-    report = replace(report, warnings=report.warnings + _faint_alpha(frame, pipeline))
+    if faint := _faint_alpha(frame, pipeline):
+        report = replace(report, warnings=report.warnings + faint)
     colormap = None if pipeline.mapping is None else pipeline.options.colormap
     return Filtered(block.values, block.alpha, frame.format, report, colormap)
 

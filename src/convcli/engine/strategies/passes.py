@@ -83,11 +83,9 @@ class Passes(Strategy):
         whole = functools.partial(last, left, right, around)
         spare = next((one[: around.size] for one in others if one.dtype == around.dtype), None)
         shape, steps = (self.rows, self.columns * self.channels), (tile.shape[1], 1)
-        values, *rows = (
-            strided(each, 0, shape, steps) if isinstance(each, np.ndarray) else each
-            for each in (around, left, right)
-        )
-        cropped = functools.partial(last, *rows)
+        values, left = strided(around, 0, shape, steps), strided(left, 0, shape, steps)
+        right = strided(right, 0, shape, steps) if isinstance(right, np.ndarray) else right
+        cropped = functools.partial(last, left, right)
 
         def compute(last: Callable[..., object], *target: Values) -> None:
             for call in before:

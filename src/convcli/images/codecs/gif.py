@@ -46,13 +46,10 @@ def gif_bytes(frames: Sequence[Frame], timing: Timing | None) -> bytes:
 def _disposed(
     canvas: Opacity, now: Opacity, following: Sequence[Opacity], disposal: int
 ) -> tuple[int, Opacity]:
-    """Return the disposal to write, and the pixels that are opaque after it.
-
-    It is kept, unless one of the pixels would show through the next frame.
-    """
+    """Return the disposal to write, and the pixels that are opaque after it."""
     clear = np.zeros_like(canvas)
     left = {2: clear, 3: canvas}.get(disposal, canvas | now)
-    if any((left & ~after).any() for after in following):
+    if any((left & ~after).any() for after in following):  # a pixel would show through it
         return _CLEAR_AFTER, clear
     return disposal if disposal in (0, 1, 2, 3) else 0, left
 

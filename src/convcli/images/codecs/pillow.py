@@ -28,9 +28,7 @@ def frame_of(file: BinaryIO, opened: ImageFile, label: str) -> tuple[Frame, tupl
         return frame, notes
     _scale_transparency(opened)
     rawmode = deep_rawmode(opened)
-    with decoder_errors():
-        single = rawmode is None or not getattr(opened, "is_animated", False)
-    if rawmode in _SUPPORTED and single:
+    if rawmode in _SUPPORTED and not _is_animated(opened):
         return _decoded_twice(file, opened, rawmode), ()
     frame = picture_from(_upright(opened), label)
     if rawmode is None:
@@ -134,6 +132,11 @@ def _jxl(file: BinaryIO, size: tuple[int, int]) -> tuple[Frame | None, tuple[str
         return None, ()
     samples = values if values.dtype.kind == "u" else values.astype(np.float32)
     return picture_of_samples(samples.reshape(*samples.shape[:2], -1)), notes
+
+
+def _is_animated(image: Image.Image) -> bool:
+    with decoder_errors():
+        return getattr(image, "is_animated", False)
 
 
 def _upright(image: Image.Image) -> Image.Image:

@@ -18,7 +18,7 @@ from convcli.choices import Depth
 from convcli.images.codecs import tiff_pages
 from convcli.images.codecs.tiff_extras import describe
 from convcli.images.codecs.tiff_pages import Directory, TiffPage, page_of
-from convcli.images.codecs.tiff_segments import decoder_of, deflated, fast_codecs, read_part
+from convcli.images.codecs.tiff_segments import decoder_of, fast_codecs, read_part
 from convcli.images.picture import Frame, Metadata
 from convcli.values import Record, replace
 
@@ -131,7 +131,8 @@ def _compressed(
     """Yield the index of each tile of one page, and its bytes."""
     samples = samples.astype(layout.depth.dtype.newbyteorder("<"), copy=False)
     rows, columns = layout.tile
-    pack = zlib.compress if layout.striped else deflated
+    codecs = None if layout.striped else fast_codecs()
+    pack = codecs.deflate_encode if codecs else zlib.compress
     for y in range(0, samples.shape[0], rows):
         for x in range(0, samples.shape[1], columns):
             part = samples[y : y + rows, x : x + columns]

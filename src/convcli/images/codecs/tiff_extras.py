@@ -37,6 +37,7 @@ _ALL = "the georeference and the OME-XML"
 _RASTER_TYPE, _IS_POINT = 1025, 2
 _DESCRIPTION, _ORIENTATION, _ASCII = 270, 274, 2
 _NUMBER = re.compile(r"[-+]?(nan|inf|[\d.]+(e[-+]?\d+)?)", re.IGNORECASE)
+_IMAGEJ_STACK = re.compile("ImageJ=.*\n(channels|slices|frames)=", re.DOTALL)
 _STATISTICS = re.compile(r'\s*<Item name="STATISTICS_[^>]*>[^<]*</Item>')
 _TYPES = {"uint8": "uint8", "uint16": "uint16", "float32": "float"}
 """The name that OME has for a dtype."""
@@ -117,6 +118,8 @@ def _found(
             lost.append("the OME-XML is dropped: it is damaged, or describes several pictures")
         else:
             _ome_of_size(_ome_of_stride(ome, 2, 2), (1, 1, 1), 1, "uint8")  # It may raise.
+    elif isinstance(text, str) and _IMAGEJ_STACK.match(text):
+        lost.append("dropped: what ImageJ says of channels, slices and frames")
     if (geo or ome) and directory.get(_ORIENTATION, 1) != 1:
         geo, ome = (), None
         lost.append(f"dropped, for the picture was turned upright: {_ALL}")

@@ -44,13 +44,6 @@ def fast_codecs() -> Any:
         return None
 
 
-def deflated(data: bytes, level: int) -> bytes:
-    """Pack bytes in zlib's format, as fast as possible; `level` is 0 to 9."""
-    codecs = fast_codecs()
-    packed: bytes = (codecs.deflate_encode if codecs else zlib.compress)(data, level)
-    return packed
-
-
 def _decoded(page: TiffPage, fast: Any, data: bytes, index: int) -> NDArray[Any]:
     """Return a strip or a tile as an array; never more is unpacked than it holds."""
     shape, stored, predictor = page.segment_shape(index), page.stored, page.predictor

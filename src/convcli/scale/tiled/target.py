@@ -402,14 +402,15 @@ class Chunks(Record):
 def _make_smaller(before: Chunks, level: Chunks, _: TiledWork, *region: slice) -> None:
     """Make a block of a smaller level of the level before, chunk by chunk, and store it."""
     axes, array, whole = level.axes, before.array, region[-2:]
-    samples = level.array.shape[axes.order[-1]] if axes.has_samples else 1
-    sizes = [side.stop - side.start for side in region]
-    lengths, values = axes.picked(array.shape), np.empty((*sizes, samples), array.dtype)
+    lengths, values = axes.picked(array.shape), np.empty(0, array.dtype)
     for part in cut(whole, axes.picked(level.array.chunks)[-2:]):
         places = zip((*region[:-2], *part), level.factors, lengths, strict=False)
         read = [slice(side.start * by, min(side.stop * by, most)) for side, by, most in places]
         with _faults(level.label):
             means = mean_of(axes.ordered(array[axes.region(*read)]), level.factors)
+        if not values.size:
+            sizes = (side.stop - side.start for side in whole)
+            values = np.empty((*means.shape[:-3], *sizes, means.shape[-1]), means.dtype)
         down, across = map(within, part, whole)
         values[..., down, across, :] = means
     level.store(values, *region)
