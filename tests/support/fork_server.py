@@ -101,12 +101,14 @@ def _become(request: dict[str, Any], files: list[int]) -> None:
 
 def main() -> None:
     request = serve(socket.socket(fileno=int(sys.argv[1])))
+    status: Any = 0
     try:
         _run(request)
     except SystemExit as end:
-        if isinstance(end.code, int | None):
-            _leave(end.code or 0)
-        raise
+        status = end.code or 0
+    if isinstance(status, int):
+        _leave(status)
+    sys.exit(status)
 
 
 def _run(request: dict[str, Any]) -> None:
