@@ -50,8 +50,7 @@ def _sources_at(border: Border, size: int, positions: NDArray[np.intp]) -> NDArr
     return np.minimum(folded, 2 * size - 2 - folded)
 
 
-Run: TypeAlias = tuple[slice, slice | None]
-"""Rows or columns of a tile, and those that they copy; None for the constant."""
+Run: TypeAlias = tuple[slice, slice | None]  # lines of a tile; those they copy (None: constant)
 
 
 def runs(sources: NDArray[np.intp]) -> list[Run]:

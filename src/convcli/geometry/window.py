@@ -14,8 +14,7 @@ from convcli.values import Record
 if TYPE_CHECKING:
     from fractions import Fraction
 
-_MOST_PIXELS = 2**56
-"""Of a padded picture: NumPy counts the bytes of its values with 63 bits."""
+_MOST_PIXELS = 2**56  # of a padded picture: NumPy counts the bytes of its values with 63 bits
 
 
 class Unseen(Record):
@@ -226,8 +225,7 @@ def window(
     return Window(rows, columns)
 
 
-_axis = functools.lru_cache(Axis)
-"""The two axes of most windows are equal, and so are the windows of the pictures of a batch."""
+_axis = functools.lru_cache(Axis)  # the axes of most windows are equal, and those of a batch
 
 
 def pair(value: object, name: str) -> Pair:

@@ -16,14 +16,9 @@ if TYPE_CHECKING:
 
 Pixels: TypeAlias = NDArray[Any]
 
-_MOST_SHOWN = 1024
-"""The longest side that a notebook is sent, in pixels."""
-
-_LUMA = (19595, 38470, 7471)
-"""ITU-R BT.601 luma (0.299, 0.587, 0.114) in 1/65536, as Pillow's mode L."""
-
-_STRIP = 64
-"""Rows that are laid on a colour together: the sums take four times the memory of pixels."""
+_MOST_SHOWN = 1024  # the longest side that a notebook is sent, in pixels
+_LUMA = (19595, 38470, 7471)  # 0.299, 0.587, 0.114 in 1/65536: BT.601 luma, as Pillow's mode L
+_STRIP = 64  # rows laid on a colour together: the sums take four times the memory of pixels
 
 
 class Header(Record):

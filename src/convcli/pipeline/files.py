@@ -24,18 +24,15 @@ from convcli.storage.atomic import is_stream
 from convcli.storage.urls import FRAME, MAP, has_number, numbered
 from convcli.values import Record, replace
 
-STANDARD = "-"
-"""The name of standard input or standard output."""
-
+STANDARD = "-"  # the name of standard input or standard output
 _COLOURS = 3
 _GIF_COLOURS = 256
 
-_OTHER_FORMS = (
+_OTHER_FORMS = (  # for several maps, where the picture is read as a whole
     "write a .npy or .tif",
     f"put {MAP} into the name (map-{MAP}.png)",
     "use --sheet",
 )
-"""What else can be done with several maps, where the picture is read as a whole."""
 
 _FIRST_FRAME = ReadPolicy(frame=0)
 

@@ -20,11 +20,8 @@ from convcli.pipeline.report import Report
 from convcli.pipeline.steps import Link, PlannedStep, Values, chained
 from convcli.values import Record, replace
 
-Region: TypeAlias = tuple[slice, slice]
-"""Rows and columns."""
-
-ReadPart: TypeAlias = Callable[[slice, slice], Frame]
-"""Returns some rows and columns of the prepared frame (see `prepared`)."""
+Region: TypeAlias = tuple[slice, slice]  # rows and columns
+ReadPart: TypeAlias = Callable[[slice, slice], Frame]  # rows and columns of the prepared frame
 
 
 class ComputedBlock(Record):

@@ -27,11 +27,8 @@ if TYPE_CHECKING:
 Values: TypeAlias = NDArray[Any]
 Shape: TypeAlias = tuple[int, int, int]
 Operand: TypeAlias = Kernel | Operator
-Link: TypeAlias = Operand | Plain
-"""One step of a chain."""
-
-INVISIBLE = 1e-6
-"""Below this opacity (0 to 1) a pixel has no colour that could be computed back."""
+Link: TypeAlias = Operand | Plain  # one step of a chain
+INVISIBLE = 1e-6  # below this opacity (0 to 1) a pixel has no colour to be computed back
 
 
 class PlannedStep(Record, kw_only=True):

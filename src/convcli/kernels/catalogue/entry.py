@@ -19,9 +19,7 @@ from convcli.values import Record
 
 _Build = TypeVar("_Build", bound=Callable[..., Weights])
 
-LARGEST_RADIUS = 1023
-"""Weights on each side of the middle, at most: 2047² weights are fewer than 4 Mi."""
-
+LARGEST_RADIUS = 1023  # weights on each side of the middle: 2047² weights are fewer than 4 Mi
 LARGEST_SIDE = 2 * LARGEST_RADIUS + 1
 
 
@@ -106,8 +104,7 @@ class Entry(Record):
         return f"{self.name}[:{names}]" if names else self.name
 
 
-CATALOGUE: dict[str, Entry] = {}
-"""All named kernels, in the order in which they are shown."""
+CATALOGUE: dict[str, Entry] = {}  # all named kernels, in the order in which they are shown
 
 
 class OperatorEntry(Record):
@@ -125,8 +122,7 @@ class OperatorEntry(Record):
         return Operator(kernels, self.combine, self.name, self.description)
 
 
-OPERATORS: dict[str, OperatorEntry] = {}
-"""All named operators, in the order in which they are shown."""
+OPERATORS: dict[str, OperatorEntry] = {}  # in the order in which they are shown
 
 
 class Theme(Record):
