@@ -97,9 +97,8 @@ def sides_of(
 
 # ------------------------------------------------------------------ all borders, at any place
 
+# An array that is computed in rectangles of rows and columns, shape (rows, columns, C).
 Field: TypeAlias = Callable[[slice, slice], NDArray[Any]]
-"""An array that is computed in rectangles of rows and columns, shape (rows, columns, C)."""
-
 Fill: TypeAlias = tuple[float, ...]
 
 
@@ -191,16 +190,12 @@ def _joined(parts: list[NDArray[Any]], axis: int) -> NDArray[Any]:
 
 
 class Padder(Record):
-    """Lays a border around a field that is not one of the five which the engine fills in tiles.
+    """Lays a border around a field that is not one of the five that the engine fills."""
 
-    `size` has the rows and columns of the field, `padding` the pixels above and below, at the
-    left and the right; `fill` is the constant for each channel.
-    """
-
-    size: Pair
-    padding: tuple[Pair, Pair]
+    size: Pair  # rows and columns of the field
+    padding: tuple[Pair, Pair]  # pixels above and below, at the left and the right
     border: AnyBorder
-    fill: Fill
+    fill: Fill  # the constant for each channel
 
     @property
     def padded(self) -> Pair:

@@ -33,17 +33,13 @@ _ALL_SEEN = Unseen(0, 0)
 
 
 class Axis(Record):
-    """One axis of a sliding window: the number of taps of the kernel, k, and pixels.
+    """One axis of a sliding window; values that are too small are a `GeometryError`."""
 
-    They are the distances of two outputs, the stride s, and of two taps, the dilation d, and
-    the padding at the start and at the end. Values that are too small are a `GeometryError`.
-    """
-
-    kernel: int
-    stride: int = 1
-    before: int = 0
-    after: int = 0
-    dilation: int = 1
+    kernel: int  # its taps, k
+    stride: int = 1  # s, the pixels from one output to the next
+    before: int = 0  # the padding at the start
+    after: int = 0  # the padding at the end
+    dilation: int = 1  # d, the pixels from one tap to the next
 
     def __post_init__(self) -> None:
         for name in ("kernel", "stride", "dilation"):

@@ -37,21 +37,11 @@ class Header(Record):
 
 
 class Frame(Record):
-    """A picture in memory.
+    """A picture in memory: uint8, uint16 or another real dtype."""
 
-    Attributes
-    ----------
-    pixels : ndarray of uint8, uint16 or another real dtype, shape (H, W, C)
-        Colour channels: 1 (grey) or 3 (red, green, blue); any number from an array.
-    alpha : ndarray, shape (H, W), or None
-        Opacity, of the same dtype; None where the file has none.
-    format : str or None
-        The name of the file format that it came from, as in `FORMATS`.
-    """
-
-    pixels: Pixels
-    alpha: Pixels | None = None
-    format: str | None = None
+    pixels: Pixels  # (H, W, C): 1 (grey) or 3 (red, green, blue); any number from an array
+    alpha: Pixels | None = None  # opacity (H, W), of the same dtype; None where there is none
+    format: str | None = None  # the name of the file format that it came from, as in `FORMATS`
 
     @property
     def shape(self) -> tuple[int, int]:

@@ -55,10 +55,8 @@ def tiff_metadata(
 ) -> tuple[Metadata, tuple[str, ...]]:
     """Return what a page says beside its pixels, or all of them; notes on what is lost."""
     page = pages[index or 0]
-    read_exif, mode = (
-        functools.partial(_exif_of, file, page),
-        "CMYK" if page.is_cmyk else page.mode,
-    )
+    read_exif = functools.partial(_exif_of, file, page)
+    mode = "CMYK" if page.is_cmyk else page.mode
     metadata, notes = metadata_from(_info_of(page), read_exif, mode)
     try:
         with decoder_errors():
