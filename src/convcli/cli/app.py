@@ -27,18 +27,10 @@ _PURPOSES = {
 each as `command`."""
 
 _COMMANDS = sorted(name for names in _PURPOSES.values() for name in names)
-
-_FAILED, _USAGE, _BUG = 1, 2, 70
-"""Exit statuses; 70 is the system's EX_SOFTWARE."""
-
-_MISUSE = (BatchError, OptionError)
-"""Errors of the library that are wrong usage."""
-
-_TRACEBACK = "CONVCLI_TRACEBACK"
-"""The environment variable that asks for the traceback of a bug."""
-
-_PLAIN = bool(os.environ.get("NO_COLOR"))
-"""Whether the user wants no colour (no-color.org); rich looks there by itself."""
+_FAILED, _USAGE, _BUG = 1, 2, 70  # exit statuses; 70 is the system's EX_SOFTWARE
+_MISUSE = (BatchError, OptionError)  # errors of the library that are wrong usage
+_TRACEBACK = "CONVCLI_TRACEBACK"  # the variable that asks for the traceback of a bug
+_PLAIN = bool(os.environ.get("NO_COLOR"))  # no-color.org; rich looks there by itself
 
 
 class Program(click.Group):

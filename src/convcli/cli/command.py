@@ -81,11 +81,8 @@ class Option(click.Option):
         return [form for form in self.opts if form.removeprefix("-") not in self.opts]
 
 
-_FEW = 14
-"""Options of a short help page."""
-
-_EXAMPLES = 5
-"""Examples of a short help page."""
+_FEW = 14  # options of a short help page
+_EXAMPLES = 5  # examples of a short help page
 
 
 class Command(click.Command):
@@ -181,8 +178,7 @@ BRIEF: dict[str, Any] = {
 }
 """The settings of ``-h``: its command has a method `brief_help`."""
 
-_COLUMN = 30
-"""Columns of the forms of an option, on the short help page."""
+_COLUMN = 30  # columns of the forms of an option, on the short help page
 
 
 def _write_in_a_line(formatter: click.HelpFormatter, forms: str, text: str) -> None:

@@ -11,10 +11,7 @@ from types import FrameType
 
 import click
 
-INTERRUPTED = 130
-TERMINATED = 143
-"""128 and the signal's number, as shells report them."""
-
+INTERRUPTED, TERMINATED = 130, 143  # 128 and the signal's number, as shells report them
 _LONGEST, _TAIL = 700, 250
 _STDERR = 2
 

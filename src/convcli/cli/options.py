@@ -273,11 +273,8 @@ _SETTINGS: dict[str, Any] = {
 }
 """The types of options, or further settings, where `convcli.settings` does not have them."""
 
-_TYPES = {"KERNEL": types.KERNEL, "NUMBER": types.FINITE, "X,Y": types.POINT}
-"""The types of options by what stands for their value."""
-
-_Declared: TypeAlias = tuple[list[str], dict[str, Any]]
-"""The forms of an option, the last is its name, and its settings."""
+_TYPES = {"KERNEL": types.KERNEL, "NUMBER": types.FINITE, "X,Y": types.POINT}  # by metavar
+_Declared: TypeAlias = tuple[list[str], dict[str, Any]]  # forms, the last a name; settings
 
 
 def _declared(
@@ -342,7 +339,6 @@ _ALIKE = {
 # ------------------------------------------------------------------ how a command takes them
 
 subcommand = functools.partial(click.command, cls=Command)
-"""`click.command`, for a command of convcli."""
 
 
 def with_options(*names: str, **changes: Any) -> Callable[[_Command], _Command]:
@@ -381,8 +377,7 @@ def _all_of(
     return lambda command: functools.reduce(lambda made, add: add(made), found, command)
 
 
-WINDOW = ("stride", "padding", "border", "dilation")
-"""The names of the options of a window."""
+WINDOW = ("stride", "padding", "border", "dilation")  # the names of the options of a window
 
 json_option = with_options("as_json", section="Output")
 

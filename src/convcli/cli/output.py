@@ -21,8 +21,7 @@ if TYPE_CHECKING:
 
 # ------------------------------------------------------------------ the command that runs
 
-JSON = "convcli.json"
-"""The key under which a run remembers whether its result is printed as JSON."""
+JSON = "convcli.json"  # the key under which a run remembers whether it prints JSON
 
 
 def wants_json() -> bool:
@@ -109,8 +108,7 @@ def answer(
         (late(f"cli.render.{show}") if isinstance(show, str) else show)(*values, **named)
 
 
-STANDARD = "-"
-"""Standard input as INPUT, standard output as OUTPUT."""
+STANDARD = "-"  # standard input as INPUT, standard output as OUTPUT
 
 
 def refuse_terminals(source: str, target: str | None) -> None:

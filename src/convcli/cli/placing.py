@@ -21,9 +21,7 @@ if TYPE_CHECKING:
 
 _STANDARD_OUTPUT = 1
 TWO_NAMES = 2
-
-_LARGEST_COMPARED = 2**28
-"""Of larger files the sizes are compared, not the bytes."""
+_LARGEST_COMPARED = 2**28  # of larger files the sizes are compared, not the bytes
 
 
 class PlacedCall(SimpleNamespace):

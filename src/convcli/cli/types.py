@@ -155,9 +155,7 @@ class FieldPath(click.Path):
         return [CompletionItem(before + each) for each in found]
 
 
-_OWN_BRACES = ("zsh_complete", "fish_complete")
-"""Shells that would complete a brace that is not in quotes by themselves, to something else."""
-
+_OWN_BRACES = ("zsh_complete", "fish_complete")  # they complete bare braces in their own way
 
 OUTPUT = FieldPath(MAP, FRAME, "{frame:03}")
 
@@ -249,17 +247,10 @@ def _named(text: str, *, layout: WeightLayout) -> "ReadableValue":
     return _operand_from(text, layout=layout) if archive is None else archive
 
 
-KERNEL = SpecType(late("kernels.spec:kernel_from"))
-"""A kernel: a name, ``name:parameters``, a file or inline text, and modifiers."""
-
-OPERAND = SpecType(_operand_from)
-"""A kernel, or several that make one picture: ``sobel``, ``sobel-x+sobel-y``."""
-
-LINK = SpecType(_link_from)
-"""A step of a chain: an operand, or relu, abs, pool:2, max:2."""
-
-READABLE = SpecType(_named)
-"""What can be read and shown: an operand, or a file of several arrays."""
+KERNEL = SpecType(late("kernels.spec:kernel_from"))  # with parameters and modifiers, or a file
+OPERAND = SpecType(_operand_from)  # a kernel, or several that make one picture: sobel
+LINK = SpecType(_link_from)  # a step of a chain: an operand, or relu, abs, pool:2, max:2
+READABLE = SpecType(_named)  # what can be shown: an operand, or a file of several arrays
 
 KernelValue: TypeAlias = "Kernel"
 OperandValue: TypeAlias = "Kernel | Operator"

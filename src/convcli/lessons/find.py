@@ -17,9 +17,7 @@ from convcli.values import Record, asdict
 Values = NDArray[Any]
 
 _FLAT = 1e-5  # a standard deviation below this part of the picture's range counts as 0
-
-_FAINT = 0.01
-"""Windows of less contrast, as a part of the picture's largest, are noise and not compared."""
+_FAINT = 0.01  # windows with a smaller part of the picture's contrast are noise: not compared
 
 
 class Match(Record):

@@ -23,11 +23,8 @@ if TYPE_CHECKING:
     from convcli.cli.render.tables import Row
     from convcli.engine.planner import Plan
 
-_LINE_SECONDS, _BAR_SECONDS = 1.0, 0.1
-"""The shortest time between two plain lines, and between two drawings of the bar."""
-
-_SHOWN = 20
-"""The most failures that a terminal shows."""
+_LINE_SECONDS, _BAR_SECONDS = 1.0, 0.1  # the shortest time between two lines, or two bars
+_SHOWN = 20  # the most failures that a terminal shows
 
 
 def line(summary: Summary, total: int, unit: str) -> str:
@@ -44,8 +41,7 @@ def line(summary: Summary, total: int, unit: str) -> str:
     )
 
 
-Show: TypeAlias = Callable[[Summary, int], None]
-"""Shows how much is done of so many files or blocks."""
+Show: TypeAlias = Callable[[Summary, int], None]  # shows how much of so many is done
 
 
 def progress_shown(

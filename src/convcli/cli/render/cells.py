@@ -16,10 +16,8 @@ if TYPE_CHECKING:
     from convcli.images.picture import Frame
 
 _BESIDE = " │ "
-_LETTERS = " .:-=+*#%@"
-"""From dark to bright, where there is no colour."""
-_RESERVED = 4
-"""Lines of the terminal that are left for what stands around the pictures."""
+_LETTERS = " .:-=+*#%@"  # from dark to bright, where there is no colour
+_RESERVED = 4  # lines of the terminal that are left for what stands around the pictures
 _MOST_COLUMNS = 160
 
 

@@ -15,14 +15,9 @@ from convcli.text import short, times
 
 _NONE_NEAR = ("none", "no catalogue kernel is near")
 _NOISE = 1e-9
-_TINY_SHARE = 1e-5
-"""Part of the largest weight that is shown as 0."""
-
-_WIDE, _HIGH = 60, 8
-"""Characters of the curve, where there is room."""
-
-_NAMES = 8
-"""Characters of the losses beside it."""
+_TINY_SHARE = 1e-5  # part of the largest weight that is shown as 0
+_WIDE, _HIGH = 60, 8  # characters of the curve, where there is room
+_NAMES = 8  # characters of the losses beside it
 
 
 def show_learnt(learnt: Learnt, title: str, written: Sequence[str]) -> None:

@@ -89,8 +89,7 @@ def _padded(side: "Side") -> int:
     return side.size + side.axis.before + side.axis.after
 
 
-_STARTS = 3
-"""Windows whose starts are printed before the dots."""
+_STARTS = 3  # windows whose starts are printed before the dots
 
 
 def _starts(side: "Side") -> Row:

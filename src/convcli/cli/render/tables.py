@@ -17,19 +17,12 @@ Row: TypeAlias = Sequence[object]
 """The cells of a row: texts, of which a `Text` has a style, and whole numbers."""
 
 GOOD, ODD, BAD = "color(28)", "color(136)", "color(160)"
-"""Green for what is clean, yellow for what is left over, red for what is lost or failed.
+"""Green for what is clean, yellow for what is left over, red for what is lost or failed: with
+a contrast of at least 3 on black and on white."""
 
-These can be read on black and on white: the contrast is at least 3 on each.
-"""
-
-ROOMY = 3
-"""Columns between two cells where there is room."""
-
-_NARROWEST = 16
-"""The fewest columns of a table's last cell, which may be running text."""
-
-_LINES = (2, 3)
-"""How many lines any other cell may have: the second where the first does not fit."""
+ROOMY = 3  # columns between two cells where there is room
+_NARROWEST = 16  # the fewest columns of a table's last cell, which may be running text
+_LINES = (2, 3)  # lines that any other cell may have: 3 where 2 do not fit
 
 
 def layout_for(
@@ -78,8 +71,7 @@ def _shrunk(full: Sequence[int], least: Sequence[int], room: int) -> tuple[int, 
     return tuple(widths)
 
 
-_ENDLESS = 10_000
-"""Columns of a pipe: wide enough that no table is ever cut."""
+_ENDLESS = 10_000  # columns of a pipe: wide enough that no table is ever cut
 
 
 def show(*parts: RenderableType, to_stderr: bool = False) -> None:

@@ -141,8 +141,7 @@ class Explanation(Record, kw_only=True):
 
 COLOURS = ("red", "green", "blue")
 _OPTIONS = Options()
-_HIDDEN = ("linear", "relu", "map", "colormap", "direction", "missing")
-"""Options of `apply` whose steps an explanation does not have."""
+_HIDDEN = ("linear", "relu", "map", "colormap", "direction", "missing")  # steps not shown
 
 
 class Explainer:

@@ -24,12 +24,9 @@ from convcli.pipeline.steps import Operand
 from convcli.storage.atomic import replacing
 from convcli.values import Record
 
-MOST_PIXELS = 2_100_000
-"""The largest picture: 1920×1080 and 2048×1024 pixels have fewer."""
-
+MOST_PIXELS = 2_100_000  # the largest picture: 1920×1080 and 2048×1024 pixels have fewer
 _LARGEST_SIDE, _MOST_WEIGHTS = 63, 20_000
-_LARGEST_NAMED = 13
-"""Kernels of the catalogue with a longer side are left out: gabor is as large as the others."""
+_LARGEST_NAMED = 13  # named kernels with a longer side are left out: they are like gabor
 
 _OPERATORS = "Operators"
 _FRAME_HEIGHT = 900

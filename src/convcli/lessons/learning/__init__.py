@@ -16,7 +16,6 @@ from convcli.values import Record, replace
 Values = NDArray[np.float64]
 
 _FEWEST = 20  # samples for each weight that must remain when clipped values are left out
-
 _MOST_WEIGHTS = 1024
 """The most weights of one output. Memory grows with their square. Time grows with their square
 for each window, and with their cube for the solution of the equations."""
@@ -137,8 +136,7 @@ def _known(values: NDArray[np.generic], weights: int) -> tuple[NDArray[np.bool_]
 
 # ------------------------------------------------------------------ the normal equations
 
-_STRIP_NUMBERS = 2**17
-"""Numbers of the design matrix in memory at once: 1 MiB, which stays in the cache of a core."""
+_STRIP_NUMBERS = 2**17  # of the design matrix in memory at once: 1 MiB, the cache of a core
 
 
 def sums_of_products(group: Sequence[Samples]) -> Values:
@@ -157,8 +155,7 @@ def sums_of_products(group: Sequence[Samples]) -> Values:
     return sums
 
 
-_SINGULAR = 1e-12
-"""Part of the largest eigenvalue below which the pictures do not determine a direction."""
+_SINGULAR = 1e-12  # part of the largest eigenvalue: directions below it are not determined
 
 
 class Solution(Record):
@@ -234,7 +231,6 @@ def solve_exactly(spectrum: Spectrum) -> Solution:
 # ------------------------------------------------------------------ gradient descent
 
 _CROP = 64  # rows and columns of windows that one step looks at
-
 _MOMENTUM = 0.98
 _RATE = 0.6
 """The learning rate, as part of 1 over the largest curvature that any patch can have.

@@ -21,9 +21,8 @@ _SETTINGS = {
 """What the number after the colon means, and the letters of the settings: kernel, stride,
 padding, dilation, groups."""
 
+# Layers without settings:
 _PLAIN = ("relu", "bn", "dropout", "flatten", "softmax", "gap", "residual", "shortcut", "add")
-"""Layers without settings."""
-
 _ALIASES = {"maxpool": "pool", "max": "pool", "linear": "fc", "dense": "fc", "batchnorm": "bn"}
 _POOLS, _WITH_BIAS = ("pool", "avgpool"), ("conv", "fc")
 SLIDING = ("conv", *_POOLS)
