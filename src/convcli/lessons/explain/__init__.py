@@ -41,28 +41,21 @@ class Plane(Record):
 
 
 class KernelAnswer(Record, kw_only=True):
-    """The answer of one kernel, with a plane for each input channel of a bank.
-
-    Where colours are weighted by their opacity, patches hold colour times opacity, and `total`,
-    the sum of all products, is divided by what the same kernel has `seen` of the `opacity`, 0
-    to 1. `raw` has the bias, too. The cosines are those of the angle between kernel and patch,
-    and patch minus its mean, which counts where weights sum to 0 (`is_centred`); None where one
-    of the two is all zero. `meaning` is None for a kernel that averages.
-    """
+    """The answer of one kernel, with a plane for each input channel of a bank."""
 
     kernel: str
     weights_sum: float
-    planes: tuple[Plane, ...]
+    planes: tuple[Plane, ...]  # patches are colour times opacity where that weighs
     bias: float
     opacity: Plane | None
-    total: float
-    seen: float | None
-    colour: float
-    raw: float
-    cosine: float | None
-    centred_cosine: float | None
-    is_centred: bool
-    meaning: str | None
+    total: float  # the sum of all products
+    seen: float | None  # what the kernel has seen of the opacity, 0 to 1
+    colour: float  # the total divided by that
+    raw: float  # the colour and the bias
+    cosine: float | None  # between kernel and patch; None where one is all zero
+    centred_cosine: float | None  # between kernel and patch minus its mean
+    is_centred: bool  # weights sum to 0: the second cosine counts
+    meaning: str | None  # None for a kernel that averages
 
     def as_dict(self) -> dict[str, Any]:
         """Return the answer by the names that JSON has for its parts."""
@@ -89,31 +82,25 @@ def meaning_of(cosine: float | None) -> str:
 
 
 class Explanation(Record, kw_only=True):
-    """One output value, and all that it comes from.
-
-    `rows` and `columns` are those that the window sees; `padded` (kh, kw) says which taps see
-    padding or, of a transposed convolution, zeros between pixels that are `spread` apart.
-    `parts` are the answers of the kernels, which become `raw`; `steps` lead from there to the
-    pixel by name and value; `value` and `opacity` are what `convcli apply` writes.
-    """
+    """One output value, and all that it comes from."""
 
     at: Pair
     channel: int
     name: str
-    rows: tuple[int, ...]
+    rows: tuple[int, ...]  # that the window sees
     columns: tuple[int, ...]
-    padded: NDArray[np.bool_]
+    padded: NDArray[np.bool_]  # (kh, kw): taps that see padding, or zeros between pixels
     border: str
-    parts: tuple[KernelAnswer, ...]
+    parts: tuple[KernelAnswer, ...]  # the answers of the kernels, which become `raw`
     combine: Combine | None
     raw: float
     range: str
-    steps: tuple[tuple[str, float], ...]
-    value: float
+    steps: tuple[tuple[str, float], ...]  # from there to the pixel, by name and value
+    value: float  # what `convcli apply` writes
     white: int
     alpha: str | None = None
-    opacity: float | None = None
-    spread: Pair | None = None
+    opacity: float | None = None  # what it writes, too
+    spread: Pair | None = None  # how far pixels are apart in a transposed convolution
 
     def as_dict(self) -> dict[str, Any]:
         """Return the explanation as plain JSON values."""
@@ -145,10 +132,7 @@ _HIDDEN = ("linear", "relu", "map", "colormap", "direction", "missing")  # steps
 
 
 class Explainer:
-    """A frame that is filtered once: any pixel of its output (H, W, C) can be taken apart.
-
-    An option whose step is not shown, such as ``linear``, is an `OptionError`.
-    """
+    """A frame that is filtered once: any pixel of its output (H, W, C) can be taken apart."""
 
     def __init__(self, operand: Operand, frame: Frame, options: Options = _OPTIONS) -> None:
         hidden = [n for n in _HIDDEN if getattr(options, n) is not getattr(_OPTIONS, n)]

@@ -19,27 +19,20 @@ Grid = NDArray[np.float64]
 
 
 class LearningStep(Record, kw_only=True):
-    """One step of gradient descent: all grids are float64.
+    """One step of gradient descent: all grids are float64."""
 
-    `image`, `target`, `kernel` and `bias` are x, t, w and b. `output` is y = x ⋆ w + b, and
-    `error` e = y - t: the gradient with respect to y of the loss, ½ Σ e². `kernel_gradient` is
-    x ⋆ e, the error as the kernel, its taps a stride apart; `bias_gradient` the sum of e; and
-    `image_gradient` is e, correlated with the flipped kernel: what the layer before would learn
-    from. `new_kernel` and `new_bias` are w and b minus `rate` times their gradients.
-    """
-
-    image: Grid
-    target: Grid
-    kernel: Grid
-    bias: float
+    image: Grid  # x
+    target: Grid  # t
+    kernel: Grid  # w
+    bias: float  # b
     rate: float
-    output: Grid
-    error: Grid
-    loss: float
-    kernel_gradient: Grid
-    bias_gradient: float
-    image_gradient: Grid
-    new_kernel: Grid
+    output: Grid  # y = x ⋆ w + b
+    error: Grid  # e = y - t: the gradient of the loss with respect to y
+    loss: float  # ½ Σ e²
+    kernel_gradient: Grid  # x ⋆ e: the error as the kernel, its taps a stride apart
+    bias_gradient: float  # Σ e
+    image_gradient: Grid  # e ⋆ flipped w: what the layer before would learn from
+    new_kernel: Grid  # w minus the rate times its gradient
     new_bias: float
     new_loss: float
 
@@ -135,10 +128,7 @@ def step_on_crop(
     at: Pair | None,
     cells: int,
 ) -> LearningStep:
-    """Take a step on a square of `cells` rows of two grey pictures, with pixels of 0 to 1.
-
-    `start` is the kernel, or the size of a mean. The target lies under the windows' middles.
-    """
+    """Take a step on a square of two grey pictures; `start` may be the size of a mean."""
     if before.shape != after.shape:
         raise GeometryError(
             f"target: expected the size of the input, {before.shape}, got {after.shape}: "

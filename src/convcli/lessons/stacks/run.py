@@ -138,10 +138,7 @@ def input_gradient(
     *,
     jobs: int | None = None,
 ) -> Maps:
-    """Return the gradient of a sum of units with respect to the input, shape (H, W, C).
-
-    The units are all maps of the last row at one place, and `mix` has the factor of each map.
-    """
+    """Return the gradient, (H, W, C), of the last maps at a place, each times its `mix`."""
     backs = []
     for answer, back in _forward(rows, weights, values, jobs):
         backs.append(back)

@@ -116,11 +116,7 @@ def in_two_parts(specs: Sequence[LayerSpec]) -> dict[int, str]:
 
 
 def counted_names(specs: Sequence[LayerSpec], *, blocks: bool = False) -> dict[int, str]:
-    """Return ``conv1``, ``conv2``, ``fc1``; with blocks the names of a ResNet.
-
-    These are ``layer2.0.conv1``, ``layer2.0.downsample.1``, ``fc`` in torchvision. A layer of
-    blocks begins where the filters of a block's first convolution change.
-    """
+    """Return ``conv1``, ``fc1``; with blocks a ResNet's ``layer2.0.conv1``, ``fc``."""
     names, prefix, shortcut = {}, "", False
     counts = Counter[str]()
     group, block, filters = 0, 0, -1
@@ -131,6 +127,7 @@ def counted_names(specs: Sequence[LayerSpec], *, blocks: bool = False) -> dict[i
             prefix = "" if kind == "add" else prefix
         if blocks and kind == "residual":
             units = next((s.units for s in specs[number:] if s.layer_type == "conv"), 0)
+            # A layer of blocks begins where the filters of its first convolution change.
             group, block = (group, block + 1) if units == filters else (group + 1, 0)
             filters, prefix = units, f"layer{group}.{block}."
         if kind in _WITH_WEIGHTS:
