@@ -26,13 +26,17 @@ TIED: tuple[Colour, ...] = (
 
 
 class ConvolutionMatrix(Record):
-    """The matrix of a convolution; output = matrix @ input, both flattened row by row."""
+    """The matrix of a convolution; output = matrix @ input, both flattened row by row.
+
+    `taps` says which weight of the kernel, counted from 0, an entry is (-1: none, the entry is
+    0). `source` and `output` are the sizes (rows, columns); `free` counts the kernel's weights.
+    """
 
     weights: NDArray[np.float64]
-    taps: NDArray[np.int64]  # which weight of the kernel an entry is; -1: none, it is 0
-    source: Pair  # rows and columns of the input
+    taps: NDArray[np.int64]
+    source: Pair
     output: Pair
-    free: int  # weights of the kernel
+    free: int
 
     @property
     def transposed(self) -> "ConvolutionMatrix":

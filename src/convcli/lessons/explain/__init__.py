@@ -82,25 +82,31 @@ def meaning_of(cosine: float | None) -> str:
 
 
 class Explanation(Record, kw_only=True):
-    """One output value, and all that it comes from."""
+    """One output value, and all that it comes from.
+
+    `rows` and `columns` are those that the window sees; `padded` (kh, kw) says which taps see
+    padding or, of a transposed convolution, zeros between pixels that are `spread` apart.
+    `parts` are the answers of the kernels, which become `raw`; `steps` lead from there to the
+    pixel by name and value; `value` and `opacity` are what `convcli apply` writes.
+    """
 
     at: Pair
     channel: int
     name: str
-    rows: tuple[int, ...]  # that the window sees
+    rows: tuple[int, ...]
     columns: tuple[int, ...]
-    padded: NDArray[np.bool_]  # (kh, kw): taps that see padding, or zeros between pixels
+    padded: NDArray[np.bool_]
     border: str
-    parts: tuple[KernelAnswer, ...]  # the answers of the kernels, which become `raw`
+    parts: tuple[KernelAnswer, ...]
     combine: Combine | None
     raw: float
     range: str
-    steps: tuple[tuple[str, float], ...]  # from there to the pixel, by name and value
-    value: float  # what `convcli apply` writes
+    steps: tuple[tuple[str, float], ...]
+    value: float
     white: int
     alpha: str | None = None
-    opacity: float | None = None  # what it writes, too
-    spread: Pair | None = None  # how far pixels are apart in a transposed convolution
+    opacity: float | None = None
+    spread: Pair | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return the explanation as plain JSON values."""

@@ -82,19 +82,27 @@ def _settings(entry: Entry, shape: tuple[int, ...]) -> list[dict[str, float]]:
 
 
 class Learnt(Record, kw_only=True):
-    """A kernel that was learnt, and how well the pictures determine it."""
+    """A kernel that was learnt, and how well the pictures determine it.
+
+    `residual` is the root mean square of the output minus the target, `unexplained` its square
+    as part of the target's variance. `condition` is that of the normal equations, infinite
+    where directions of the weights are `undetermined`; `rounding_error` the standard error of
+    the least certain weight, from rounding to whole numbers. `converged` says whether the
+    weights are as good as the exact ones. `history` has steps and mean squared errors of a
+    descent.
+    """
 
     kernel: Kernel
-    residual: float  # root mean square of the output minus the target
-    unexplained: float  # its square as part of the target's variance
-    condition: float  # of the normal equations; infinite where weights are undetermined
+    residual: float
+    unexplained: float
+    condition: float
     undetermined: int
-    rounding_error: float  # standard error of the least certain weight, from whole numbers
+    rounding_error: float
     left_out: float
-    converged: bool  # the weights are as good as the exact ones
+    converged: bool
     nearest: tuple[Nearest, ...]
     warnings: tuple[str, ...]
-    history: tuple[tuple[int, float], ...] = ()  # steps and mean squared errors of a descent
+    history: tuple[tuple[int, float], ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """Return the result, without the history, as plain JSON values."""

@@ -19,20 +19,27 @@ Grid = NDArray[np.float64]
 
 
 class LearningStep(Record, kw_only=True):
-    """One step of gradient descent: all grids are float64."""
+    """One step of gradient descent: all grids are float64.
 
-    image: Grid  # x
-    target: Grid  # t
-    kernel: Grid  # w
-    bias: float  # b
+    `image`, `target`, `kernel` and `bias` are x, t, w and b. `output` is y = x ⋆ w + b, and
+    `error` e = y - t: the gradient with respect to y of the loss, ½ Σ e². `kernel_gradient` is
+    x ⋆ e, the error as the kernel, its taps a stride apart; `bias_gradient` the sum of e; and
+    `image_gradient` is e, correlated with the flipped kernel: what the layer before would learn
+    from. `new_kernel` and `new_bias` are w and b minus `rate` times their gradients.
+    """
+
+    image: Grid
+    target: Grid
+    kernel: Grid
+    bias: float
     rate: float
-    output: Grid  # y = x ⋆ w + b
-    error: Grid  # e = y - t: the gradient of the loss with respect to y
-    loss: float  # ½ Σ e²
-    kernel_gradient: Grid  # x ⋆ e: the error as the kernel, its taps a stride apart
-    bias_gradient: float  # Σ e
-    image_gradient: Grid  # e ⋆ flipped w: what the layer before would learn from
-    new_kernel: Grid  # w minus the rate times its gradient
+    output: Grid
+    error: Grid
+    loss: float
+    kernel_gradient: Grid
+    bias_gradient: float
+    image_gradient: Grid
+    new_kernel: Grid
     new_bias: float
     new_loss: float
 

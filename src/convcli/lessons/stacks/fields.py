@@ -33,10 +33,13 @@ class Unit(Record):
 
 
 class Field(Record):
-    """The receptive field of a unit: the places of the input that it can see."""
+    """The receptive field of a unit: the places of the input that it can see.
+
+    `spans` are the first and last row, and column; they may go beyond the `source`'s size.
+    """
 
     unit: Unit
-    spans: tuple[Pair, Pair]  # first and last row, and column: they may be beyond the source
+    spans: tuple[Pair, Pair]
     source: Pair
 
     def middle(self, part: float = 1.0) -> tuple[slice, slice]:
@@ -173,9 +176,12 @@ _MOST_OF_IT = 0.95
 
 
 class EffectiveField(Record):
-    """How much each place of the input moves a unit: see `effective_field`."""
+    """How much each place of the input moves a unit: see `effective_field`.
 
-    energy: NDArray[np.float64]  # (H, W): mean of the squared gradients; it sums to 1
+    `energy`, shape (H, W), sums to 1: the squared gradient, mean of the seeds and channels.
+    """
+
+    energy: NDArray[np.float64]
     field: Field
     seeds: int
 
