@@ -50,8 +50,7 @@ def _sources_at(border: Border, size: int, positions: NDArray[np.intp]) -> NDArr
     return np.minimum(folded, 2 * size - 2 - folded)
 
 
-Run: TypeAlias = tuple[slice, slice | None]
-"""Rows or columns of a tile, and those that they copy; None for the constant."""
+Run: TypeAlias = tuple[slice, slice | None]  # lines of a tile; those they copy (None: constant)
 
 
 def runs(sources: NDArray[np.intp]) -> list[Run]:
@@ -98,9 +97,8 @@ def sides_of(
 
 # ------------------------------------------------------------------ all borders, at any place
 
+# An array that is computed in rectangles of rows and columns, shape (rows, columns, C).
 Field: TypeAlias = Callable[[slice, slice], NDArray[Any]]
-"""An array that is computed in rectangles of rows and columns, shape (rows, columns, C)."""
-
 Fill: TypeAlias = tuple[float, ...]
 
 
@@ -192,16 +190,12 @@ def _joined(parts: list[NDArray[Any]], axis: int) -> NDArray[Any]:
 
 
 class Padder(Record):
-    """Lays a border around a field that is not one of the five which the engine fills in tiles.
+    """Lays a border around a field that is not one of the five that the engine fills."""
 
-    `size` has the rows and columns of the field, `padding` the pixels above and below, at the
-    left and the right; `fill` is the constant for each channel.
-    """
-
-    size: Pair
-    padding: tuple[Pair, Pair]
+    size: Pair  # rows and columns of the field
+    padding: tuple[Pair, Pair]  # pixels above and below, at the left and the right
     border: AnyBorder
-    fill: Fill
+    fill: Fill  # the constant for each channel
 
     @property
     def padded(self) -> Pair:

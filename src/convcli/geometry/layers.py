@@ -10,19 +10,14 @@ from convcli.values import Record, replace
 
 
 class ReceptiveField(Record):
-    """The receptive field of one output of a stack of layers, along one axis.
+    """The receptive field of one output of a stack of layers, along one axis."""
 
-    It is `size` pixels of the input wide, r. Two neighbouring outputs are `jump` pixels apart,
-    j, and `start` is the centre of the first; the first pixel's centre is 0. Each layer does r
-    += d(k-1)·j, start += (d(k-1)/2 - p)·j, then j *= s.
-    """
-
-    size: int = 1
-    jump: int = 1
-    start: Fraction = Fraction(0)
+    size: int = 1  # r, in pixels of the input
+    jump: int = 1  # j, the distance of two neighbouring outputs
+    start: Fraction = Fraction(0)  # the centre of the first; the first pixel's is 0
 
     def through(self, axis: Axis) -> "ReceptiveField":
-        """Return the receptive field after one more layer."""
+        """Return it after a layer: r += d(k-1)·j, start += (d(k-1)/2 - p)·j, then j *= s."""
         growth = axis.extent - 1
         start = self.start + (Fraction(growth, 2) - axis.before) * self.jump
         return ReceptiveField(self.size + growth * self.jump, self.jump * axis.stride, start)

@@ -135,8 +135,7 @@ def _sheet(frames: Sequence[Canvas]) -> Any:
     return page_of([in_rows(frames, across)]).frame()
 
 
-_RATE = 25
-"""Pictures a second of a video."""
+_RATE = 25  # pictures a second of a video
 
 
 def _write_mp4(apng: bytes, target: str | Path) -> None:

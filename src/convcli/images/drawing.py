@@ -53,23 +53,16 @@ def text_width(text: str, size: int) -> float:
     return float(font(size).getlength(text))
 
 
-_SMALLEST = 6
-"""The size below which letters cannot be read."""
-
+_SMALLEST = 6  # the size below which letters cannot be read
 Colour: TypeAlias = tuple[int, int, int]
 
 BLACK: Colour = (0, 0, 0)
-INK: Colour = (32, 32, 32)
-"""The near-black of texts in figures."""
+INK: Colour = (32, 32, 32)  # the near-black of texts in figures
 WHITE: Colour = (255, 255, 255)
 QUIET: Colour = (110, 110, 110)
-ACCENT: Colour = (230, 126, 0)
-"""The window: an orange that is unlike greys, blues and reds, to the colour-blind too."""
-PADDING: Colour = (205, 225, 205)
-"""The ground of cells that are padding."""
-
-_LIGHT_RED_BLUE = RED_BLUE[1:-1]
-"""Without the darkest ends: digits stay readable on all of them."""
+ACCENT: Colour = (230, 126, 0)  # the window: an orange that the colour-blind tell apart, too
+PADDING: Colour = (205, 225, 205)  # the ground of cells that are padding
+_LIGHT_RED_BLUE = RED_BLUE[1:-1]  # without the dark ends: digits stay readable on all
 
 
 def grey(value: float) -> Colour:
@@ -184,13 +177,12 @@ class Canvas:
         self.pen.line(points, fill=BLACK, width=3)
 
 
-_STROKES = {
+_STROKES = {  # the ends of the lines of a sign, from its middle
     "×": ((-9, -9, 9, 9), (-9, 9, 9, -9)),
     "=": ((-9, -4, 9, -4), (-9, 4, 9, 4)),
     "+": ((-9, 0, 9, 0), (0, -9, 0, 9)),
     "→": ((-11, 0, 12, 0), (5, -7, 12, 0), (5, 7, 12, 0)),
 }
-"""The ends of the lines of a sign, from its middle."""
 
 
 def _frame_width(side: int) -> int:

@@ -15,27 +15,22 @@ from convcli.images.policy import decoder_errors
 from convcli.text import counted
 from convcli.values import replace
 
-_KEPT = [
+_KEPT = [  # EXIF 2.3's first directory, without what describes the old pixels or file
     ExifTags.Base[name].value
     for name in (
         "ImageDescription", "Make", "Model", "Software", "DateTime", "Artist", "WhitePoint",
         "PrimaryChromaticities", "Copyright",
     )
 ]  # fmt: skip
-"""Tags of EXIF 2.3's first directory, without those that describe the old pixels or file."""
 
 RECIPE_MARK = "# convcli recipe"
 """How the recipe of a picture begins."""
 
-RECIPE_KEYWORD = "convcli recipe"
-"""The keyword of the text in a PNG that holds it."""
-
+RECIPE_KEYWORD = "convcli recipe"  # the keyword of the text in a PNG that holds it
 _USER_COMMENT, _ASCII = 0x9286, b"ASCII\0\0\0"
 _DESCRIPTION = 0x010E
 
-_TEXTS = ("PNG", "TIFF")
-"""Formats that have a place for the recipe beside EXIF."""
-
+_TEXTS = ("PNG", "TIFF")  # formats that have a place for the recipe beside EXIF
 _STRUCTURE = (RECIPE_MARK, "{", "<?xml", "<OME", "ImageJ=", "SCIFIO=")
 """How descriptions begin that tell a program of pages and shapes, which may change."""
 
@@ -53,9 +48,7 @@ _TITLES = {
     "icc": "colour profile", "exif": "EXIF", "xmp": "XMP", "iptc": "IPTC",
     "comment": "comment", "geo": "georeference", "nodata": "nodata value", "ome": "OME-XML",
 }  # fmt: skip
-_PROFILED = ("CMYK", "LAB")
-"""Modes that become RGB: the file's profile does not describe that."""
-
+_PROFILED = ("CMYK", "LAB")  # modes that become RGB: the file's profile does not describe that
 _PROFILE_SPACES = {1: b"GRAY", 3: b"RGB "}
 _PROFILE_HEADER = 128
 

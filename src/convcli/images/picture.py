@@ -16,14 +16,9 @@ if TYPE_CHECKING:
 
 Pixels: TypeAlias = NDArray[Any]
 
-_MOST_SHOWN = 1024
-"""The longest side that a notebook is sent, in pixels."""
-
-_LUMA = (19595, 38470, 7471)
-"""ITU-R BT.601 luma (0.299, 0.587, 0.114) in 1/65536, as Pillow's mode L."""
-
-_STRIP = 64
-"""Rows that are laid on a colour together: the sums take four times the memory of pixels."""
+_MOST_SHOWN = 1024  # the longest side that a notebook is sent, in pixels
+_LUMA = (19595, 38470, 7471)  # 0.299, 0.587, 0.114 in 1/65536: BT.601 luma, as Pillow's mode L
+_STRIP = 64  # rows laid on a colour together: the sums take four times the memory of pixels
 
 
 class Header(Record):
@@ -42,21 +37,11 @@ class Header(Record):
 
 
 class Frame(Record):
-    """A picture in memory.
+    """A picture in memory: uint8, uint16 or another real dtype."""
 
-    Attributes
-    ----------
-    pixels : ndarray of uint8, uint16 or another real dtype, shape (H, W, C)
-        Colour channels: 1 (grey) or 3 (red, green, blue); any number from an array.
-    alpha : ndarray, shape (H, W), or None
-        Opacity, of the same dtype; None where the file has none.
-    format : str or None
-        The name of the file format that it came from, as in `FORMATS`.
-    """
-
-    pixels: Pixels
-    alpha: Pixels | None = None
-    format: str | None = None
+    pixels: Pixels  # (H, W, C): 1 (grey) or 3 (red, green, blue); any number from an array
+    alpha: Pixels | None = None  # opacity (H, W), of the same dtype; None where there is none
+    format: str | None = None  # the name of the file format that it came from, as in `FORMATS`
 
     @property
     def shape(self) -> tuple[int, int]:

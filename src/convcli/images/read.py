@@ -29,30 +29,18 @@ if TYPE_CHECKING:
     from convcli.images.codecs.tiff_pages import TiffPage
 
 _PREFIX = 64
-_STREAMED = (b"P4", b"P5", b"P6", b"Pf", b"PF")
-"""How pictures begin that may follow each other in one stream."""
-
-_ARRAY = b"\x93NUMPY"
-"""How a ``.npy`` begins."""
-
-_BEGINNING = 2**20
-"""Bytes of an object in a store that are fetched for its header."""
-
+_STREAMED = (b"P4", b"P5", b"P6", b"Pf", b"PF")  # pictures that may follow each other begin so
+_ARRAY = b"\x93NUMPY"  # how a ``.npy`` begins
+_BEGINNING = 2**20  # bytes of an object in a store that are fetched for its header
 _MANY = ("AVIF", "DCX", "FLI", "GIF", "IM", "JXL", "PNG", "WEBP")
 """Formats whose frames are an animation or pages. Further pictures in a file of another
 format are previews, layers and sizes of the first."""
 
-_NAMES = {"MPO": "JPEG", "DIB": "BMP", "IMT": "IM"}
-"""Formats that are others with something added."""
-
+_NAMES = {"MPO": "JPEG", "DIB": "BMP", "IMT": "IM"}  # others with something added
 _ANIMATED = ("AVIF", "FLI", "GIF", "JXL", "PNG", "WEBP")
 
-_LEAST = 64 * 64
-"""Each of several frames counts as at least this many pixels: it has a cost of its own."""
-
-_A_COUNT = 4
-"""So many samples of a TIFF's pixel count as one pixel."""
-
+_LEAST = 64 * 64  # pixels that each of several frames counts as at least: it has its own cost
+_A_COUNT = 4  # so many samples of a TIFF's pixel count as one pixel
 _DEFAULTS = ReadPolicy()
 
 

@@ -14,11 +14,8 @@ Weights: TypeAlias = NDArray[np.float64]
 _WHITE = 255
 _NEGLIGIBLE = 1e-9  # parts of a factor below this share of its largest are rounding errors
 
-_RED, _BLUE = (214, 96, 77), (67, 147, 195)
-"""Colours of the largest weights above and below 0: dark text is legible on them."""
-
-_SHOWN_SIDE, _SHOWN_SLICES = 15, 4
-"""How many rows and columns, and how many slices of a bank, a table shows at most."""
+_RED, _BLUE = (214, 96, 77), (67, 147, 195)  # of the largest weights: dark text is legible
+_SHOWN_SIDE, _SHOWN_SLICES = 15, 4  # rows and columns, and slices of a bank, that a table shows
 
 
 def factors_of(kernel: "Kernel") -> tuple[Weights, Weights, float] | None:

@@ -83,8 +83,7 @@ class Plain(Record):
 
 
 _PLAIN = re.compile(r"(relu|abs)|(avgpool|pool|maxpool|max):([1-9][0-9]{0,5})")
-_ALIASES = {"avgpool": "pool", "maxpool": "max"}
-"""Names that mean the same in a stack of layers."""
+_ALIASES = {"avgpool": "pool", "maxpool": "max"}  # the same in a stack of layers
 
 
 def plain_from(text: str) -> Plain | None:
@@ -123,9 +122,7 @@ def _aligned(kernels: Sequence[Kernel]) -> tuple[Kernel, ...]:
 
 _EIGHTH, _QUARTER, _TURN = 45, 90, 360
 
-_RING = [0, 0, 0, 1, 2, 2, 2, 1], [0, 1, 2, 2, 2, 1, 0, 0]
-"""Rows and columns of the outer weights of a 3×3 kernel, clockwise from the upper left."""
-
+_RING = [0, 0, 0, 1, 2, 2, 2, 1], [0, 1, 2, 2, 2, 1, 0, 0]  # clockwise from the upper left
 _NUMBER = re.compile(r"[+-]?\d+(\.\d*)?")
 
 

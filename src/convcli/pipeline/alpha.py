@@ -17,17 +17,12 @@ from convcli.values import Record, replace
 
 
 class AlphaPolicy(Record):
-    """How the transparency of a frame is treated; `name` is never `Alpha.AUTO`.
+    """How the transparency of a frame is treated."""
 
-    `steps` filter the opacity (`Alpha.FILTER`), or the colours times the opacity, and with
-    `filters_opacity` that, too (`Alpha.PREMULTIPLY`). `is_open` says that the policy becomes
-    `premultiplied` if any pixel is translucent.
-    """
-
-    name: Alpha
-    steps: tuple[PlannedStep, ...] = ()
-    filters_opacity: bool = False
-    is_open: bool = False
+    name: Alpha  # never `Alpha.AUTO`
+    steps: tuple[PlannedStep, ...] = ()  # filter the opacity, or the colours times the opacity
+    filters_opacity: bool = False  # whether the steps for the colours filter the opacity, too
+    is_open: bool = False  # whether it becomes `premultiplied` if any pixel is translucent
 
     @property
     def is_separate(self) -> bool:

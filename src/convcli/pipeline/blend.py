@@ -24,9 +24,7 @@ from convcli.storage.urls import is_there, is_url, is_zarr
 if TYPE_CHECKING:
     from convcli.pipeline.pipeline import Pipeline
 
-_BT601, _BT709 = (0.299, 0.587, 0.114), (0.2126, 0.7152, 0.0722)
-"""Y of red, green and blue: of sRGB values (ITU-R BT.601), and of linear light (BT.709)."""
-
+_BT601, _BT709 = (0.299, 0.587, 0.114), (0.2126, 0.7152, 0.0722)  # Y of sRGB; of linear light
 _RGB = 3
 _NAMES = ("r", "g", "b")
 _OPACITY = "a"

@@ -75,7 +75,7 @@ _NEEDED = (
     "sobel-x+sobel-y"
 )
 _OWN_COLOURS = "expected a picture in its own colours to write"
-_ARROWS: tuple[str, ...] = (
+_ARROWS: tuple[str, ...] = (  # what the hues of 0°, 45°, 90° … mean
     "→ brighter to the right",
     "↗",
     "↑ brighter above",
@@ -85,7 +85,6 @@ _ARROWS: tuple[str, ...] = (
     "↓ brighter below",
     "↘",
 )
-"""What the hues of 0°, 45°, 90° … mean."""
 
 
 def gradient_weights(

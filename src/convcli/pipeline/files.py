@@ -24,18 +24,15 @@ from convcli.storage.atomic import is_stream
 from convcli.storage.urls import FRAME, MAP, has_number, numbered
 from convcli.values import Record, replace
 
-STANDARD = "-"
-"""The name of standard input or standard output."""
-
+STANDARD = "-"  # the name of standard input or standard output
 _COLOURS = 3
 _GIF_COLOURS = 256
 
-_OTHER_FORMS = (
+_OTHER_FORMS = (  # for several maps, where the picture is read as a whole
     "write a .npy or .tif",
     f"put {MAP} into the name (map-{MAP}.png)",
     "use --sheet",
 )
-"""What else can be done with several maps, where the picture is read as a whole."""
 
 _FIRST_FRAME = ReadPolicy(frame=0)
 
@@ -43,17 +40,16 @@ _FIRST_FRAME = ReadPolicy(frame=0)
 class FileFilter(Record, kw_only=True):
     """How files are filtered or pooled, and how the results are written.
 
-    `file_format` is the name of the output's format. Without it the suffix decides; standard
-    output gets the format of the input where that can hold the result, else PNG. `sheet` writes
-    all channels as one sheet of labelled tiles.
+    Without a `file_format` the suffix decides; standard output gets the format of the input
+    where that can hold the result, else PNG.
     """
 
     kernels: tuple[Link | Pooling, ...]
     options: Options
     reading: ReadPolicy = ReadPolicy()
     saving: Saving = Saving()
-    file_format: str | None = None
-    sheet: bool = False
+    file_format: str | None = None  # the name of the output's format
+    sheet: bool = False  # whether all channels are written as one sheet of labelled tiles
 
     def filter_file(self, source: str, target: str) -> Report:
         """Filter the picture in a file, and write the result: complete or not at all.
@@ -152,11 +148,8 @@ class FileOutput(Record):
 
     def check_maps(self, pipeline: Pipeline, frames: int) -> int:
         """Return the channels of each frame that is written; refuse maps that do not fit."""
-        options, maps, target = (
-            pipeline.options,
-            pipeline.steps[-1].result_shape[2],
-            self.target,
-        )
+        options, target = pipeline.options, self.target
+        maps = pipeline.steps[-1].result_shape[2]
         is_raw, layout = self.file_format in RAW, self._layout(maps, options)
         if self.sheet and (is_raw or has_number(target, MAP)):
             raise ImageError(f"{target}: expected one picture for --sheet: name it .png")

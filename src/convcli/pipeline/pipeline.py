@@ -27,32 +27,21 @@ from convcli.pipeline.chain import all_remainders, plan_chain
 from convcli.pipeline.options import Options
 from convcli.pipeline.range import Mix, as_depth, finite_extent, mapped, rescaled
 from convcli.pipeline.report import Report, Swatch
-from convcli.pipeline.steps import (
-    Link,
-    MissingStep,
-    PlannedStep,
-    Shape,
-    Values,
-    rim_of_chain,
-)
+from convcli.pipeline.steps import Link, MissingStep, PlannedStep, Shape, Values, rim_of_chain
 from convcli.values import Record, replace
 
 _COLOURS = 3
 
 
 class Pipeline(Record, kw_only=True):
-    """The planned way from the pixels of a file to the pixels of the result.
-
-    `mapping` is how raw values become pixels; None for raw floats. `source_depth` and `depth`
-    are those of the pixels that the steps get, and of the result.
-    """
+    """The planned way from the pixels of a file to the pixels of the result."""
 
     info: Header
     steps: tuple[PlannedStep, ...]
     alpha: AlphaPolicy
-    mapping: Range | None
-    source_depth: Depth
-    depth: Depth
+    mapping: Range | None  # how raw values become pixels; None for raw floats
+    source_depth: Depth  # of the pixels that the steps get
+    depth: Depth  # of the result
     options: Options
     warnings: tuple[str, ...]
 

@@ -11,9 +11,7 @@ from convcli.engine.store import ValueStats, saturate
 
 Values = NDArray[Any]
 
-Mix: TypeAlias = Callable[[Values], Values]
-"""Changes values on the scale of pixels before they are rounded."""
-
+Mix: TypeAlias = Callable[[Values], Values]  # changes pixels' values before they are rounded
 _FLOAT32 = np.dtype(np.float32)
 
 

@@ -20,21 +20,15 @@ from convcli.pipeline.report import Report
 from convcli.pipeline.steps import Link, PlannedStep, Values, chained
 from convcli.values import Record, replace
 
-Region: TypeAlias = tuple[slice, slice]
-"""Rows and columns."""
-
-ReadPart: TypeAlias = Callable[[slice, slice], Frame]
-"""Returns some rows and columns of the prepared frame (see `prepared`)."""
+Region: TypeAlias = tuple[slice, slice]  # rows and columns
+ReadPart: TypeAlias = Callable[[slice, slice], Frame]  # rows and columns of the prepared frame
 
 
 class ComputedBlock(Record):
-    """Some rows and columns of a result: pixels or raw floats, shape (rows, columns, C).
+    """Some rows and columns of a result: pixels or raw floats."""
 
-    `alpha` is their opacity of the same depth, shape (rows, columns), or None.
-    """
-
-    values: Values
-    alpha: Values | None
+    values: Values  # (rows, columns, C)
+    alpha: Values | None  # their opacity of the same depth, (rows, columns)
     stats: ValueStats
 
 
@@ -48,10 +42,9 @@ def compute_block(
     """
     fields = _Fields(pipeline, read)
     if pipeline.options.direction or pipeline.is_streamed:
+        is_streamed = not pipeline.options.direction
         values, stats = (
-            fields.directed(region, known)
-            if pipeline.options.direction
-            else fields.streamed(region)
+            fields.streamed(region) if is_streamed else fields.directed(region, known)
         )
         alpha = pipeline.alpha_at_depth(fields.separate_alpha(region))
         return ComputedBlock(values, alpha, stats)
@@ -159,16 +152,13 @@ class _Fields:
 
 
 class Filtered(Record):
-    """The result for one frame: see `ComputedBlock`. `format` is the file format of the input.
-
-    Each output channel gets the colours of `colormap` when it becomes a picture.
-    """
+    """The result for one frame: see `ComputedBlock`."""
 
     values: Values
     alpha: Values | None
-    format: str | None
+    format: str | None  # the file format of the input
     report: Report
-    colormap: Colormap | None = None
+    colormap: Colormap | None = None  # each output channel gets its colours in a picture
 
     def frame(self) -> Frame:
         """Return the values as one frame of 1 or 3 channels."""

@@ -20,9 +20,7 @@ from convcli.images.formats import CSV, JSON, NPY
 from convcli.images.picture import Frame, Picture
 from convcli.images.policy import ReadPolicy, check_pixels, decoder_errors
 
-_DIMENSIONS = (2, 3)
-"""Of an array that is a picture: (H, W) or (H, W, C)."""
-
+_DIMENSIONS = (2, 3)  # of an array that is a picture: (H, W) or (H, W, C)
 _HEADERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
 
 
@@ -178,8 +176,7 @@ _NETPBM = re.compile(
     rb"\s*(P[4-7fF])(?:\s|#[^\r\n]*)+(\d+)(?:\s|#[^\r\n]*)+(\d+)(?:(?:\s|#[^\r\n]*)+(-?[\d.]+))?\s"
 )
 _LONGEST_HEADER = 4096
-_SAMPLES_A_PIXEL = {b"P5": 1, b"P6": 3, b"Pf": 4, b"PF": 12}
-"""Samples of a pixel, or its bytes where those are floats."""
+_SAMPLES_A_PIXEL = {b"P5": 1, b"P6": 3, b"Pf": 4, b"PF": 12}  # samples, or bytes of floats
 
 
 def netpbm_spans(file: BinaryIO) -> list[tuple[int, int]]:

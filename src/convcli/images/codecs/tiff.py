@@ -28,9 +28,7 @@ _FLOATS = 3
 _LONG, _LONG8 = 4, 16
 _NEW_KIND, _REDUCED, _WITHIN = 254, 1, 330
 
-_LARGEST_PLAIN = 2**32 - 2**24
-"""Bytes of pixels from which on a file is a BigTIFF, whose offsets have 64 bits."""
-
+_LARGEST_PLAIN = 2**32 - 2**24  # more bytes of pixels make a BigTIFF, with offsets of 64 bits
 _PLAIN_HEADER = b"II*\0" + struct.pack("<I", 8)
 _BIG_HEADER = b"II+\0" + struct.pack("<HHQ", 8, 0, 16)
 
@@ -109,8 +107,7 @@ class PageLayout(Record, kw_only=True):
         return values * (4 if self.factors else 3) // 3 * self.depth.dtype.itemsize
 
 
-EncodedTile: TypeAlias = tuple[int, int, bytes]
-"""A compressed tile or strip: the number of its page, its own, and its bytes."""
+EncodedTile: TypeAlias = tuple[int, int, bytes]  # its page, its index, the compressed bytes
 
 
 def encoded_tiles(

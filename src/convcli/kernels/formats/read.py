@@ -17,11 +17,10 @@ from convcli.kernels.formats.programs import CSV, FFMPEG, IMAGEMAGICK, SVG, VIPS
 from convcli.kernels.kernel import MAX_WEIGHTS, Kernel
 from convcli.values import Record, replace
 
-FORMATS: dict[str, Format] = {
+FORMATS: dict[str, Format] = {  # in the order in which they are shown: that of `EXPORTED`
     form.name: form
     for form in (JSON, VIPS, IMAGEMAGICK, FFMPEG, SVG, CSV, NPY, NPZ, NUMPY, TORCH, SAFETENSORS)
 }
-"""All formats by name, in the order in which they are shown: that of `EXPORTED`."""
 
 _SUFFIXES = {suffix: form for form in FORMATS.values() for suffix in form.suffixes}
 
@@ -29,8 +28,7 @@ _PICTURE = "image:"  # what the name of a picture begins with that is used as a 
 _STANDARD = "-"  # standard input as a kernel
 _TENSOR = "::"  # what separates a file from the name of an array in it
 
-_MAX_BYTES = 40 * MAX_WEIGHTS
-"""No text of that many weights is longer: 25 characters a number, and white space."""
+_MAX_BYTES = 40 * MAX_WEIGHTS  # no text is longer: 25 characters a number, and white space
 
 
 # ------------------------------------------------------------------ which format it is
