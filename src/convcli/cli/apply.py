@@ -22,10 +22,7 @@ if TYPE_CHECKING:
 
 
 class ApplyCall(placing.PlacedCall):
-    """What stands on the command line of `convcli apply`, by the names of its options.
-
-    `kernels` are all links of the chain, `names` those of files.
-    """
+    """What stands on the command line of `convcli apply`, by the names of its options."""
 
     @property
     def files(self) -> dict[str, Any]:

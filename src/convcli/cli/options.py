@@ -342,10 +342,7 @@ subcommand = functools.partial(click.command, cls=Command)
 
 
 def with_options(*names: str, **changes: Any) -> Callable[[_Command], _Command]:
-    """Add options of the table, in this order: by their names, or all below a heading.
-
-    `changes` are settings that differ from the table.
-    """
+    """Add options of the table, in this order: by their names, or all below a heading."""
     return _all_of(
         click.option(*forms, cls=Option, **{**settings, **changes})
         for name in names
@@ -357,9 +354,8 @@ def with_options(*names: str, **changes: Any) -> Callable[[_Command], _Command]:
 def own_options(table: str, **settings: Any) -> Callable[[_Command], _Command]:
     """Add options that only this command has, written as in the table of shared ones.
 
-    `settings` are types that the table does not say, or dictionaries of further settings, by
-    the options' names. Options that commands write alike need only the first of their forms,
-    and no type.
+    `settings` are types that it does not say, or dictionaries of more. Options that commands
+    write alike need only the first of their forms.
     """
     return _all_of(
         click.option(

@@ -90,8 +90,7 @@ def located_names(
 ) -> tuple[str, str]:
     """Return INPUT and OUTPUT of a command line, or say what is wrong with them.
 
-    OUTPUT may be left out where it is shown: `scratch` is the suffix of a file for it. `remedy`
-    is what to do where there are more names. Without `writes` OUTPUT may be a terminal.
+    Where OUTPUT is shown and left out, it is a file with the suffix `scratch`.
     """
     if call.output is not None and len(names) == TWO_NAMES:
         raise click.UsageError(
@@ -167,10 +166,7 @@ def _located_target(source: str, target: str, kind: str | None) -> str:
 
 
 def carry_out(run: "Callable[[], Report]", source: str, target: str, call: PlacedCall) -> None:
-    """Run what writes OUTPUT, unless it is to be kept; then report, warn and show it.
-
-    The report is on standard error where standard output is the picture.
-    """
+    """Run what writes OUTPUT, unless it is to be kept; then report, warn and show it."""
     replaced = is_replaced(source, target, call)
     before = _digest(target) if replaced and _may_be_a_slip(source, target, call) else None
     report = run()

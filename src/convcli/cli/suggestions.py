@@ -66,10 +66,7 @@ _POOLINGS = {"mean": "average", "avg": "average", "maximum": "max"}
 
 
 def correction(words: Sequence[str], error: Exception, program: click.Group) -> str | None:
-    """Return what is wrong with a command line, and the one that was meant; None if unknown.
-
-    `words` are without the program's name; `error` is what was said of them.
-    """
+    """Return what is wrong with a command line, and the one that was meant; None if unknown."""
     if words[:1] == ["help"]:
         words = words[1:]
     command = program.get_command(click.Context(program), words[0]) if words else None
