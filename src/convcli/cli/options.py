@@ -201,7 +201,6 @@ def _filtering(**values: Any) -> Any:
 
 
 def _reader(**values: Any) -> Any:
-    """Return what reads one frame of a picture, as these options say."""
     policy = _built(late("images.policy:ReadPolicy"), **values)
     return functools.partial(late("pipeline.files:read_first_frame"), reading=policy)
 
@@ -280,7 +279,6 @@ _Declared: TypeAlias = tuple[list[str], dict[str, Any]]  # forms, the last a nam
 def _declared(
     table: str, settings: dict[str, Any], alike: dict[str, _Declared]
 ) -> Iterator[_Declared]:
-    """Yield each option of a table."""
     for part in table.strip().split("\n\n"):
         heading, _, lines = part.partition("\n")
         section, _, group = heading.partition(": ")

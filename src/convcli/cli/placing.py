@@ -77,9 +77,6 @@ def refuse_misfits(kind: str) -> None:
             output.refuse(names, f" {reason}")
 
 
-# ------------------------------------------------------------------ INPUT and OUTPUT
-
-
 def located_names(
     names: Sequence[str],
     call: PlacedCall,
@@ -160,9 +157,6 @@ def _located_target(source: str, target: str, kind: str | None) -> str:
             "another file"
         )
     return path
-
-
-# ------------------------------------------------------------------ the run
 
 
 def carry_out(run: "Callable[[], Report]", source: str, target: str, call: PlacedCall) -> None:

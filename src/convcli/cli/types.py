@@ -122,9 +122,6 @@ def one_of(kind: type[_Member]) -> ReadType[_Member]:
     return ReadType(f"[{'|'.join(words)}]", partial(settings.choice_from, kind), lambda: words)
 
 
-# ------------------------------------------------------------------ files and addresses
-
-
 class FieldPath(click.Path):
     """A path that may have fields, completed after a ``{``; before it files, if no template."""
 
@@ -154,8 +151,6 @@ class FieldPath(click.Path):
 _OWN_BRACES = ("zsh_complete", "fish_complete")  # they complete bare braces in their own way
 
 OUTPUT = FieldPath(MAP, FRAME, "{frame:03}")
-
-# ------------------------------------------------------------------ kernels
 
 
 class SpecType(OfferingType[_Value]):

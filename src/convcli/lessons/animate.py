@@ -359,7 +359,6 @@ def _maps(scene: Scene, step: AnimationStep) -> list[Cells]:
 
 
 def _text(scene: Scene) -> Callable[[float], str]:
-    """Return how pixels are written into cells."""
     if not _in_thousands(scene):
         return tight
     return lambda value: f"{value / 1000:.0f}k" if value else "0"

@@ -215,7 +215,6 @@ _SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def _term(value: Number, n: int) -> str:
-    """Return a term with its sign before it."""
     sign, size = "-" if value < 0 else "+", abs(value)
     if n == 0:
         return f"{sign} {size}"

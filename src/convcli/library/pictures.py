@@ -227,11 +227,9 @@ class Result(Record, kw_only=True):
         return np.array(self.array, dtype=dtype, copy=copy)
 
     def _repr_png_(self) -> bytes:
-        """Return the result as notebooks show it."""
         return self.picture._repr_png_()
 
     def _repr_html_(self) -> str:
-        """Return the picture and the report as notebooks show them."""
         from base64 import b64encode
         from html import escape
 
@@ -485,7 +483,6 @@ def _run(
     *,
     raw: bool,
 ) -> Result:
-    """Plan and run each frame."""
     source, options = without_nodata(picture, links, options)
     pipelines = plan_frames(source, links, options, raw=raw)
     filtered = tuple(map(run_pipeline, pipelines, source.frames))
@@ -495,7 +492,6 @@ def _run(
 
 
 def _facts(report: Report) -> list[tuple[str, str]]:
-    """Return what a notebook shows of a report."""
     sizes = [report.input_shape, report.output_shape]
     before, after = (f"{columns} × {rows} px, {channels}" for rows, columns, channels in sizes)
     facts = [
@@ -510,7 +506,6 @@ def _facts(report: Report) -> list[tuple[str, str]]:
 
 
 def _frame_of_array(values: ArrayLike, *, alpha: bool | None) -> Frame:
-    """Return an array as a frame."""
     array = np.asarray(values)
     if array.dtype.kind not in "biuf" or array.dtype.itemsize > _MOST_BYTES:
         raise ImageError(

@@ -85,8 +85,6 @@ def show(*parts: RenderableType, to_stderr: bool = False) -> None:
 
 
 class _Screen(io.StringIO):
-    """Keeps what is printed for a terminal."""
-
     def isatty(self) -> bool:
         return True
 

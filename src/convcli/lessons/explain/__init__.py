@@ -130,8 +130,6 @@ class Explanation(Record, kw_only=True):
         return plain
 
 
-# ------------------------------------------------------------------ pixels of a frame
-
 COLOURS = ("red", "green", "blue")
 _OPTIONS = Options()
 _HIDDEN = ("linear", "relu", "map", "colormap", "direction", "missing")  # steps not shown

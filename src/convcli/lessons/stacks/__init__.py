@@ -95,7 +95,6 @@ def _window(spec: LayerSpec, shape: Pair) -> Window | None:
 
 
 def _volume(spec: LayerSpec, size: Volume, slide: Window | None) -> Volume:
-    """Return the size of a layer's output."""
     if slide is not None:
         channels = spec.units if spec.layer_type == "conv" else size.channels
         return Volume(channels, *slide.output_shape((size.height, size.width)))

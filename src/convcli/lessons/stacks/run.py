@@ -266,7 +266,6 @@ def _means(
 
 
 def _along_axes(values: Maps, rows: NDArray[Any], columns: NDArray[Any]) -> Maps:
-    """Multiply rows and then columns by a matrix each."""
     along_rows = np.tensordot(rows, values, (1, 0))
     multiplied = np.moveaxis(np.tensordot(columns, along_rows, (1, 1)), 0, 1)
     return np.ascontiguousarray(multiplied, dtype=np.float32)
