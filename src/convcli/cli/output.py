@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from convcli.images.picture import Frame
 
 
-# ------------------------------------------------------------------ the command that runs
-
 JSON = "convcli.json"  # the key under which a run remembers whether it prints JSON
 
 
@@ -65,9 +63,6 @@ def sizes_checked(before: str = "--") -> Iterator[None]:
         yield
     except GeometryError as error:
         raise click.UsageError(f"{before}{error}") from None
-
-
-# ------------------------------------------------------------------ what it prints
 
 
 def show_json(document: Any, *, err: bool = False) -> None:
@@ -165,9 +160,6 @@ def show_planned(plans: "Sequence[Plan]", threads: int, mixed: str = "") -> None
     more = {"mixed": mixed} if mixed else {}
     planned = [plan.as_dict(threads) | more for plan in plans]
     answer(planned, "report:show_plans", plans, threads, mixed)
-
-
-# ------------------------------------------------------------------ pictures
 
 
 def scratch_file(name: str) -> str:

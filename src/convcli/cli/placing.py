@@ -47,8 +47,6 @@ class PlacedCall(SimpleNamespace):
         return {**fields_of(self, "reading", "saving"), "file_format": self.kind}
 
 
-# ------------------------------------------------------------------ options that do not fit
-
 _NOT_SHOWN = "is for one picture that is written: leave it out"
 _FOR_MANY = "is for many pictures: add --out-dir DIR"
 _IN_MEMORY = (

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from convcli.errors import KernelError
 from convcli.kernels.formats.arrays import opened_tensors, tensor_of
 from convcli.lessons.stacks.spec import LayerSpec
+from convcli.values import Record
 
 Array = NDArray[np.float32]
 
@@ -84,18 +85,17 @@ class WeightFiles(contextlib.ExitStack):
         )
 
 
-class RandomWeights:
+class RandomWeights(Record):
     """Normal weights of variance 2/n for n inputs (He et al., 2015), no biases, by a seed."""
 
-    def __init__(self, seed: int) -> None:
-        self._seed = seed
+    seed: int
 
     def tensor(self, number: int, part: str, shape: tuple[int, ...], rows: slice) -> Array:
         """Return rows of a layer's tensor."""
         if len(shape) == 1:
             return np.full(shape, part in {"weight", "running_var"}, np.float32)
         count = len(range(*rows.indices(shape[0])))
-        chance = np.random.default_rng((self._seed, number, rows.start or 0))
+        chance = np.random.default_rng((self.seed, number, rows.start or 0))
         scale = np.float32(math.sqrt(2 / math.prod(shape[1:])))
         return scale * chance.standard_normal((count, *shape[1:]), dtype=np.float32)
 
