@@ -47,7 +47,6 @@ class Explorer(Record):
         return f"Explorer of {len(self.html):,} characters: save(path) writes it"
 
     def _repr_html_(self) -> str:
-        """Show the page in a notebook, in a frame of its own."""
         style = "width:100%;border:0"
         return (
             f'<iframe title="convcli explore" style="{style}" height="{_FRAME_HEIGHT}" '
@@ -105,7 +104,6 @@ def _check_kernels(kernels: tuple[Kernel, ...]) -> None:
 
 
 def _operand(operand: Operand) -> dict[str, Any]:
-    """Return a kernel or an operator as plain JSON values."""
     kernels = operand.name.split("+")
     named = all(name.partition(":")[0] in CATALOGUE | OPERATORS for name in kernels)
     combine = operand.combine.value if isinstance(operand, Operator) else None
