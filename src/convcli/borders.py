@@ -74,8 +74,7 @@ def sides_of(
 ) -> tuple[list[tuple[NDArray[Any], Any]], list[tuple[NDArray[Any], NDArray[np.intp]]]]:
     """Return the border columns of a padded tile, beside those that are `inside`.
 
-    The first copy other columns of the tile, or the constant; the others have the indices of
-    columns of the image, which they copy because the tile does not hold these.
+    The first copy other columns of the tile, or the constant; the others columns of the image.
     """
     held = sources[inside]
     within: list[tuple[NDArray[Any], Any]] = []

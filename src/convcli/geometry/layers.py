@@ -105,9 +105,8 @@ class CleanSetting(Record):
     output: int
 
 
+# What changes with a letter; W is the size.
 _CHANGES = {"K": ("kernel",), "S": ("stride",), "P": ("before", "after"), "W": ()}
-"""What changes with a letter; W is the size."""
-
 _SEARCHED = 1000  # the largest change of a letter: a value further off helps nobody
 
 
@@ -150,11 +149,9 @@ def ceil_padding(
 
 
 def transposed_size(axis: Axis, size: int, output_padding: int = 0) -> int:
-    """Return the size of a transposed convolution.
+    """Return the size (W - 1)·S + D(K-1) + 1 - P1 - P2 + output padding, or GeometryError.
 
-    It is (W - 1)·S + D(K-1) + 1 - P1 - P2 + output padding, which chooses among the S widths
-    that a convolution maps to one. It is a `GeometryError` if that is S or more, or nothing is
-    left.
+    The last chooses among the S widths that a convolution maps to one.
     """
     limit = max(axis.stride, axis.dilation)
     if not 0 <= output_padding < limit:

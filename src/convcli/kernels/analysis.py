@@ -56,10 +56,9 @@ def _sign(row: NDArray[Any]) -> float:
 
 
 def frequency_response(kernel: "Kernel", samples: int = 33) -> NDArray[np.float64]:
-    """Return the factor of stripes of each frequency and direction, for a 2-D kernel.
+    """Return |Σ w·exp(-2πi(fx·x + fy·y))|, the factor of stripes of each frequency (fy, fx).
 
-    It is the magnitude of Σ w·exp(-2πi(fx·x + fy·y)), shape (samples, samples): frequencies
-    from -½ to ½ cycles per pixel along each axis.
+    They go from -½ to ½ cycles per pixel along each axis: shape (samples, samples).
     """
     frequencies = np.linspace(-0.5, 0.5, samples)
     rows, columns = (np.arange(length) for length in kernel.size)

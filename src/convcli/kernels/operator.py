@@ -67,14 +67,10 @@ class Operator(Record):
 
 
 class Plain(Record):
-    """A step of a chain that has no weights.
+    """A step of a chain that has no weights."""
 
-    Its kind is ``relu`` (negative values become 0), ``abs``, ``pool`` (means) or ``max``; the
-    size is the rows and columns of a window of the last two, which moves by as much.
-    """
-
-    kind: str
-    size: int = 1
+    kind: str  # relu (negative values become 0), abs, pool (means) or max
+    size: int = 1  # rows and columns of a window of pool and max, which moves by as much
 
     @property
     def name(self) -> str:
@@ -176,15 +172,10 @@ _WORDS: dict[str, Callable[[Kernel], Kernel]] = {
 }
 
 _KNOWN = ("@45 … @315", *(f"@{word}" for word in _WORDS), "@scale=0.25")
-"""The modifiers as a person writes them."""
 
 
 def modifier(text: str, spec: str) -> Callable[[Kernel], Kernel]:
-    """Return the function that a modifier names: from a kernel to the changed kernel.
-
-    The modifier is the text after one @: ``45``, ``flip``, ``scale=0.25``. Messages name the
-    whole specification, `spec`.
-    """
+    """Return the change that the text after one @ names; messages name the whole `spec`."""
     word, equals, value = (part.strip().lower() for part in text.partition("="))
     change = None if equals else _WORDS.get(word)
     if word == "scale":

@@ -33,11 +33,10 @@ def mapped(  # noqa: PLR0917 - the pipeline alone gives all of them
     known: ValueStats | None = None,
     mix: Mix | None = None,
 ) -> tuple[Values, ValueStats]:
-    """Return raw values as pixels of a depth, and the statistics of the raw values.
+    """Return raw values, which may be overwritten, as pixels of a depth, and their statistics.
 
-    The raw values may be overwritten. `mapping` is not `Range.AUTO`; with None the values do
-    not change. Pixels are rounded from floats of the dtype `working`. `known` is the extent of
-    all raw values of the picture, where these are a part of them.
+    Without a mapping they do not change; `Range.AUTO` is none. `known` is the extent of all raw
+    values, where these are a part of them. Pixels are rounded from `working` floats.
     """
     stats = extent(raw, finite=mapping is not None)
     if mapping is None:

@@ -118,10 +118,9 @@ _HEADER = b"\x78\x9c"
 _RAW = -zlib.MAX_WBITS
 _MEMORY = 9  # zlib's largest memory level
 _MODULUS = 65_521
+# Filtered rows are cut into this many segments of at least and at most these bytes: even shares
+# of a small picture, and little memory for a large one.
 _SEGMENTS, _LEAST, _MOST = 8, 2**17, 2**20
-"""A picture's filtered rows are cut into this many segments of at least and at most these
-bytes: even shares of a small picture, and little memory for a large one."""
-
 _LEAST_SHARED = 2**18  # fewer bytes are compressed by one thread before others have started
 _BANDS, _BAND = 8, 4  # bands of neighbouring rows that are a sample of a picture
 CompressedPart: TypeAlias = tuple[bytes, int, int]  # bytes; Adler-32 and length of the source
