@@ -179,10 +179,7 @@ class SizeRule(Record):
 
 
 def size_rules(axis: Axis, size: int, noun: str, *, same: bool = False) -> list[SizeRule]:
-    """Return what the course, torch, TensorFlow and ONNX make of one axis; a pixel is a `noun`.
-
-    `same` says that padding was asked for as ``same``, which torch has at stride 1 only.
-    """
+    """Return what the course, torch, TensorFlow and ONNX make of an axis of `noun`s."""
     exact, note = str(axis.exact_output_size(size)), "no whole number: not allowed"
     note = "clean" if axis.tiles(size) else note
     return [
@@ -195,6 +192,7 @@ def size_rules(axis: Axis, size: int, noun: str, *, same: bool = False) -> list[
 
 
 def _torch_rule(axis: Axis, size: int, noun: str, *, same: bool) -> SizeRule:
+    """Return torch's rule; `same` says that padding was asked for as ``same``."""
     if same and axis.stride > 1:
         return SizeRule("torch", "none", None, "same needs stride 1: torch refuses")
     left = axis.unseen(size)

@@ -103,7 +103,6 @@ class Canvas:
     def __init__(self, width: int, height: int) -> None:
         self.image = Image.new("RGB", (width, height), WHITE)
         self.pen = ImageDraw.Draw(self.image)
-
         self.width, self.height = width, height
 
     def frame(self) -> Frame:
@@ -178,7 +177,6 @@ _STROKES = {  # the ends of the lines of a sign, from its middle
 
 
 def _frame_width(side: int) -> int:
-    """Return the width of a frame around a cell."""
     return max(side // 10, 2)
 
 

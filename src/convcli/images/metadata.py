@@ -133,10 +133,7 @@ def titles_of(metadata: Metadata, without: Collection[str] = ()) -> list[str]:
 
 
 def save_settings(metadata: Metadata, format_name: str, shape: Sequence[int]) -> dict[str, Any]:
-    """Return Pillow's settings for the metadata that a format holds of such a picture.
-
-    A profile for another number of channels is left out; the size goes into the EXIF.
-    """
+    """Return Pillow's settings for the metadata that a format holds of a picture (H, W, C)."""
     found = {name: getattr(metadata, name) for name in FORMATS[format_name].keeps}
     limits = _JPEG_LIMITS if format_name == "JPEG" else {}
     settings = {

@@ -94,10 +94,7 @@ class Frame(Record):
         return self.alpha is not None and bool((self.alpha != self.white).any())
 
     def on(self, color: tuple[int, int, int]) -> "Frame":
-        """Return the picture laid on a colour (red, green, blue, 0 to 255): it is opaque.
-
-        Whole numbers are rounded half up. A grey picture stays grey on a grey.
-        """
+        """Return the picture laid on a colour of 0 to 255, opaque; rounded half up."""
         if self.alpha is None:
             return self
         is_grey = self.channels == 1 and len(set(color)) == 1

@@ -19,10 +19,7 @@ _SHOWN_SIDE, _SHOWN_SLICES = 15, 4  # rows and columns, and slices of a bank, th
 
 
 def factors_of(kernel: "Kernel") -> tuple[Weights, Weights, float] | None:
-    """Return column, row and divisor of a 2-D kernel that is column ⊗ row / divisor, or None.
-
-    They are the smallest whole numbers, if there are any.
-    """
+    """Return column, row and divisor of column ⊗ row / divisor, whole if possible; or None."""
     if kernel.rank != 1:
         return None
     form = kernel.integer_form
@@ -68,10 +65,7 @@ def frequency_response(kernel: "Kernel", samples: int = 33) -> NDArray[np.float6
 
 
 def kernel_html(kernel: "Kernel") -> str:
-    """Return HTML with the name of a kernel, and its weights: blue below 0, red above.
-
-    A large kernel shows its middle, and a bank its first slices.
-    """
+    """Return HTML with the name of a kernel, and its weights: blue below 0, red above."""
     from html import escape
 
     from convcli.text import tidy, times

@@ -123,10 +123,7 @@ _NUMBER = re.compile(r"[+-]?\d+(\.\d*)?")
 
 
 def rotated(kernel: Kernel, angle: float) -> Kernel:
-    """Turn a kernel, or each slice of a bank, counter-clockwise by a multiple of 90 degrees.
-
-    For 3×3 kernels it may be one of 45, which moves each outer weight to the next place.
-    """
+    """Turn a kernel counter-clockwise by a multiple of 90 degrees, one of 3×3 also by 45."""
     if angle % _EIGHTH:
         raise SpecError(
             f"{kernel.name}@{angle:g}: expected a multiple of 45 degrees, got {angle:g}: "
@@ -140,7 +137,7 @@ def rotated(kernel: Kernel, angle: float) -> Kernel:
             f"{kernel.name}@{angle:g}: expected a 3×3 kernel to turn by 45 degrees, got "
             f"{rows}×{columns}: use quarter turns (@90, @180, @270)"
         )
-    if eighths:
+    if eighths:  # each outer weight moves to the next place
         ring, weights = weights[(..., *_RING)], weights.copy()
         weights[(..., *_RING)] = np.roll(ring, -1, axis=-1)
     return kernel.with_weights(weights)

@@ -120,10 +120,7 @@ class FileOutput(Record):
     sheet: bool = False
 
     def fitted(self, options: Options, depth: Depth, channels: int) -> tuple[Options, bool]:
-        """Return the options, and whether the format gets raw floats.
-
-        If the depth is to be fitted, the options have one that the format can hold.
-        """
+        """Return the options, with a depth that fits if asked for; whether raw floats come."""
         raw = self.file_format in RAW and options.depth is None
         if not self.saving.fit_depth or options.depth is not None:
             return options, raw

@@ -19,9 +19,7 @@ def rescaled(values: Values, source: Depth, depth: Depth) -> Values:
     """Return values on the scale of a depth: 16 bits come down to 8, others do not change."""
     # From 8 bits up to 16 the picture is scaled before it is filtered.
     if source is Depth.SIXTEEN and depth is Depth.EIGHT:
-        return np.asarray(values, np.float32) / np.float32(
-            Depth.SIXTEEN.white // Depth.EIGHT.white
-        )
+        return np.asarray(values, np.float32) / np.float32(source.white // depth.white)
     return values
 
 

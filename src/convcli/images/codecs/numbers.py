@@ -166,8 +166,6 @@ _CHUNK = 2**20
 _LETTERS = {1: "P5", 3: "P6"}
 _CHANNELS = {"L": 1, "RGB": 3}
 _BYTE, _WHITE, _PAIR = 255, 65_535, 2
-
-
 _NETPBM = re.compile(
     rb"\s*(P[4-7fF])(?:\s|#[^\r\n]*)+(\d+)(?:\s|#[^\r\n]*)+(\d+)(?:(?:\s|#[^\r\n]*)+(-?[\d.]+))?\s"
 )

@@ -231,7 +231,6 @@ def pillow_bytes(
 
 # ------------------------------------------------------------------ modes
 
-
 _STRIP_PIXELS = 2**16
 """Of 12 megapixels in colour: 17 ms. Strips of four times as many pixels, which fit no cache
 and get fresh memory from the system each time, take 58 ms; of four times fewer, 24."""
