@@ -10,6 +10,7 @@ from convcli.cli import output, placing
 from convcli.cli.options import subcommand, with_options
 from convcli.cli.output import STANDARD, answer, show_planned, shows_matrices, wants_json
 from convcli.cli.types import OPERAND, OUTPUT, LinkValue, OperandValue
+from convcli.errors import ConvcliError
 from convcli.storage.urls import is_there, is_zarr
 from convcli.text import is_matrix
 from convcli.threads import available_cores
@@ -134,10 +135,13 @@ def _call(
     collect_stats = wants_json() or not (call.quiet or call.out_dir is not None)
     if save_recipe is not None or record:
         from convcli.pipeline.recipe import recipe_of
+        from convcli.storage.atomic import unwritable
 
         made = recipe_of(links, times, call.options)
         output.refuse_inputs([*names, call.output or ""], save_recipe)
         if save_recipe is not None and not (call.plan_only or call.dry_run):
+            if reason := unwritable(save_recipe):
+                raise ConvcliError(f"{save_recipe or '--save-recipe'}: {reason}")
             call.save_recipe = functools.partial(made.save, save_recipe)
         if record:
             call.saving = replace(call.saving, recipe=str(made))

@@ -39,7 +39,8 @@ class Report(Record, kw_only=True):
     range : str or None
         How values became pixels; None for raw floats.
     low, high : float
-        Smallest and largest raw value; NaN where `Options.collect_stats` is off.
+        Smallest and largest raw value; of values that become pixels, the finite ones. NaN
+        where `Options.collect_stats` is off.
     clipped : float
         Share of the values that a pixel could not hold, 0 to 1; or NaN.
     alpha : bool

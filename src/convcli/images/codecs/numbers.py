@@ -91,6 +91,8 @@ def read_matrix(file: BinaryIO, label: str, reading: ReadPolicy) -> Picture:
         _fail(label, "text", "bytes that are none", "save it as UTF-8")
     is_json = text.startswith(("[", "{"))
     array = _array(_nested(text, label) if is_json else _rows(text, label), label)
+    if np.isinf(array).any() and "inf" not in text.lower():
+        _fail(label, "numbers below 1e308", "a larger one", "scale them down")
     check_pixels(array.shape[1] * array.shape[0], reading, label)
     frame = Frame(np.atleast_3d(array), None, JSON if is_json else CSV)
     return Picture((frame,), mode=str(array.dtype))
