@@ -15,17 +15,14 @@ class Swatch(Record):
 
 
 class Step(Record):
-    """One kernel of a chain, or several whose answers are combined, as the report names it.
-
-    `weights` is the shape of its weights; `combined` says how several answers become one.
-    """
+    """One kernel of a chain, or several whose answers are combined, as the report names it."""
 
     kernel: str
-    weights: tuple[int, ...]
+    weights: tuple[int, ...]  # the shape of its weights
     window: Window
     method: str
     strategy: str
-    combined: str | None = None
+    combined: str | None = None  # how several answers become one
 
 
 class Report(Record, kw_only=True):

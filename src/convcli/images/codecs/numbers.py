@@ -138,11 +138,7 @@ def _array(values: Any, label: str) -> NDArray[np.float64]:
 
 
 def matrix_bytes(array: NDArray[Any], format_name: str) -> bytes:
-    r"""Return an array as a ``.npy``, or as text with the digits that give each number again.
-
-    >>> matrix_bytes(np.array([[1.0, 0.5]]), "CSV"), matrix_bytes(np.array([[2]]), "JSON")
-    (b'1,0.5\n', b'[[2]]\n')
-    """
+    """Return an array as a ``.npy``, or as text with the digits that give each number again."""
     if format_name == NPY:
         buffer = io.BytesIO()
         np.save(buffer, array, allow_pickle=False)
@@ -170,8 +166,6 @@ _CHUNK = 2**20
 _LETTERS = {1: "P5", 3: "P6"}
 _CHANNELS = {"L": 1, "RGB": 3}
 _BYTE, _WHITE, _PAIR = 255, 65_535, 2
-
-
 _NETPBM = re.compile(
     rb"\s*(P[4-7fF])(?:\s|#[^\r\n]*)+(\d+)(?:\s|#[^\r\n]*)+(\d+)(?:(?:\s|#[^\r\n]*)+(-?[\d.]+))?\s"
 )
