@@ -22,10 +22,7 @@ if TYPE_CHECKING:
 
 
 class ApplyCall(placing.PlacedCall):
-    """What stands on the command line of `convcli apply`, by the names of its options.
-
-    `kernels` are all links of the chain, `names` those of files.
-    """
+    """What stands on the command line of `convcli apply`, by the names of its options."""
 
     @property
     def files(self) -> dict[str, Any]:
@@ -195,7 +192,6 @@ def _filter_one(call: ApplyCall) -> None:
 
 
 def _show_plan(call: ApplyCall, source: str, target: str, *, in_blocks: bool) -> None:
-    """Print how a picture would be filtered."""
     if in_blocks:
         tiling = tiling_of(call, source, target)
         answer(tiling.as_dict(), "report:show_tiling", tiling, f"{source} → {target}")
@@ -207,9 +203,6 @@ def _show_plan(call: ApplyCall, source: str, target: str, *, in_blocks: bool) ->
     plans, options = plan_pipeline(header, call.kernels, call.options).plans, call.options
     cores = options.jobs or available_cores()
     show_planned(plans, cores, options.mixing)
-
-
-# ------------------------------------------------------------------ block by block
 
 
 def tiling_of(call: ApplyCall, source: str, target: str) -> "Tiling":

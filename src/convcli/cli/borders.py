@@ -6,8 +6,7 @@ from convcli.cli.options import own_options, picture_options, subcommand
 from convcli.cli.output import answer, refuse_inputs, refuse_terminals
 from convcli.cli.types import KERNEL, FrameReader, KernelValue, OptionsValue
 
-_PADDING, _WIDEST = 3, 40
-"""Pixels of padding that are drawn, and at most: half a terminal."""
+_PADDING, _WIDEST = 3, 40  # pixels of padding that are drawn, and at most: half a terminal
 
 
 @subcommand("borders", short_help="Show what lies beyond the edge.")

@@ -27,14 +27,9 @@ if TYPE_CHECKING:
     from convcli.lessons.equivariance import Difference
     from convcli.lessons.find import Match
 
-_SHOWN = 9
-"""The most rows and columns of a kernel that are shown as a grid."""
-
-_BESIDE = 4
-"""How many kernels of an operator are printed side by side."""
-
-_LIGHT = 140
-"""From this brightness on, black text is more legible than white."""
+_SHOWN = 9  # the most rows and columns of a kernel that are shown as a grid
+_BESIDE = 4  # how many kernels of an operator are printed side by side
+_LIGHT = 140  # from this brightness on, black text is more legible than white
 
 
 def show_catalogue() -> None:

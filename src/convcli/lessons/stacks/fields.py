@@ -170,8 +170,6 @@ def field_of(counted: Stack, unit: Unit) -> Field:
 _MIXING = ("conv", "fc", "softmax")  # layers whose answers see all channels of their input
 
 
-# ------------------------------------------------------------------ the effective field
-
 _MOST_OF_IT = 0.95
 
 
