@@ -213,8 +213,8 @@ def test_a_scheduler_that_dies_is_told_in_one_line(
 ) -> None:
     lonely.start_worker()
     named = sorted(held[0].iterdir())
-    words = ("apply", "gaussian:2", *named, "--out-dir", tmp_path / "out", "--cluster")
-    with begun(*words, lonely.address, stderr=subprocess.PIPE) as running:
+    words: list[str | Path] = ["apply", "gaussian:2", *named, "--out-dir", tmp_path / "out"]
+    with begun(*words, "--cluster", lonely.address, stderr=subprocess.PIPE) as running:
         held[1][0].await_reader()
         lonely.processes[0].kill()
         _, errors = running.communicate(timeout=PATIENCE)

@@ -122,8 +122,9 @@ def _ignores_case(folder: str) -> bool:
 
 def is_pipe(place: str) -> bool:
     """Tell whether a place exists and is neither a folder nor a file that can be read twice."""
+    # To nothing leads a link, too: reading it says so.
     is_usual = is_url(place) or os.path.isfile(place) or os.path.isdir(place)
-    return not is_usual and urls.is_there(place)
+    return not is_usual and os.path.exists(place)
 
 
 def size_or_zero(place: str) -> int:
@@ -141,7 +142,8 @@ def size_and_checksum(target: str) -> tuple[int, str]:
         return 0, ""
     with urls.opened(target) as file:
         hashed = hashlib.file_digest(file, "sha256")
-        return file.tell(), f"sha256:{hashed.hexdigest()}"
+        # A file in memory is hashed without being read.
+        return file.seek(0, os.SEEK_END), f"sha256:{hashed.hexdigest()}"
 
 
 _HIDDEN, _OUTPUTS = "hidden", "the folder of the outputs"

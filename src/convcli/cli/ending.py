@@ -42,9 +42,6 @@ def _terminate(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - 
     sys.exit(TERMINATED)
 
 
-_FINISHING = "Interrupted: what runs is finished; Ctrl-C again stops at once.\n"
-
-
 def stop_at_interrupt(stop: Callable[[], None]) -> contextlib.AbstractContextManager[None]:
     """Call `stop` at the first SIGINT, raise KeyboardInterrupt at the second, ignore others."""
 
@@ -53,7 +50,9 @@ def stop_at_interrupt(stop: Callable[[], None]) -> contextlib.AbstractContextMan
         stop()
         # Not by sys.stderr: the program may have been interrupted while it wrote there.
         with contextlib.suppress(OSError):
-            os.write(_STDERR, f"\n{_FINISHING}".encode())
+            os.write(
+                _STDERR, b"\nInterrupted: what runs is finished; Ctrl-C again stops at once.\n"
+            )
 
     return _handled(signal.SIGINT, first)
 

@@ -180,9 +180,9 @@ def _frame_width(side: int) -> int:
     return max(side // 10, 2)
 
 
-def check_canvas_target(target: str | Path) -> None:
-    """Raise ImageError where the name of a drawing's file does not end in .png."""
-    if Path(target).suffix.lower() != ".png":
+def check_canvas_target(target: str | Path | None) -> None:
+    """Raise ImageError where the name of a drawing's file, if any, does not end in .png."""
+    if target is not None and Path(target).suffix.lower() != ".png":
         raise ImageError(f"{target}: expected a name that ends in .png: rename it")
 
 

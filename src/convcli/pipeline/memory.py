@@ -16,7 +16,7 @@ from convcli.storage.urls import size_of
 from convcli.values import replace
 
 _FLOATS = 3  # float results at the same time, where values are mapped as a whole
-_LINEAR_FLOATS, _DIRECTION_FLOATS, _BLEND_FLOATS = 4, 9, 14  # the same, where these are made
+_LINEAR_FLOATS, _DIRECTION_FLOATS, _BLEND_FLOATS = 4, 9, 14  # for linear light, hues, mixtures
 _BLEND_LINEAR, _BLEND_ALPHA = 6, 12  # further floats of mixing: in light, with opacity
 _LAID = 4  # copies of an input at the same time, where a border is laid around it
 _MISSING_FLOATS = 6  # floats at the same time, of results and inputs, with missing pixels

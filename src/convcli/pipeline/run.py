@@ -42,10 +42,8 @@ def compute_block(
     """
     fields = _Fields(pipeline, read)
     if pipeline.options.direction or pipeline.is_streamed:
-        is_streamed = not pipeline.options.direction
-        values, stats = (
-            fields.streamed(region) if is_streamed else fields.directed(region, known)
-        )
+        has_hues = pipeline.options.direction
+        values, stats = fields.directed(region, known) if has_hues else fields.streamed(region)
         alpha = pipeline.alpha_at_depth(fields.separate_alpha(region))
         return ComputedBlock(values, alpha, stats)
     raw, alpha = fields.raw(region)

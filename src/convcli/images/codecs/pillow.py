@@ -156,7 +156,7 @@ def _upright(image: Image.Image) -> Image.Image:
 
 _GRAY_ALPHA = "LA;16B"
 _BYTE = 8
-_SIZES_2000 = b"\xff\x4f\xff\x51"  # a JPEG 2000: 42 bytes on are its bits less 1
+_SIZES_2000 = b"\xff\x4f\xff\x51"  # begins a JPEG 2000; 42 bytes on: its bits less 1
 # The box of a palette: how many colours and channels, the bits of each less 1, the colours.
 _PALETTE_2000 = b"pclr"
 _CHANNELS_2000 = b"cdef"  # the box of channels: number, 0 where it is a colour, which from 1

@@ -291,7 +291,7 @@ def shrunk(
 ) -> NDArray[Any]:
     """Return a picture of the means of squares, which may be smaller at the end of an axis.
 
-    Pixels that are no data weigh nothing, and others as much as their `alpha`, the last sample.
+    Pixels of no data weigh nothing; with `alpha`, others weigh as much as their last sample.
     """
     values = samples.astype(np.float64)
     weights = values[..., -1:].copy() if alpha else np.ones((*samples.shape[:2], 1))

@@ -28,7 +28,6 @@ MOST_PIXELS = 2_100_000  # the largest picture: 1920×1080 and 2048×1024 pixels
 _LARGEST_SIDE, _MOST_WEIGHTS = 63, 20_000
 _LARGEST_NAMED = 13  # named kernels with a longer side are left out: they are like gabor
 
-_OPERATORS = "Operators"
 _FRAME_HEIGHT = 900
 _FIELDS = ("stride", "padding", "border", "dilation", "range", "flip", "gray")
 
@@ -136,7 +135,7 @@ def _catalogue() -> list[dict[str, Any]]:
     """Return the named kernels that are small enough, and all operators, in their order."""
     entries: list[tuple[str, Operand]] = [
         *((entry.theme, entry.kernel()) for entry in CATALOGUE.values()),
-        *((_OPERATORS, entry.operator()) for entry in OPERATORS.values()),
+        *(("Operators", entry.operator()) for entry in OPERATORS.values()),
     ]
     return [
         {"theme": theme} | _operand(operand)

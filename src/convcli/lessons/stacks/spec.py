@@ -173,7 +173,6 @@ def layers_from(words: Sequence[str]) -> list[LayerSpec]:
 
 # ------------------------------------------------------------------ files, and networks by name
 
-_KEYS = ("in", "layers")
 _LAYER_KEYS = ("layer", "filters", "units", "size", "k", "s", "p", "d", "g", "bias", "weights")
 
 
@@ -197,7 +196,7 @@ def _layers_in_file(path: str) -> tuple[Volume | None, list[LayerSpec]]:
     except (ValueError, RecursionError) as error:
         raise GeometryError(f"{path}: expected JSON: {error}: mend it there") from None
     given: dict[str, object] = document if isinstance(document, dict) else {"layers": document}
-    _check_keys(path, given, _KEYS)
+    _check_keys(path, given, ("in", "layers"))
     layers = given.get("layers")
     if not isinstance(layers, list) or not layers:
         raise GeometryError(f'{path}: expected a list of layers: ["conv:64,k3,p1", "relu"]')
