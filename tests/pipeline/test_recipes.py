@@ -253,6 +253,19 @@ def test_a_run_that_fails_leaves_no_recipe(words: tuple[str, ...], photo: Path) 
     assert not Path("r.toml").exists()
 
 
+@pytest.mark.parametrize("words", [("out.png",), ("--out-dir", "out")])
+@pytest.mark.parametrize("recipe", ["no/r.toml", "folder"])
+def test_a_recipe_that_cannot_be_written_stops_the_run(
+    words: tuple[str, ...], recipe: str, photo: Path
+) -> None:
+    Path("folder").mkdir()
+    line = commands.refusal(
+        "apply", "box", photo, *words, "-q", "--save-recipe", recipe, status=1
+    )
+    assert line.startswith(f"{recipe}: cannot be written: ")
+    assert not Path(words[-1]).exists()
+
+
 def test_a_run_that_ends_well_leaves_its_recipe(photo: Path) -> None:
     for words in (("--out-dir", "out"), ("out.png",), ("out.png", "--on-exists", "skip")):
         commands.done("apply", "box", photo, *words, "-q", "--save-recipe", "r.toml")

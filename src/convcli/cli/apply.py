@@ -10,6 +10,8 @@ from convcli.cli import output, placing
 from convcli.cli.options import subcommand, with_options
 from convcli.cli.output import STANDARD, answer, show_planned, shows_matrices, wants_json
 from convcli.cli.types import OPERAND, OUTPUT, LinkValue, OperandValue
+from convcli.errors import ImageError
+from convcli.storage.atomic import unwritable
 from convcli.storage.urls import is_there, is_zarr
 from convcli.text import is_matrix
 from convcli.threads import available_cores
@@ -141,6 +143,8 @@ def _call(
         made = recipe_of(links, times, call.options)
         output.refuse_inputs([*names, call.output or ""], save_recipe)
         if save_recipe is not None and not (call.plan_only or call.dry_run):
+            if reason := unwritable(save_recipe):
+                raise ImageError(f"{save_recipe}: {reason}")
             call.save_recipe = functools.partial(made.save, save_recipe)
         if record:
             call.saving = replace(call.saving, recipe=str(made))
