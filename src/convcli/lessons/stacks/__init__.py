@@ -25,7 +25,8 @@ class StackRow(Record, kw_only=True):
 
     `sources` are the numbers of the layers whose outputs come to it (0 is the input), `depth`
     counts the residual blocks around it. `arithmetic` says how the parameters are counted, as
-    ``(3·3·3+1)·64``. `exact` has the output size before truncation.
+    ``(3·3·3+1)·64``. `all_seen` is true after a fully connected layer. `unseen` has the rows
+    and columns that no window sees because of the stride, `exact` the size before truncation.
     """
 
     spec: LayerSpec
