@@ -16,10 +16,7 @@ AnyBorder: TypeAlias = Border | Edges
 
 
 def source_indices(border: Border, size: int, before: int, after: int) -> NDArray[np.intp]:
-    """Return the source of each position of a padded axis: a pixel, or -1 for the constant.
-
-    Padding that is wider than the axis repeats the pattern, as in `numpy.pad`.
-    """
+    """Return the source of each position of a padded axis, as `numpy.pad`: a pixel, or -1."""
     return _sources_at(border, size, np.arange(-before, size + after, dtype=np.intp))
 
 
@@ -50,8 +47,7 @@ def _sources_at(border: Border, size: int, positions: NDArray[np.intp]) -> NDArr
     return np.minimum(folded, 2 * size - 2 - folded)
 
 
-Run: TypeAlias = tuple[slice, slice | None]
-"""Rows or columns of a tile, and those that they copy; None for the constant."""
+Run: TypeAlias = tuple[slice, slice | None]  # lines of a tile; those they copy (None: constant)
 
 
 def runs(sources: NDArray[np.intp]) -> list[Run]:
@@ -75,8 +71,7 @@ def sides_of(
 ) -> tuple[list[tuple[NDArray[Any], Any]], list[tuple[NDArray[Any], NDArray[np.intp]]]]:
     """Return the border columns of a padded tile, beside those that are `inside`.
 
-    The first copy other columns of the tile, or the constant; the others have the indices of
-    columns of the image, which they copy because the tile does not hold these.
+    The first copy other columns of the tile, or the constant; the others columns of the image.
     """
     held = sources[inside]
     within: list[tuple[NDArray[Any], Any]] = []
@@ -98,17 +93,13 @@ def sides_of(
 
 # ------------------------------------------------------------------ all borders, at any place
 
+# An array that is computed in rectangles of rows and columns, shape (rows, columns, C).
 Field: TypeAlias = Callable[[slice, slice], NDArray[Any]]
-"""An array that is computed in rectangles of rows and columns, shape (rows, columns, C)."""
-
 Fill: TypeAlias = tuple[float, ...]
 
 
 def fill_of(border: AnyBorder, channels: int, white: int) -> Fill:
-    """Return the constant of a border for each channel of a picture.
-
-    A colour that the picture has no channels for is a `GeometryError`.
-    """
+    """Return the constant of a border for each channel of a picture."""
     fill = border.fill if isinstance(border, Edges) else (0.0,)
     if len(fill) == 1:
         return fill * channels
@@ -129,10 +120,9 @@ def beyond(
     columns: NDArray[np.intp],
     fill: Fill = (0.0,),
 ) -> NDArray[Any]:
-    """Return the values at some rows and columns of an array (H, W) or (H, W, C).
+    """Return the values at some rows and columns, also beyond the edge, of (H, W) or (H, W, C).
 
-    Negative ones, and those from H or W on, lie beyond the edge, and have what the border
-    says. `Border.ODD` makes float64 of whole numbers.
+    `Border.ODD` makes float64 of whole numbers.
     """
     for axis, positions in enumerate((rows, columns)):
         held = np.arange(values.shape[axis])
@@ -192,16 +182,12 @@ def _joined(parts: list[NDArray[Any]], axis: int) -> NDArray[Any]:
 
 
 class Padder(Record):
-    """Lays a border around a field that is not one of the five which the engine fills in tiles.
+    """Lays a border around a field that is not one of the five that the engine fills."""
 
-    `size` has the rows and columns of the field, `padding` the pixels above and below, at the
-    left and the right; `fill` is the constant for each channel.
-    """
-
-    size: Pair
-    padding: tuple[Pair, Pair]
+    size: Pair  # rows and columns of the field
+    padding: tuple[Pair, Pair]  # pixels above and below, at the left and the right
     border: AnyBorder
-    fill: Fill
+    fill: Fill  # the constant for each channel
 
     @property
     def padded(self) -> Pair:

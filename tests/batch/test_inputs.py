@@ -1,5 +1,6 @@
 """Which files a batch is made of, what their outputs are called, what is refused."""
 
+import hashlib
 import io
 import os
 from pathlib import Path
@@ -8,6 +9,7 @@ import pytest
 
 from convcli.batch.inputs import Template, find_inputs, read_list
 from convcli.batch.job import FileJob
+from convcli.batch.places import size_and_checksum
 from convcli.errors import BatchError
 
 PNG = ".png".__eq__
@@ -65,6 +67,22 @@ def test_pipes_are_taken_where_they_are_named_only(tree: Path) -> None:
         assert "photos/b.png" in found
         assert "photos/pipe.png" not in found
     assert list(find_inputs(["photos/pipe.png"], PNG)) == [("photos/pipe.png", "")]
+
+
+@pytest.mark.parametrize("name", ["photos", "photos/*.png"])
+def test_a_link_to_nothing_is_taken_so_that_reading_it_says_so(name: str, tree: Path) -> None:
+    (tree / "photos" / "gone.png").symlink_to("nowhere.png")
+    assert ("photos/gone.png", "") in list(find_inputs([name], PNG))
+
+
+def test_an_output_is_measured_wherever_it_is(tree: Path) -> None:
+    """Of 500 bytes, on a disk and in the memory of the process."""
+    fsspec = pytest.importorskip("fsspec", reason="needs the extra urls")
+    (tree / "a.png").write_bytes(b"hello" * 100)
+    fsspec.filesystem("memory").pipe_file("/measured/a.png", b"hello" * 100)
+    checksum = f"sha256:{hashlib.sha256(b'hello' * 100).hexdigest()}"
+    for place in ("a.png", "memory://measured/a.png"):
+        assert size_and_checksum(place) == (500, checksum)
 
 
 def test_a_file_whose_name_is_a_pattern_is_that_file(tree: Path) -> None:

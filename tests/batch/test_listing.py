@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from convcli.batch import places
+from convcli.batch import places, run
 from convcli.batch.job import FileJob
 from convcli.batch.places import same_file_key
 from convcli.batch.run import JobList
@@ -159,7 +159,10 @@ def test_collisions_are_found_far_apart() -> None:
     assert "/in/3: the input is given twice" in refused([*jobs, *jobs[3:]])
 
 
-def test_collisions_are_found_in_many_folders() -> None:
+def test_collisions_are_found_in_more_folders_than_are_remembered(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(run, "_MOST_FOLDERS", 2)
     jobs = [FileJob(f"/in/{n}/a", f"/out/{n}/a") for n in range(9)]
     assert refused([*jobs, FileJob("/in/9/a", "/out/0/a")]).startswith("/in/0/a and /in/9/a")
     said = refused([*jobs, FileJob("/in/9/a", "/in/0/a")])

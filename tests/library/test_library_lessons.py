@@ -154,15 +154,15 @@ def test_an_error_is_one_line_whatever_it_quotes() -> None:
 @pytest.mark.parametrize(
     ("call", "words"),
     [
-        (lambda p: convcli.learn(p, p, method="newton"), "method: 'newton' is not one of"),
-        (lambda p: convcli.learn(p, p, steps=0), "steps: expected a whole number from 1"),
-        (lambda p: convcli.learn(p, p, seed=-1), "seed: expected a whole number of at least 0"),
-        (lambda p: convcli.animate("box", p, frames=0), "frames: expected a whole number from"),
-        (lambda p: convcli.animate("box", p, cells=17), "cells: expected a whole number from"),
-        (lambda p: convcli.animate("box", p, delay="x"), "delay: expected a whole number from"),
-        (lambda p: convcli.explain("box", p, at=(0, 0), channel=1.5), "channel: expected a wh"),
-        (lambda p: convcli.find("box", p, top=0), "top: expected a whole number of at least 1"),
-        (lambda p: convcli.apply("box", p, times=0), "times: expected a whole number from 1"),
+        (lambda p: LIBRARY.learn(p, p, method="newton"), "method: 'newton' is not one of"),
+        (lambda p: LIBRARY.learn(p, p, steps=0), "steps: expected a whole number from 1"),
+        (lambda p: LIBRARY.learn(p, p, seed=-1), "seed: expected a whole number of at least 0"),
+        (lambda p: LIBRARY.animate("box", p, frames=0), "frames: expected a whole number from"),
+        (lambda p: LIBRARY.animate("box", p, cells=17), "cells: expected a whole number from"),
+        (lambda p: LIBRARY.animate("box", p, delay="x"), "delay: expected a whole number from"),
+        (lambda p: LIBRARY.explain("box", p, at=(0, 0), channel=1.5), "channel: expected a wh"),
+        (lambda p: LIBRARY.find("box", p, top=0), "top: expected a whole number of at least 1"),
+        (lambda p: LIBRARY.apply("box", p, times=0), "times: expected a whole number from 1"),
     ],
 )
 def test_numbers_have_the_limits_of_the_command(call: Callable[..., Any], words: str) -> None:

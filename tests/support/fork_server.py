@@ -61,7 +61,8 @@ def serve(requests: socket.socket) -> dict[str, Any]:
 def _load(names: list[str]) -> None:
     fresh = [name for name in names if name not in sys.modules]
     for name in fresh:
-        importlib.import_module(name)
+        with contextlib.suppress(ImportError):  # An extra that is not installed.
+            importlib.import_module(name)
     if fresh:
         gc.collect()
         gc.freeze()  # A fork would copy what the collector touches.
@@ -100,12 +101,14 @@ def _become(request: dict[str, Any], files: list[int]) -> None:
 
 def main() -> None:
     request = serve(socket.socket(fileno=int(sys.argv[1])))
+    status: Any = 0
     try:
         _run(request)
     except SystemExit as end:
-        if isinstance(end.code, int | None):
-            _leave(end.code or 0)
-        raise
+        status = end.code or 0
+    if isinstance(status, int):
+        _leave(status)
+    sys.exit(status)
 
 
 def _run(request: dict[str, Any]) -> None:

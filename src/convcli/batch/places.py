@@ -7,7 +7,9 @@ import contextlib
 import functools
 import hashlib
 import itertools
+import operator
 import os
+import sys
 import unicodedata
 from collections.abc import Iterator
 
@@ -63,21 +65,36 @@ def _absolute(folder: str, here: str) -> str:
 
 KEY_BYTES = 16
 
+# Returns the bytes of a name: `os.fsencode`, in half the time.
+as_bytes = operator.methodcaller(
+    "encode", sys.getfilesystemencoding(), sys.getfilesystemencodeerrors()
+)
+
 
 def output_key(place: str) -> bytes:
     """Return bytes that are equal for two names of the same file, and no others."""
-    return hashlib.blake2b(os.fsencode(same_file_key(place)), digest_size=KEY_BYTES).digest()
+    return digest(same_file_key(place))
+
+
+def digest(key: str) -> bytes:
+    """Return 16 bytes for a text: no two texts will have the same."""
+    return hashlib.blake2b(as_bytes(key), digest_size=KEY_BYTES).digest()
 
 
 def same_file_key(place: str) -> str:
-    """Return a text that is equal for two names of the same file.
+    """Return a text that is equal for two names of the same file: see `folder_and_name`."""
+    return "".join(folder_and_name(place))
+
+
+def folder_and_name(place: str) -> tuple[str, str]:
+    """Return the folder of a file, with its last slash, and the name: equal for the same file.
 
     Links to folders are resolved. Where the disk ignores case, the name ignores it too.
     """
     folder, name = _split(place)
     here = "" if folder.startswith("/") else os.getcwd()
     real, ignores_case = _real_folder(folder, here)
-    return real + (unicodedata.normalize("NFC", name).casefold() if ignores_case else name)
+    return real, unicodedata.normalize("NFC", name).casefold() if ignores_case else name
 
 
 @functools.lru_cache(maxsize=4096)
@@ -105,8 +122,9 @@ def _ignores_case(folder: str) -> bool:
 
 def is_pipe(place: str) -> bool:
     """Tell whether a place exists and is neither a folder nor a file that can be read twice."""
+    # To nothing leads a link, too: reading it says so.
     is_usual = is_url(place) or os.path.isfile(place) or os.path.isdir(place)
-    return not is_usual and urls.is_there(place)
+    return not is_usual and os.path.exists(place)
 
 
 def size_or_zero(place: str) -> int:
@@ -124,7 +142,8 @@ def size_and_checksum(target: str) -> tuple[int, str]:
         return 0, ""
     with urls.opened(target) as file:
         hashed = hashlib.file_digest(file, "sha256")
-        return file.tell(), f"sha256:{hashed.hexdigest()}"
+        # A file in memory is hashed without being read.
+        return file.seek(0, os.SEEK_END), f"sha256:{hashed.hexdigest()}"
 
 
 _HIDDEN, _OUTPUTS = "hidden", "the folder of the outputs"
@@ -228,9 +247,9 @@ def _names_in(folder: str) -> tuple[frozenset[str], bool]:
     return names, takes_one and len(names) < _MOST_NAMES
 
 
-def is_empty(folder: str) -> bool:
-    """Tell whether nothing is in a folder of this machine; a store is not asked."""
-    return not is_url(folder) and not _names_in(folder)[0]
+def may_have_files(folder: str) -> bool:
+    """Tell whether there are files in a folder of this machine; a store is not asked."""
+    return is_url(folder) or bool(_names_in(folder)[0])
 
 
 def make_folder(place: str) -> None:

@@ -38,7 +38,7 @@ def prepared_jobs(
     """
     with JobList(files) as jobs, contextlib.ExitStack() as stack:
         jobs.settle(done)
-        jobs.check(may_exist=may_exist or places.is_empty(out_dir))
+        jobs.check(may_exist=may_exist)
         threads = worker_counts(len(jobs), batch_job.options.jobs)[1]
         _refuse_common_fault(batch_job.with_limits(threads, memory), jobs)
         if not dry:
@@ -143,9 +143,7 @@ PRAGMA page_size = 16384;
 PRAGMA cache_size = -1024;
 PRAGMA temp_store = FILE;
 PRAGMA journal_mode = OFF;
-CREATE TABLE jobs (
-    number INTEGER PRIMARY KEY, source BLOB, target BLOB, input_key BLOB, output_key BLOB
-);
+CREATE TABLE jobs (number INTEGER PRIMARY KEY, source BLOB, target BLOB, output_key BLOB);
 CREATE TABLE settled (number INTEGER PRIMARY KEY);
 CREATE TABLE named (source BLOB, target BLOB);
 """
@@ -153,7 +151,7 @@ CREATE TABLE named (source BLOB, target BLOB);
 names mean the same file. `settled` has the jobs that need not run. A MiB of the tables is held
 in memory, and four while they are sorted; the rest is on the disk."""
 
-_INSERT = "INSERT INTO jobs (source, target, input_key, output_key) VALUES (?, ?, ?, ?)"
+_INSERT = "INSERT INTO jobs (source, target, output_key) VALUES (?, ?, ?)"
 
 _SETTLE = (
     "INSERT OR IGNORE INTO settled SELECT number FROM jobs JOIN named USING (source, target)"
@@ -167,21 +165,66 @@ WHERE earliest < number ORDER BY number LIMIT 1
 """Finds the first job that has the output of an earlier one; returns both numbers."""
 
 _OVERWRITTEN_INPUT = """
+WITH keyed AS MATERIALIZED (SELECT number, output_key, key_of(source) AS input_key FROM jobs)
 SELECT min(first) FROM (
     SELECT min(number) AS first FROM (
-        SELECT output_key AS name, number FROM jobs WHERE output_key != input_key
-        UNION ALL SELECT input_key, NULL FROM jobs
+        SELECT output_key AS name, number FROM keyed WHERE output_key != input_key
+        UNION ALL SELECT input_key, NULL FROM keyed
     ) GROUP BY name HAVING count(*) > count(number)
 )
 """
 """Finds the first job whose output is the input of another job. In the middle table only
 outputs have a number."""
 
+_MOST_FOLDERS = 4096
+"""So many folders are remembered while jobs are listed. With more, the disk sorts the jobs."""
 
-def _row(job: FileJob) -> tuple[bytes, bytes, bytes, bytes]:
-    """Return a job as a row of the table: names as bytes, for some are no valid text."""
-    keys = places.output_key(job.source), places.output_key(first_output(job.target))
-    return os.fsencode(job.source), os.fsencode(job.target), *keys
+
+class _Order:
+    """What the order of jobs tells about them while they are listed.
+
+    `sources` are the folders of inputs whose outputs go elsewhere. `last` is the last name in
+    each folder of outputs. Where an output is beside its input, both names count. While all
+    names in each folder rise from job to job, no two of them are the same.
+    """
+
+    def __init__(self) -> None:
+        self.sources: set[str] = set()
+        self.last: dict[str, str] = {}
+        self.rises = self.are_few = True
+        self.has_neighbours = False
+
+    def row(self, job: FileJob) -> tuple[bytes, bytes, bytes]:
+        """Return a job as a row of the table: names as bytes, for some are no valid text."""
+        source, target = job.source, job.target
+        folder, name = places.folder_and_name(first_output(target))
+        of_source, other = places.folder_and_name(source)
+        low = high = name
+        if of_source != folder:
+            self.sources.add(of_source)
+        else:
+            self.has_neighbours = True
+            low, high = (other, name) if other < name else (name, other)
+        if low <= self.last.get(folder, ""):
+            self.rises = False
+        self.last[folder] = high
+        if len(self.sources) > _MOST_FOLDERS or len(self.last) > _MOST_FOLDERS:
+            self.sources, self.last = set(), {}
+            self.rises = self.are_few = False
+        key = places.digest(folder + name)
+        return places.as_bytes(source), places.as_bytes(target), key
+
+    @property
+    def are_apart(self) -> bool:
+        """Whether no output can be another input."""
+        if self.has_neighbours and not self.rises:
+            return False
+        return self.are_few and self.sources.isdisjoint(self.last)
+
+    @property
+    def are_empty(self) -> bool:
+        """Whether no output can exist, for the folders of this machine have no files."""
+        return self.are_few and not any(map(places.may_have_files, self.last))
 
 
 _disk_errors = functools.partial(disk_errors, sqlite3.Error)
@@ -201,7 +244,9 @@ class JobList:
             stack.callback(self._database.close)
             self._database.executescript(_CREATE)
             self._database.execute("BEGIN")
-            self._count = self._database.executemany(_INSERT, map(_row, jobs)).rowcount
+            self._order = _Order()
+            rows = map(self._order.row, jobs)
+            self._count = self._database.executemany(_INSERT, rows).rowcount
             self._database.execute("COMMIT")
             stack.pop_all()
 
@@ -253,9 +298,11 @@ class JobList:
         """
         self._refuse_process_memory()
         with _disk_errors():
-            self._refuse_shared_output()
-            self._refuse_overwritten_input()
-        if not may_exist:
+            if not self._order.rises:
+                self._refuse_shared_output()
+            if not self._order.are_apart:
+                self._refuse_overwritten_input()
+        if not may_exist and not self._order.are_empty:
             self._refuse_existing_output()
 
     def _refuse_process_memory(self) -> None:
@@ -280,6 +327,12 @@ class JobList:
         )
 
     def _refuse_overwritten_input(self) -> None:
+        self._database.create_function(
+            "key_of",
+            1,
+            lambda source: places.output_key(os.fsdecode(source)),
+            deterministic=True,
+        )
         (number,) = self._database.execute(_OVERWRITTEN_INPUT).fetchone()
         if number is not None:
             job = self._numbered(number)

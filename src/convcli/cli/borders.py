@@ -6,8 +6,7 @@ from convcli.cli.options import own_options, picture_options, subcommand
 from convcli.cli.output import answer, refuse_inputs, refuse_terminals
 from convcli.cli.types import KERNEL, FrameReader, KernelValue, OptionsValue
 
-_PADDING, _WIDEST = 3, 40
-"""Pixels of padding that are drawn, and at most: half a terminal."""
+_PADDING, _WIDEST = 3, 40  # pixels of padding that are drawn, and at most: half a terminal
 
 
 @subcommand("borders", short_help="Show what lies beyond the edge.")
@@ -63,8 +62,7 @@ def command(
     from convcli.images.drawing import check_canvas_target, write_canvas
     from convcli.lessons import borders as lesson
 
-    if png is not None:
-        check_canvas_target(png)
+    check_canvas_target(png)
     picture = read(image)
     strips = lesson.strips_of(picture, kernel, options, corner=corner)
     if png is not None:

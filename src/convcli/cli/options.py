@@ -201,7 +201,6 @@ def _filtering(**values: Any) -> Any:
 
 
 def _reader(**values: Any) -> Any:
-    """Return what reads one frame of a picture, as these options say."""
     policy = _built(late("images.policy:ReadPolicy"), **values)
     return functools.partial(late("pipeline.files:read_first_frame"), reading=policy)
 
@@ -273,17 +272,13 @@ _SETTINGS: dict[str, Any] = {
 }
 """The types of options, or further settings, where `convcli.settings` does not have them."""
 
-_TYPES = {"KERNEL": types.KERNEL, "NUMBER": types.FINITE, "X,Y": types.POINT}
-"""The types of options by what stands for their value."""
-
-_Declared: TypeAlias = tuple[list[str], dict[str, Any]]
-"""The forms of an option, the last is its name, and its settings."""
+_TYPES = {"KERNEL": types.KERNEL, "NUMBER": types.FINITE, "X,Y": types.POINT}  # by metavar
+_Declared: TypeAlias = tuple[list[str], dict[str, Any]]  # forms, the last a name; settings
 
 
 def _declared(
     table: str, settings: dict[str, Any], alike: dict[str, _Declared]
 ) -> Iterator[_Declared]:
-    """Yield each option of a table."""
     for part in table.strip().split("\n\n"):
         heading, _, lines = part.partition("\n")
         section, _, group = heading.partition(": ")
@@ -342,14 +337,10 @@ _ALIKE = {
 # ------------------------------------------------------------------ how a command takes them
 
 subcommand = functools.partial(click.command, cls=Command)
-"""`click.command`, for a command of convcli."""
 
 
 def with_options(*names: str, **changes: Any) -> Callable[[_Command], _Command]:
-    """Add options of the table, in this order: by their names, or all below a heading.
-
-    `changes` are settings that differ from the table.
-    """
+    """Add options of the table, in this order: by their names, or all below a heading."""
     return _all_of(
         click.option(*forms, cls=Option, **{**settings, **changes})
         for name in names
@@ -361,9 +352,8 @@ def with_options(*names: str, **changes: Any) -> Callable[[_Command], _Command]:
 def own_options(table: str, **settings: Any) -> Callable[[_Command], _Command]:
     """Add options that only this command has, written as in the table of shared ones.
 
-    `settings` are types that the table does not say, or dictionaries of further settings, by
-    the options' names. Options that commands write alike need only the first of their forms,
-    and no type.
+    `settings` are types that it does not say, or dictionaries of more. Options that commands
+    write alike need only the first of their forms.
     """
     return _all_of(
         click.option(
@@ -381,8 +371,7 @@ def _all_of(
     return lambda command: functools.reduce(lambda made, add: add(made), found, command)
 
 
-WINDOW = ("stride", "padding", "border", "dilation")
-"""The names of the options of a window."""
+WINDOW = ("stride", "padding", "border", "dilation")  # the names of the options of a window
 
 json_option = with_options("as_json", section="Output")
 

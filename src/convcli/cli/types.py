@@ -62,8 +62,7 @@ class OfferingType(click.ParamType[_Value, Any]):
 class ReadType(OfferingType[_Value]):
     """A type whose values a function of the library reads; its errors become wrong usage.
 
-    `form` stands for the value on the help page; where it is empty, the words. `words` returns
-    what a shell may complete, and `limits` stand behind the text of the help page.
+    The help page shows `form`, or else the words that a shell completes, and the `limits`.
     """
 
     def __init__(
@@ -123,14 +122,8 @@ def one_of(kind: type[_Member]) -> ReadType[_Member]:
     return ReadType(f"[{'|'.join(words)}]", partial(settings.choice_from, kind), lambda: words)
 
 
-# ------------------------------------------------------------------ files and addresses
-
-
 class FieldPath(click.Path):
-    """A path that may have fields: after a ``{`` they are completed, before it files.
-
-    Of a template for names (`is_template`) no files are.
-    """
+    """A path that may have fields, completed after a ``{``; before it files, if no template."""
 
     def __init__(self, *fields: str, is_template: bool = False) -> None:
         super().__init__()
@@ -155,20 +148,13 @@ class FieldPath(click.Path):
         return [CompletionItem(before + each) for each in found]
 
 
-_OWN_BRACES = ("zsh_complete", "fish_complete")
-"""Shells that would complete a brace that is not in quotes by themselves, to something else."""
-
+_OWN_BRACES = ("zsh_complete", "fish_complete")  # they complete bare braces in their own way
 
 OUTPUT = FieldPath(MAP, FRAME, "{frame:03}")
 
-# ------------------------------------------------------------------ kernels
-
 
 class SpecType(OfferingType[_Value]):
-    """What a person writes for a kernel; it completes names, and files where none fits.
-
-    `read` returns what a text stands for, with the value of ``--layout``.
-    """
+    """What a person writes for a kernel; it completes names, and files where none fits."""
 
     name, or_files = "kernel", True
 
@@ -249,17 +235,10 @@ def _named(text: str, *, layout: WeightLayout) -> "ReadableValue":
     return _operand_from(text, layout=layout) if archive is None else archive
 
 
-KERNEL = SpecType(late("kernels.spec:kernel_from"))
-"""A kernel: a name, ``name:parameters``, a file or inline text, and modifiers."""
-
-OPERAND = SpecType(_operand_from)
-"""A kernel, or several that make one picture: ``sobel``, ``sobel-x+sobel-y``."""
-
-LINK = SpecType(_link_from)
-"""A step of a chain: an operand, or relu, abs, pool:2, max:2."""
-
-READABLE = SpecType(_named)
-"""What can be read and shown: an operand, or a file of several arrays."""
+KERNEL = SpecType(late("kernels.spec:kernel_from"))  # with parameters and modifiers, or a file
+OPERAND = SpecType(_operand_from)  # a kernel, or several that make one picture: sobel
+LINK = SpecType(_link_from)  # a step of a chain: an operand, or relu, abs, pool:2, max:2
+READABLE = SpecType(_named)  # what can be shown: an operand, or a file of several arrays
 
 KernelValue: TypeAlias = "Kernel"
 OperandValue: TypeAlias = "Kernel | Operator"

@@ -14,8 +14,7 @@ from convcli.values import Record
 if TYPE_CHECKING:
     from fractions import Fraction
 
-_MOST_PIXELS = 2**56
-"""Of a padded picture: NumPy counts the bytes of its values with 63 bits."""
+_MOST_PIXELS = 2**56  # of a padded picture: NumPy counts the bytes of its values with 63 bits
 
 
 class Unseen(Record):
@@ -34,17 +33,13 @@ _ALL_SEEN = Unseen(0, 0)
 
 
 class Axis(Record):
-    """One axis of a sliding window: the number of taps of the kernel, k, and pixels.
+    """One axis of a sliding window; values that are too small are a `GeometryError`."""
 
-    They are the distances of two outputs, the stride s, and of two taps, the dilation d, and
-    the padding at the start and at the end. Values that are too small are a `GeometryError`.
-    """
-
-    kernel: int
-    stride: int = 1
-    before: int = 0
-    after: int = 0
-    dilation: int = 1
+    kernel: int  # its taps, k
+    stride: int = 1  # s, the pixels from one output to the next
+    before: int = 0  # the padding at the start
+    after: int = 0  # the padding at the end
+    dilation: int = 1  # d, the pixels from one tap to the next
 
     def __post_init__(self) -> None:
         for name in ("kernel", "stride", "dilation"):
@@ -226,8 +221,7 @@ def window(
     return Window(rows, columns)
 
 
-_axis = functools.lru_cache(Axis)
-"""The two axes of most windows are equal, and so are the windows of the pictures of a batch."""
+_axis = functools.lru_cache(Axis)  # the axes of most windows are equal, and those of a batch
 
 
 def pair(value: object, name: str) -> Pair:

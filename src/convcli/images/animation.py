@@ -25,8 +25,8 @@ _SUFFIXES = {
     ".gif": "gif", ".png": "apng", ".apng": "apng", ".webp": "webp", ".mp4": "mp4"
 }  # fmt: skip
 _STREAMED = ("gif", "apng", "webp")
+# How drawings are written: moving pictures, a PNG for each, or all on one PNG.
 FORMS = (*dict.fromkeys(_SUFFIXES.values()), "frames", "strip")
-"""How drawings are written: moving pictures, a PNG for each, or all on one PNG."""
 
 
 def animation_form(target: str | Path, form: str | None = None) -> str:
@@ -135,8 +135,7 @@ def _sheet(frames: Sequence[Canvas]) -> Any:
     return page_of([in_rows(frames, across)]).frame()
 
 
-_RATE = 25
-"""Pictures a second of a video."""
+_RATE = 25  # pictures a second of a video
 
 
 def _write_mp4(apng: bytes, target: str | Path) -> None:

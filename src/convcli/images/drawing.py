@@ -31,11 +31,7 @@ _INDEX = re.compile(rf"(?<=[{''.join(_GREEK)}])(?=[A-Za-z])")
 
 
 def spelled(text: str) -> str:
-    """Return a text in the signs that the font has.
-
-    >>> spelled("2π·σx·σy, 45° → Ré")
-    '2*pi*sigma_x*sigma_y, 45 deg -> Re'
-    """
+    """Return a text in the signs that the font has: σx becomes sigma_x."""
     apart = _INDEX.sub("_", _FACTOR.sub("*", text))
     plain = unicodedata.normalize("NFKD", apart.translate(_SIGNS))
     bare = "".join(sign for sign in plain if not unicodedata.combining(sign))
@@ -53,23 +49,16 @@ def text_width(text: str, size: int) -> float:
     return float(font(size).getlength(text))
 
 
-_SMALLEST = 6
-"""The size below which letters cannot be read."""
-
+_SMALLEST = 6  # the size below which letters cannot be read
 Colour: TypeAlias = tuple[int, int, int]
 
 BLACK: Colour = (0, 0, 0)
-INK: Colour = (32, 32, 32)
-"""The near-black of texts in figures."""
+INK: Colour = (32, 32, 32)  # the near-black of texts in figures
 WHITE: Colour = (255, 255, 255)
 QUIET: Colour = (110, 110, 110)
-ACCENT: Colour = (230, 126, 0)
-"""The window: an orange that is unlike greys, blues and reds, to the colour-blind too."""
-PADDING: Colour = (205, 225, 205)
-"""The ground of cells that are padding."""
-
-_LIGHT_RED_BLUE = RED_BLUE[1:-1]
-"""Without the darkest ends: digits stay readable on all of them."""
+ACCENT: Colour = (230, 126, 0)  # the window: an orange that the colour-blind tell apart, too
+PADDING: Colour = (205, 225, 205)  # the ground of cells that are padding
+_LIGHT_RED_BLUE = RED_BLUE[1:-1]  # without the dark ends: digits stay readable on all
 
 
 def grey(value: float) -> Colour:
@@ -79,11 +68,7 @@ def grey(value: float) -> Colour:
 
 
 def diverging(value: float) -> Colour:
-    """Return blue for -1, near-white for 0, red for 1, and colours between them.
-
-    >>> diverging(0.0)
-    (247, 247, 247)
-    """
+    """Return blue for -1, near-white for 0, red for 1, and colours between them."""
     places, channels = range(len(_LIGHT_RED_BLUE)), zip(*_LIGHT_RED_BLUE, strict=True)
     place = (value + 1) / 2 * places[-1]
     red, green, blue = (round(float(np.interp(place, places, each))) for each in channels)
@@ -118,7 +103,6 @@ class Canvas:
     def __init__(self, width: int, height: int) -> None:
         self.image = Image.new("RGB", (width, height), WHITE)
         self.pen = ImageDraw.Draw(self.image)
-
         self.width, self.height = width, height
 
     def frame(self) -> Frame:
@@ -184,23 +168,21 @@ class Canvas:
         self.pen.line(points, fill=BLACK, width=3)
 
 
-_STROKES = {
+_STROKES = {  # the ends of the lines of a sign, from its middle
     "×": ((-9, -9, 9, 9), (-9, 9, 9, -9)),
     "=": ((-9, -4, 9, -4), (-9, 4, 9, 4)),
     "+": ((-9, 0, 9, 0), (0, -9, 0, 9)),
     "→": ((-11, 0, 12, 0), (5, -7, 12, 0), (5, 7, 12, 0)),
 }
-"""The ends of the lines of a sign, from its middle."""
 
 
 def _frame_width(side: int) -> int:
-    """Return the width of a frame around a cell."""
     return max(side // 10, 2)
 
 
-def check_canvas_target(target: str | Path) -> None:
-    """Raise ImageError where the name of a drawing's file does not end in .png."""
-    if Path(target).suffix.lower() != ".png":
+def check_canvas_target(target: str | Path | None) -> None:
+    """Raise ImageError where the name of a drawing's file, if any, does not end in .png."""
+    if target is not None and Path(target).suffix.lower() != ".png":
         raise ImageError(f"{target}: expected a name that ends in .png: rename it")
 
 

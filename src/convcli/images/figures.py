@@ -14,9 +14,7 @@ from convcli.images.drawing import INK, QUIET, WHITE, Canvas, Cell, Colour, spel
 from convcli.images.picture import Frame, eight_bits
 
 _MARK: Colour = (255, 64, 0)
-_TILE = 320
-"""Longest side of a tile on a sheet, in pixels."""
-
+_TILE = 320  # longest side of a tile on a sheet, in pixels
 _GAP = 6
 _LABEL_ROOM, _LABEL_SIZE = 13, 11
 

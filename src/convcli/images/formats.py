@@ -22,9 +22,7 @@ suits photographs (see `codecs.png`), 0.6 s and 22.4 MB."""
 
 NPY, CSV, JSON = "NPY", "CSV", "JSON"
 
-RAW = frozenset({NPY, CSV, JSON})
-"""Formats of numbers: they get the raw results, before any range."""
-
+RAW = frozenset({NPY, CSV, JSON})  # numbers: they get the raw results, before any range
 _EIGHT = frozenset({Depth.EIGHT})
 _WHOLE = frozenset({Depth.EIGHT, Depth.SIXTEEN})
 _ALL = frozenset(Depth)
@@ -75,8 +73,6 @@ _TABLE = (
 )  # fmt: skip
 
 FORMATS: Mapping[str, Format] = MappingProxyType({entry.name: entry for entry in _TABLE})
-"""All formats that are written, by name."""
-
 _SUFFIXES = {suffix: entry.name for entry in _TABLE for suffix in entry.suffixes}
 
 _BY_NAME_OR_SUFFIX = {name.lower(): name for name in FORMATS} | {

@@ -16,14 +16,9 @@ if TYPE_CHECKING:
 
 Pixels: TypeAlias = NDArray[Any]
 
-_MOST_SHOWN = 1024
-"""The longest side that a notebook is sent, in pixels."""
-
-_LUMA = (19595, 38470, 7471)
-"""ITU-R BT.601 luma (0.299, 0.587, 0.114) in 1/65536, as Pillow's mode L."""
-
-_STRIP = 64
-"""Rows that are laid on a colour together: the sums take four times the memory of pixels."""
+_MOST_SHOWN = 1024  # the longest side that a notebook is sent, in pixels
+_LUMA = (19595, 38470, 7471)  # 0.299, 0.587, 0.114 in 1/65536: BT.601 luma, as Pillow's mode L
+_STRIP = 64  # rows laid on a colour together: the sums take four times the memory of pixels
 
 
 class Header(Record):
@@ -42,21 +37,11 @@ class Header(Record):
 
 
 class Frame(Record):
-    """A picture in memory.
+    """A picture in memory: uint8, uint16 or another real dtype."""
 
-    Attributes
-    ----------
-    pixels : ndarray of uint8, uint16 or another real dtype, shape (H, W, C)
-        Colour channels: 1 (grey) or 3 (red, green, blue); any number from an array.
-    alpha : ndarray, shape (H, W), or None
-        Opacity, of the same dtype; None where the file has none.
-    format : str or None
-        The name of the file format that it came from, as in `FORMATS`.
-    """
-
-    pixels: Pixels
-    alpha: Pixels | None = None
-    format: str | None = None
+    pixels: Pixels  # (H, W, C): 1 (grey) or 3 (red, green, blue); any number from an array
+    alpha: Pixels | None = None  # opacity (H, W), of the same dtype; None where there is none
+    format: str | None = None  # the name of the file format that it came from, as in `FORMATS`
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -109,16 +94,7 @@ class Frame(Record):
         return self.alpha is not None and bool((self.alpha != self.white).any())
 
     def on(self, color: tuple[int, int, int]) -> "Frame":
-        """Return the picture laid on a colour (red, green, blue, 0 to 255): it is opaque.
-
-        Whole numbers are rounded half up. A grey picture stays grey on a grey.
-
-        Examples
-        --------
-        >>> half = Frame(np.array([[[100]]], np.uint8), np.array([[51]], np.uint8))
-        >>> half.on((255, 255, 255)).pixels.tolist()
-        [[[224]]]
-        """
+        """Return the picture laid on a colour of 0 to 255, opaque; rounded half up."""
         if self.alpha is None:
             return self
         is_grey = self.channels == 1 and len(set(color)) == 1
@@ -139,14 +115,7 @@ class Frame(Record):
         return replace(self, pixels=flat, alpha=None)
 
     def gray(self) -> "Frame":
-        """Return the picture in grey, by ITU-R BT.601 luma; integers rounded as Pillow does.
-
-        Examples
-        --------
-        >>> red = np.array([[[255, 0, 0]]], dtype=np.uint8)
-        >>> Frame(red).gray().pixels.tolist()
-        [[[76]]]
-        """
+        """Return the picture in grey, by ITU-R BT.601 luma; integers rounded as Pillow does."""
         if self.channels != 3:  # noqa: PLR2004 - only red, green, blue has a luma
             return self
         if self.depth is Depth.FLOAT:
@@ -306,11 +275,7 @@ _SLOPE, _OFFSET, _EXPONENT = 12.92, 0.055, 2.4
 
 
 def to_linear(codes: NDArray[Any], white: int) -> NDArray[np.float32]:
-    """Return the linear light of sRGB values, mirrored at 0; `white` is full light in both.
-
-    >>> to_linear(np.array([0, 188, 255], np.uint8), 255).round(1).tolist()
-    [0.0, 128.1..., 255.0]
-    """
+    """Return the linear light of sRGB values, mirrored at 0; `white` is full light in both."""
     part = np.abs(codes.astype(np.float32)) / np.float32(white)
     bent = ((part + _OFFSET) / (1 + _OFFSET)) ** _EXPONENT
     light = np.where(part <= _CODE_KNEE, part / _SLOPE, bent)
@@ -318,11 +283,7 @@ def to_linear(codes: NDArray[Any], white: int) -> NDArray[np.float32]:
 
 
 def from_linear(light: NDArray[Any], white: int) -> NDArray[np.float32]:
-    """Return the sRGB values of linear light: the inverse of `to_linear`, unrounded.
-
-    >>> from_linear(np.array([0.0, 127.5, 255.0]), 255).round(1).tolist()
-    [0.0, 187.5..., 255.0]
-    """
+    """Return the sRGB values of linear light: the inverse of `to_linear`, unrounded."""
     part = np.abs(light.astype(np.float32)) / np.float32(white)
     bent = (1 + _OFFSET) * part ** (1 / _EXPONENT) - _OFFSET
     codes = np.where(part <= _LIGHT_KNEE, part * _SLOPE, bent)

@@ -21,50 +21,38 @@ from convcli.errors import ImageError, install
 from convcli.images.formats import FORMATS, NPY
 from convcli.values import Record
 
-DECODER_ERRORS = (
+DECODER_ERRORS = (  # what decoders raise on damaged files, beside OSError
     SyntaxError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError,
     AssertionError, EOFError, RuntimeError, SystemError, struct.error, zlib.error,
 )  # fmt: skip
-"""What decoders raise on damaged files, beside OSError: each has its own habits."""
 
-NOT_READ = "is not read here"
-"""How the message ends on a whole TIFF in a layout that is not supported."""
-
-MAX_PIXELS = 89_478_485
-"""Pillow's own limit for a warning: a quarter GiB of 24-bit pixels."""
-
-BOMBS = (Image.DecompressionBombError, Image.DecompressionBombWarning)
-"""What Pillow raises on files of too many pixels."""
-
-READ_FORMATS = (
+NOT_READ = "is not read here"  # ends the message on a whole TIFF in a layout not supported
+MAX_PIXELS = 89_478_485  # Pillow's own limit for a warning: a quarter GiB of 24-bit pixels
+BOMBS = (Image.DecompressionBombError, Image.DecompressionBombWarning)  # on too many pixels
+READ_FORMATS = (  # those that Pillow decodes without a program; the last two by packages
     "AVIF", "BLP", "BMP", "CUR", "DCX", "DDS", "DIB", "FITS", "FLI", "FTEX", "GBR", "GIF",
     "ICNS", "ICO", "IM", "IMT", "JPEG", "JPEG2000", "MCIDAS", "MSP", "PCD", "PCX",
     "PIXAR", "PNG", "PPM", "PSD", "QOI", "SGI", "SPIDER", "SUN", "TGA", "TIFF", "WEBP",
     "XBM", "XPM", "XVTHUMB", "HEIF", "JXL",
 )  # fmt: skip
-"""Picture formats that Pillow decodes without another program; the last two by packages."""
 
-_BY_PACKAGES = {
+_BY_PACKAGES = {  # the package that reads a format, its suffixes, how its files begin
     "HEIF": ("pillow_heif", (".heic", ".heif", ".heics", ".heifs", ".hif"),
              re.compile(rb"....ftyp.{0,52}(hei[cxms]|hev[cxms])", re.DOTALL)),
     "JXL": ("pillow_jxl", (".jxl",), re.compile(rb"\xff\x0a|\0\0\0\x0cJXL \r\n\x87\n")),
 }  # fmt: skip
-"""The package that reads each of these formats, its suffixes, and how its files begin."""
 
-_COMMON = frozenset(
+_COMMON = frozenset(  # most folders hold these: asking Pillow imports all formats, in 25 ms
     suffix
     for name in ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP", NPY)
     for suffix in FORMATS[name].suffixes
 )
-"""What most folders hold: asking Pillow imports the modules of all formats, in 25 ms."""
 
 _BYTES_A_PIXEL = 16
 _SPARE_BYTES = 64 * 2**20
 
 _STDERR = 2
-TIFF_HEADERS = {b"II*\0": 8, b"MM\0*": 8, b"II+\0": 16, b"MM\0+": 16}
-"""The first bytes of a TIFF or a BigTIFF, and the length of its header."""
-
+TIFF_HEADERS = {b"II*\0": 8, b"MM\0*": 8, b"II+\0": 16, b"MM\0+": 16}  # length of the header
 _PNG = b"\x89PNG\r\n\x1a\n"
 
 logging.getLogger("PIL").addHandler(logging.NullHandler())

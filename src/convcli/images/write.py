@@ -15,9 +15,7 @@ from convcli.values import Record, replace
 if TYPE_CHECKING:
     from pathlib import Path
 
-_COLOUR_ONLY = ("QOI", "WEBP")
-"""Formats that hold red, green and blue only."""
-
+_COLOUR_ONLY = ("QOI", "WEBP")  # formats that hold red, green and blue only
 _RANGES = {"quality": (1, 100), "compress_level": (0, 9)}
 
 

@@ -14,25 +14,21 @@ from convcli.values import Record
 
 Weights: TypeAlias = NDArray[np.float64]
 
-MAX_WEIGHTS = 4 * 2**20
-"""The most weights a kernel may have: 4 Mi, a bank of 1024×1024 filters of 2×2."""
-
+MAX_WEIGHTS = 4 * 2**20  # of a kernel: 4 Mi, a bank of 1024×1024 filters of 2×2
 _TOLERANCE = 1e-9  # differences below this part of a number are rounding errors of float64
 
 _LARGEST_INTEGER = 2**31
 _LARGEST_DENOMINATOR = 64
 _SMALLEST = 1e-300  # a smaller weight would need a divisor that float64 cannot hold
 
-_HASHED = 1024
-"""How many weights the hash is made of, about: more would take as long as using them."""
+_HASHED = 1024  # about so many weights make the hash: more would take as long as using them
 
 
 class Effect(enum.Enum):
     """What the sum of the weights says about a kernel."""
 
     KEEPS = "keeps brightness"
-    CHANGE = "answers change"
-    """Flat areas become 0: the weights sum to 0."""
+    CHANGE = "answers change"  # flat areas become 0: the weights sum to 0
     SHARPENS = "sharpens"
     SCALES = "scales brightness"
 
@@ -125,8 +121,7 @@ class Kernel(Record):
         """Whether this is a filter bank (O, I, kh, kw) and not one 2-D kernel."""
         return self.weights.ndim == 4  # noqa: PLR2004 - OIHW
 
-    combine = None
-    """There is nothing to be combined with, where an operator has a rule."""
+    combine = None  # there is nothing to be combined with, where an operator has a rule
 
     @property
     def kernels(self) -> "tuple[Kernel, ...]":

@@ -67,14 +67,10 @@ class Operator(Record):
 
 
 class Plain(Record):
-    """A step of a chain that has no weights.
+    """A step of a chain that has no weights."""
 
-    Its kind is ``relu`` (negative values become 0), ``abs``, ``pool`` (means) or ``max``; the
-    size is the rows and columns of a window of the last two, which moves by as much.
-    """
-
-    kind: str
-    size: int = 1
+    kind: str  # relu (negative values become 0), abs, pool (means) or max
+    size: int = 1  # rows and columns of a window of pool and max, which moves by as much
 
     @property
     def name(self) -> str:
@@ -83,8 +79,7 @@ class Plain(Record):
 
 
 _PLAIN = re.compile(r"(relu|abs)|(avgpool|pool|maxpool|max):([1-9][0-9]{0,5})")
-_ALIASES = {"avgpool": "pool", "maxpool": "max"}
-"""Names that mean the same in a stack of layers."""
+_ALIASES = {"avgpool": "pool", "maxpool": "max"}  # the same in a stack of layers
 
 
 def plain_from(text: str) -> Plain | None:
@@ -123,17 +118,12 @@ def _aligned(kernels: Sequence[Kernel]) -> tuple[Kernel, ...]:
 
 _EIGHTH, _QUARTER, _TURN = 45, 90, 360
 
-_RING = [0, 0, 0, 1, 2, 2, 2, 1], [0, 1, 2, 2, 2, 1, 0, 0]
-"""Rows and columns of the outer weights of a 3×3 kernel, clockwise from the upper left."""
-
+_RING = [0, 0, 0, 1, 2, 2, 2, 1], [0, 1, 2, 2, 2, 1, 0, 0]  # clockwise from the upper left
 _NUMBER = re.compile(r"[+-]?\d+(\.\d*)?")
 
 
 def rotated(kernel: Kernel, angle: float) -> Kernel:
-    """Turn a kernel, or each slice of a bank, counter-clockwise by a multiple of 90 degrees.
-
-    For 3×3 kernels it may be one of 45, which moves each outer weight to the next place.
-    """
+    """Turn a kernel counter-clockwise by a multiple of 90 degrees, one of 3×3 also by 45."""
     if angle % _EIGHTH:
         raise SpecError(
             f"{kernel.name}@{angle:g}: expected a multiple of 45 degrees, got {angle:g}: "
@@ -147,7 +137,7 @@ def rotated(kernel: Kernel, angle: float) -> Kernel:
             f"{kernel.name}@{angle:g}: expected a 3×3 kernel to turn by 45 degrees, got "
             f"{rows}×{columns}: use quarter turns (@90, @180, @270)"
         )
-    if eighths:
+    if eighths:  # each outer weight moves to the next place
         ring, weights = weights[(..., *_RING)], weights.copy()
         weights[(..., *_RING)] = np.roll(ring, -1, axis=-1)
     return kernel.with_weights(weights)
@@ -179,15 +169,10 @@ _WORDS: dict[str, Callable[[Kernel], Kernel]] = {
 }
 
 _KNOWN = ("@45 … @315", *(f"@{word}" for word in _WORDS), "@scale=0.25")
-"""The modifiers as a person writes them."""
 
 
 def modifier(text: str, spec: str) -> Callable[[Kernel], Kernel]:
-    """Return the function that a modifier names: from a kernel to the changed kernel.
-
-    The modifier is the text after one @: ``45``, ``flip``, ``scale=0.25``. Messages name the
-    whole specification, `spec`.
-    """
+    """Return the change that the text after one @ names; messages name the whole `spec`."""
     word, equals, value = (part.strip().lower() for part in text.partition("="))
     change = None if equals else _WORDS.get(word)
     if word == "scale":

@@ -14,14 +14,9 @@ from convcli.kernels.kernel import Kernel
 from convcli.kernels.operator import Operator, modifier
 from convcli.values import replace
 
-_NAMED = re.compile(r"([A-Za-z][\w-]*)(?::[\w=,-]*)?")
-"""A name, with parameters or not: without a dot or a slash it is neither file nor text."""
-
-_LIKE_A_FILE = re.compile(r"[/\\]|\.[A-Za-z]\w*$")
-"""What looks like a path: names of kernels have neither a slash nor a suffix."""
-
-_PLUS = re.compile(r"\+(?=\s*[A-Za-z_\[{./~])")
-"""A + that joins two kernels: in 1e+5, psi=+30 and 5x3+2+1 a digit follows."""
+_NAMED = re.compile(r"([A-Za-z][\w-]*)(?::[\w=,-]*)?")  # a name: neither file nor text
+_LIKE_A_FILE = re.compile(r"[/\\]|\.[A-Za-z]\w*$")  # no kernel's name has slash or suffix
+_PLUS = re.compile(r"\+(?=\s*[A-Za-z_\[{./~])")  # joins kernels; in 1e+5 a digit follows
 
 
 def kernel_from(spec: str, *, layout: WeightLayout = WeightLayout.OIHW) -> Kernel:
@@ -95,7 +90,7 @@ def _named(text: str) -> Kernel | Operator:
     return entry.kernel(_values(entry, arguments) if colon else {})
 
 
-_NO_CONVOLUTIONS = {
+_NO_CONVOLUTIONS = {  # what is asked for and is none, why not, what does it
     "median": "it sorts the pixels of a window: scipy.ndimage.median_filter does it",
     "bilateral": "its weights depend on the pixels: cv2.bilateralFilter does it",
     "dilate": "it takes the largest of a window: convcli pool max --k 3 --s 1 --p 1 does it",
@@ -106,7 +101,6 @@ _NO_CONVOLUTIONS = {
     "deconvolution": "it undoes one: skimage.restoration does it",
     "video": "it has sound and time: ffmpeg's convolution filter does it",
 }
-"""What is asked for and is none, why not, and what does it."""
 
 _SAME = {
     **dict.fromkeys(("morphology", "opening", "closing", "erosion", "open", "close"), "erode"),
@@ -126,8 +120,7 @@ def no_convolution(name: str) -> str | None:
     return None if reason is None else f"no convolution: {key}: {reason}"
 
 
-_STEPS = ("relu", "abs", "pool", "max", "maxpool", "avgpool")
-"""What a person may mean by a step of a chain that has no weights."""
+_STEPS = ("relu", "abs", "pool", "max", "maxpool", "avgpool")  # of a chain, without weights
 
 
 def entry_named(name: str) -> Entry:
@@ -181,12 +174,8 @@ def _number(entry: Entry, parameter: Parameter, text: str) -> float:
 # ------------------------------------------------------------------ terms
 # The formats are imported late: most kernels are named, and need neither JSON nor files.
 
-
-_MOST_TERMS = _MOST_MODIFIERS = 64
-"""Kernels that may be joined, and modifiers of all of them together."""
-
-_LONGEST = 16_384
-"""Characters of a specification, without the inline kernel that it is or begins with."""
+_MOST_TERMS = _MOST_MODIFIERS = 64  # kernels that may be joined, and modifiers of all together
+_LONGEST = 16_384  # characters of a specification, besides an inline kernel at its beginning
 
 
 def _check_limits(spec: str) -> None:

@@ -17,17 +17,12 @@ from convcli.values import Record, replace
 
 
 class AlphaPolicy(Record):
-    """How the transparency of a frame is treated; `name` is never `Alpha.AUTO`.
+    """How the transparency of a frame is treated."""
 
-    `steps` filter the opacity (`Alpha.FILTER`), or the colours times the opacity, and with
-    `filters_opacity` that, too (`Alpha.PREMULTIPLY`). `is_open` says that the policy becomes
-    `premultiplied` if any pixel is translucent.
-    """
-
-    name: Alpha
-    steps: tuple[PlannedStep, ...] = ()
-    filters_opacity: bool = False
-    is_open: bool = False
+    name: Alpha  # never `Alpha.AUTO`
+    steps: tuple[PlannedStep, ...] = ()  # filter the opacity, or the colours times the opacity
+    filters_opacity: bool = False  # whether the steps for the colours filter the opacity, too
+    is_open: bool = False  # whether it becomes `premultiplied` if any pixel is translucent
 
     @property
     def is_separate(self) -> bool:
@@ -116,11 +111,10 @@ def check_missing(options: Options, sample: Frame) -> None:
 def with_nodata(
     options: Options, nodata: str | None, sample: Frame, refusal: str = ""
 ) -> tuple[Options, str | None, str]:
-    """Let the pixels of a number that a file calls no data be missing, unless told otherwise.
+    """Let pixels of `nodata`, as the file spells the number, be missing unless told otherwise.
 
-    `nodata` is the number, as the file spells it, and `sample` a pixel of the file. `refusal`
-    says why no pixel can be missing, if none can. Returned are the options, what the output
-    shall call no data, and a note for a person.
+    `sample` is a pixel of the file; `refusal` says why none can be missing, if so. Return the
+    options, what the output shall call no data, and a note for a person.
     """
     number = _number(nodata, sample)
     if number is None or options.missing not in (None, "none"):

@@ -24,18 +24,15 @@ from convcli.storage.atomic import is_stream
 from convcli.storage.urls import FRAME, MAP, has_number, numbered
 from convcli.values import Record, replace
 
-STANDARD = "-"
-"""The name of standard input or standard output."""
-
+STANDARD = "-"  # the name of standard input or standard output
 _COLOURS = 3
 _GIF_COLOURS = 256
 
-_OTHER_FORMS = (
+_OTHER_FORMS = (  # for several maps, where the picture is read as a whole
     "write a .npy or .tif",
     f"put {MAP} into the name (map-{MAP}.png)",
     "use --sheet",
 )
-"""What else can be done with several maps, where the picture is read as a whole."""
 
 _FIRST_FRAME = ReadPolicy(frame=0)
 
@@ -43,25 +40,22 @@ _FIRST_FRAME = ReadPolicy(frame=0)
 class FileFilter(Record, kw_only=True):
     """How files are filtered or pooled, and how the results are written.
 
-    `file_format` is the name of the output's format. Without it the suffix decides; standard
-    output gets the format of the input where that can hold the result, else PNG. `sheet` writes
-    all channels as one sheet of labelled tiles.
+    Without a `file_format` the suffix decides; standard output gets the format of the input
+    where that can hold the result, else PNG.
     """
 
     kernels: tuple[Link | Pooling, ...]
     options: Options
     reading: ReadPolicy = ReadPolicy()
     saving: Saving = Saving()
-    file_format: str | None = None
-    sheet: bool = False
+    file_format: str | None = None  # the name of the output's format
+    sheet: bool = False  # whether all channels are written as one sheet of labelled tiles
 
     def filter_file(self, source: str, target: str) -> Report:
-        """Filter the picture in a file, and write the result: complete or not at all.
+        """Filter the picture of a path, a URL or ``-``; write it complete, or not at all.
 
-        `source` and `target` are paths, URLs that fsspec knows, or ``-`` for standard input and
-        output. With ``{map}`` in `target` each output channel becomes a grey picture of its
-        own; a ``.npy`` gets the raw floats (H', W', O), or (H', W') where there is one channel;
-        a ``.tif`` a page for each channel where there are not 1 or 3.
+        With ``{map}`` in `target` each output channel becomes a grey picture of its own, in a
+        ``.tif`` a page where there are not 1 or 3; a ``.npy`` gets raw floats (H', W'[, O]).
         """
         # The name of a pipe says nothing of its format.
         is_pipe = target == STANDARD or (is_stream(target) and not has_suffix(target))
@@ -97,11 +91,10 @@ class FileFilter(Record, kw_only=True):
         return header, plan_pipeline(header, self.kernels, options, raw=raw)
 
     def check_file(self, source: str, target: str) -> Pipeline | None:
-        """Check that a file can be filtered and its result be written, from the file's header.
+        """Check by its header that a file can be filtered and written; return the first plan.
 
-        Pixels are read only where the output cannot hold transparency: they may all be opaque.
-        What would be done to the first picture is returned; None where the header cannot be
-        read.
+        It is None where the header cannot be read. Pixels are read only where the output cannot
+        hold transparency: they may all be opaque.
         """
         output = self.output(target)
         planned = self.planned(source, output)
@@ -127,10 +120,7 @@ class FileOutput(Record):
     sheet: bool = False
 
     def fitted(self, options: Options, depth: Depth, channels: int) -> tuple[Options, bool]:
-        """Return the options, and whether the format gets raw floats.
-
-        If the depth is to be fitted, the options have one that the format can hold.
-        """
+        """Return the options, with a depth that fits if asked for; whether raw floats come."""
         raw = self.file_format in RAW and options.depth is None
         if not self.saving.fit_depth or options.depth is not None:
             return options, raw
@@ -152,11 +142,8 @@ class FileOutput(Record):
 
     def check_maps(self, pipeline: Pipeline, frames: int) -> int:
         """Return the channels of each frame that is written; refuse maps that do not fit."""
-        options, maps, target = (
-            pipeline.options,
-            pipeline.steps[-1].result_shape[2],
-            self.target,
-        )
+        options, target = pipeline.options, self.target
+        maps = pipeline.steps[-1].result_shape[2]
         is_raw, layout = self.file_format in RAW, self._layout(maps, options)
         if self.sheet and (is_raw or has_number(target, MAP)):
             raise ImageError(f"{target}: expected one picture for --sheet: name it .png")
@@ -218,7 +205,8 @@ class FileOutput(Record):
         turned = "a transposed result has other pixels" if options.transposed else ""
         turned = "a sheet has other pixels" if self.sheet else turned
         windows = [step.window for step in filtered[0].report.steps]
-        metadata, notes = metadata_after(metadata, windows, frames=len(filtered), turned=turned)
+        kept = self.saving.kept(metadata)
+        metadata, notes = metadata_after(kept, windows, frames=len(filtered), turned=turned)
         return replace(picture, metadata=metadata, notes=(*picture.notes, *notes))
 
 

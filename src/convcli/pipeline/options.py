@@ -10,8 +10,7 @@ from convcli.values import Record
 if TYPE_CHECKING:
     from convcli.pipeline.blend import Mask
 
-LUMA = ("luma",)
-"""The channels that stand for brightness only."""
+LUMA = ("luma",)  # the channels that stand for brightness only
 
 
 class Region(Record):

@@ -27,32 +27,21 @@ from convcli.pipeline.chain import all_remainders, plan_chain
 from convcli.pipeline.options import Options
 from convcli.pipeline.range import Mix, as_depth, finite_extent, mapped, rescaled
 from convcli.pipeline.report import Report, Swatch
-from convcli.pipeline.steps import (
-    Link,
-    MissingStep,
-    PlannedStep,
-    Shape,
-    Values,
-    rim_of_chain,
-)
+from convcli.pipeline.steps import Link, MissingStep, PlannedStep, Shape, Values, rim_of_chain
 from convcli.values import Record, replace
 
 _COLOURS = 3
 
 
 class Pipeline(Record, kw_only=True):
-    """The planned way from the pixels of a file to the pixels of the result.
-
-    `mapping` is how raw values become pixels; None for raw floats. `source_depth` and `depth`
-    are those of the pixels that the steps get, and of the result.
-    """
+    """The planned way from the pixels of a file to the pixels of the result."""
 
     info: Header
     steps: tuple[PlannedStep, ...]
     alpha: AlphaPolicy
-    mapping: Range | None
-    source_depth: Depth
-    depth: Depth
+    mapping: Range | None  # how raw values become pixels; None for raw floats
+    source_depth: Depth  # of the pixels that the steps get
+    depth: Depth  # of the result
     options: Options
     warnings: tuple[str, ...]
 
@@ -167,10 +156,7 @@ class Pipeline(Record, kw_only=True):
         return as_depth(scaled, self.depth, self.steps[-1].working)
 
     def report(self, stats: ValueStats, seconds: float, *, rim: bool | None = None) -> Report:
-        """Return the report, from the statistics of the raw values and the seconds taken.
-
-        `rim` tells whether the zeros beyond the edge show; None where nobody looked.
-        """
+        """Return the report, from the statistics of the raw values and the seconds taken."""
         stats = finite_extent(stats)
         low, high, clipped = stats.low, stats.high, stats.clipped / math.prod(self.output_shape)
         if not self.options.collect_stats:
@@ -216,10 +202,7 @@ class Pipeline(Record, kw_only=True):
 def plan_pipeline(
     info: Header, kernels: Sequence[Link | Pooling], options: Options, *, raw: bool = False
 ) -> Pipeline:
-    """Decide how a frame is filtered, without reading any pixel.
-
-    With `raw` the result is floats as they are computed, not pixels.
-    """
+    """Decide, without any pixel, how a frame is filtered; `raw` results stay floats."""
     if options.missing == "none":
         options = replace(options, missing=None)
     sample = prepared(info.pixel, options)

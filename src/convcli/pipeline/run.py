@@ -20,21 +20,15 @@ from convcli.pipeline.report import Report
 from convcli.pipeline.steps import Link, PlannedStep, Values, chained
 from convcli.values import Record, replace
 
-Region: TypeAlias = tuple[slice, slice]
-"""Rows and columns."""
-
-ReadPart: TypeAlias = Callable[[slice, slice], Frame]
-"""Returns some rows and columns of the prepared frame (see `prepared`)."""
+Region: TypeAlias = tuple[slice, slice]  # rows and columns
+ReadPart: TypeAlias = Callable[[slice, slice], Frame]  # rows and columns of the prepared frame
 
 
 class ComputedBlock(Record):
-    """Some rows and columns of a result: pixels or raw floats, shape (rows, columns, C).
+    """Some rows and columns of a result: pixels or raw floats."""
 
-    `alpha` is their opacity of the same depth, shape (rows, columns), or None.
-    """
-
-    values: Values
-    alpha: Values | None
+    values: Values  # (rows, columns, C)
+    alpha: Values | None  # their opacity of the same depth, (rows, columns)
     stats: ValueStats
 
 
@@ -48,11 +42,8 @@ def compute_block(
     """
     fields = _Fields(pipeline, read)
     if pipeline.options.direction or pipeline.is_streamed:
-        values, stats = (
-            fields.directed(region, known)
-            if pipeline.options.direction
-            else fields.streamed(region)
-        )
+        has_hues = pipeline.options.direction
+        values, stats = fields.directed(region, known) if has_hues else fields.streamed(region)
         alpha = pipeline.alpha_at_depth(fields.separate_alpha(region))
         return ComputedBlock(values, alpha, stats)
     raw, alpha = fields.raw(region)
@@ -159,16 +150,13 @@ class _Fields:
 
 
 class Filtered(Record):
-    """The result for one frame: see `ComputedBlock`. `format` is the file format of the input.
-
-    Each output channel gets the colours of `colormap` when it becomes a picture.
-    """
+    """The result for one frame: see `ComputedBlock`."""
 
     values: Values
     alpha: Values | None
-    format: str | None
+    format: str | None  # the file format of the input
     report: Report
-    colormap: Colormap | None = None
+    colormap: Colormap | None = None  # each output channel gets its colours in a picture
 
     def frame(self) -> Frame:
         """Return the values as one frame of 1 or 3 channels."""
@@ -221,19 +209,15 @@ def _faint_alpha(frame: Frame, pipeline: Pipeline) -> tuple[str, ...]:
 
 
 def _rim_shows(pipeline: Pipeline, frame: Frame, stats: ValueStats) -> bool:
-    """Tell whether the zeros beyond the edge are seen in the result.
-
-    They change the rim where a kernel's sum is not 0 and the picture's edge is not black; else
-    the largest answer of all is one at the rim.
-    """
+    """Tell whether the zeros beyond the edge are seen in the result."""
     if pipeline.inner is None or not any(map(_looks_around, pipeline.steps)):
         return False
     weighing = [step for step in pipeline.steps if step.plans] or pipeline.steps
-    if not all(step.is_zero_sum for step in weighing):
+    if not all(step.is_zero_sum for step in weighing):  # they change all but a black edge
         pixels = frame.pixels
         edges = (pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1])
         return any(bool(edge.any()) for edge in edges)
-    return 0 < stats.rim == max(abs(stats.low), abs(stats.high))
+    return 0 < stats.rim == max(abs(stats.low), abs(stats.high))  # the largest is at the rim
 
 
 def _looks_around(step: PlannedStep) -> bool:

@@ -27,36 +27,24 @@ if TYPE_CHECKING:
 Values: TypeAlias = NDArray[Any]
 Shape: TypeAlias = tuple[int, int, int]
 Operand: TypeAlias = Kernel | Operator
-Link: TypeAlias = Operand | Plain
-"""One step of a chain."""
-
-INVISIBLE = 1e-6
-"""Below this opacity (0 to 1) a pixel has no colour that could be computed back."""
+Link: TypeAlias = Operand | Plain  # one step of a chain
+INVISIBLE = 1e-6  # below this opacity (0 to 1) a pixel has no colour to be computed back
 
 
 class PlannedStep(Record, kw_only=True):
-    """A step of a chain, planned for one input: a kernel, or an operator of several.
+    """A step of a chain, planned for one input: a kernel, or an operator of several."""
 
-    `plans` has one for each kernel, all with the same input; a subclass that computes something
-    else in `part` has none. `summary` and `border` are what the report says about it. `shape`
-    and `result_shape` are those of its input (H, W, C) and of its answer (H', W', O). `combine`
-    says how the answers of several kernels become one. In `working` floats opacity weighs
-    colours and pixels are rounded; `raw_dtype`, if any, is that of raw results at the end.
-    `padder` lays the border around its input, where the engine does not; `stamping` lays zeros
-    between its pixels, of a transposed convolution.
-    """
-
-    plans: tuple[Plan, ...] = ()
-    summary: Step
-    shape: Shape
-    result_shape: Shape
-    border: str
-    combine: Combine | None = None
+    plans: tuple[Plan, ...] = ()  # of each kernel, for one input; none where `part` needs none
+    summary: Step  # what the report says about it
+    shape: Shape  # of its input, (H, W, C)
+    result_shape: Shape  # of its answer, (H', W', O)
+    border: str  # as the report names it
+    combine: Combine | None = None  # how the answers of several kernels become one
     jobs: int | None = None
-    working: np.dtype[Any] = np.dtype(np.float32)
-    raw_dtype: np.dtype[Any] | None = None
-    padder: Padder | None = None
-    stamping: "Stamping | None" = None
+    working: np.dtype[Any] = np.dtype(np.float32)  # of weighing by opacity, and of rounding
+    raw_dtype: np.dtype[Any] | None = None  # of raw results at the end, where it is another
+    padder: Padder | None = None  # lays the border around its input, where the engine does not
+    stamping: "Stamping | None" = None  # lays zeros between its pixels: it is transposed
     warnings: tuple[str, ...] = ()
 
     @property

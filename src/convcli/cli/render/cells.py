@@ -16,10 +16,8 @@ if TYPE_CHECKING:
     from convcli.images.picture import Frame
 
 _BESIDE = " │ "
-_LETTERS = " .:-=+*#%@"
-"""From dark to bright, where there is no colour."""
-_RESERVED = 4
-"""Lines of the terminal that are left for what stands around the pictures."""
+_LETTERS = " .:-=+*#%@"  # from dark to bright, where there is no colour
+_RESERVED = 4  # lines of the terminal that are left for what stands around the pictures
 _MOST_COLUMNS = 160
 
 
@@ -51,10 +49,7 @@ def cell_lines(pixels: NDArray[Any], *, plain: bool) -> Iterator[str]:
 
 
 def show_around(frame: "Frame", box: tuple[int, int, int, int], lines: int) -> None:
-    """Show pixels around a box (top, left, bottom, right) in some lines, and mark the box.
-
-    Nothing is shown where there is no colour, or too few lines.
-    """
+    """Show pixels around a box (top, left, bottom, right), marked, in some lines of colour."""
     from convcli.images.drawing import ACCENT
     from convcli.images.figures import thumbnail
 

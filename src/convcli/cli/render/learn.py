@@ -15,14 +15,9 @@ from convcli.text import short, times
 
 _NONE_NEAR = ("none", "no catalogue kernel is near")
 _NOISE = 1e-9
-_TINY_SHARE = 1e-5
-"""Part of the largest weight that is shown as 0."""
-
-_WIDE, _HIGH = 60, 8
-"""Characters of the curve, where there is room."""
-
-_NAMES = 8
-"""Characters of the losses beside it."""
+_TINY_SHARE = 1e-5  # part of the largest weight that is shown as 0
+_WIDE, _HIGH = 60, 8  # characters of the curve, where there is room
+_NAMES = 8  # characters of the losses beside it
 
 
 def show_learnt(learnt: Learnt, title: str, written: Sequence[str]) -> None:
@@ -97,21 +92,7 @@ def _size(value: float) -> str:
 
 
 def curve(history: Sequence[tuple[int, float]], room: int) -> list[str]:
-    """Draw a loss over its steps, on a logarithmic scale.
-
-    >>> for line in curve([(0, 1e7), (1, 1e4), (2, 1.0)], room=40):
-    ...     print(line.rstrip())
-       1e+07 │•
-             │
-             │
-             │ •
-             │
-             │
-             │
-           1 │  •
-             └───
-              loss over 3 steps
-    """
+    """Draw a loss over its steps, on a logarithmic scale."""
     wide = max(min(room - _NAMES - len(" │"), _WIDE), 2)
     steps, last = min(len(history), wide), len(history) - 1
     points = [history[round(i * last / max(steps - 1, 1))] for i in range(steps)]

@@ -15,11 +15,8 @@ if TYPE_CHECKING:
     from convcli.pipeline.report import Report, Step
     from convcli.scale.tiled.blocks import Tiling
 
-_PLAIN = ("", "L", "LA", "RGB", "RGBA")
-"""Modes that are filtered as they are, with 8 bits or 16."""
-
+_PLAIN = ("", "L", "LA", "RGB", "RGBA")  # modes that are filtered as they are
 _RIM = "black beyond the edge: --border replicate; always: CONVCLI_APPLY_BORDER=replicate"
-"""What is said where the zeros beyond the edge are seen."""
 
 
 def show_report(report: "Report", source: str, target: str, *, to_stderr: bool) -> None:
@@ -69,9 +66,6 @@ def _step(step: "Step", report: "Report") -> list[Row]:
         ("kernel", step.kernel, f"{times(step.weights)}{combined}, {method}"),
         ("window", f"stride {side_lengths(slide.stride)}", edges),
     ]
-
-
-# ------------------------------------------------------------------ plans
 
 
 def show_plans(plans: "Sequence[Plan]", threads: int, mixed: str = "") -> None:

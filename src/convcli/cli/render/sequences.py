@@ -13,21 +13,11 @@ from convcli.lessons import sequences
 from convcli.lessons.sequences import Number, polynomial
 from convcli.text import short
 
-_CELLS = 16
-"""Rows and columns of a table that are shown, and products of a diagonal."""
-
-_LINES = 2 * _CELLS
-"""Lines of a table that are shown: all diagonals of such a table, and all carries."""
-
-_WIDEST = 12
-"""Characters of a number in a table; longer ones are shown by their ends."""
-
-_BAR = 30
-"""Characters of the longest bar, where there is room."""
-
-_TRANSFORMED = 16
-"""The longest result whose transforms are printed."""
-
+_CELLS = 16  # rows and columns of a table that are shown, and products of a diagonal
+_LINES = 2 * _CELLS  # lines of a table that are shown: all diagonals, and all carries
+_WIDEST = 12  # characters of a number in a table; longer ones are shown by their ends
+_BAR = 30  # characters of the longest bar, where there is room
+_TRANSFORMED = 16  # the longest result whose transforms are printed
 _DIAGONALS = ("#b2182b", "#2166ac", "#1b7837", "#762a83", "#8c510a", "#01665e", "#4d4d4d")
 """One colour a diagonal, in turn: dark enough for white digits."""
 
@@ -148,7 +138,6 @@ def _show_left_out(count: int, noun: str) -> None:
 
 
 def _show_carries(sums: Sequence[Number]) -> None:
-    """Print how sums become digits, and the product."""
     digits, carries = sequences.carried(sums)
     lines = zip_longest(sums[: len(digits)], digits, carries, fillvalue=0)
     rows = [
@@ -164,7 +153,6 @@ def _show_carries(sums: Sequence[Number]) -> None:
 
 
 def _show_dice(result: Sequence[Number]) -> None:
-    """Print a distribution with bars."""
     shown = list(enumerate(result, start=2))[:_LINES]
     most = max(value for _, value in shown) or 1
     texts = [(f"{total}", str(value), f"{float(value):.4f}") for total, value in shown]

@@ -14,11 +14,10 @@ from convcli.images.picture import Frame, Metadata, Pixels, picture_of_samples
 from convcli.images.policy import decoder_errors, one_line
 
 _TURN = Image.Transpose
-_TURNS = {
+_TURNS = {  # the turn that makes a picture upright, by EXIF orientation
     2: _TURN.FLIP_LEFT_RIGHT, 3: _TURN.ROTATE_180, 4: _TURN.FLIP_TOP_BOTTOM, 5: _TURN.TRANSPOSE,
     6: _TURN.ROTATE_270, 7: _TURN.TRANSVERSE, 8: _TURN.ROTATE_90,
 }  # fmt: skip
-"""The turn that makes a picture upright, by EXIF orientation."""
 
 
 def frame_of(file: BinaryIO, opened: ImageFile, label: str) -> tuple[Frame, tuple[str, ...]]:
@@ -157,25 +156,13 @@ def _upright(image: Image.Image) -> Image.Image:
 
 _GRAY_ALPHA = "LA;16B"
 _BYTE = 8
-_SIZES_2000 = b"\xff\x4f\xff\x51"
-"""How a stream of JPEG 2000 begins: the bits of its first component less 1 are 42 bytes on."""
-
+_SIZES_2000 = b"\xff\x4f\xff\x51"  # begins a JPEG 2000; 42 bytes on: its bits less 1
+# The box of a palette: how many colours and channels, the bits of each less 1, the colours.
 _PALETTE_2000 = b"pclr"
-"""The box of a JP2 that holds the colours of a palette: how many, of how many channels, the
-bits of each less 1, the colours."""
-
-_CHANNELS_2000 = b"cdef"
-"""The box that says of each channel its number, 0 where it is a colour, and which from 1."""
-
-_AV1_SETTINGS = b"av1C\x81"
-"""How the box of an AVIF begins that tells the bits of its colours, in its seventh byte."""
-
-_TONE_MAP = b"\0\0tmap"
-"""How an AVIF names the item that joins a picture and its gain map."""
-
-_FEW_BITS = {"L;2": 85, "L;4": 17}
-"""What a grey of 2 or 4 bits is multiplied by, to get the one with 8."""
-
+_CHANNELS_2000 = b"cdef"  # the box of channels: number, 0 where it is a colour, which from 1
+_AV1_SETTINGS = b"av1C\x81"  # how the box of an AVIF begins whose seventh byte tells the bits
+_TONE_MAP = b"\0\0tmap"  # how an AVIF names the item that joins a picture and its gain map
+_FEW_BITS = {"L;2": 85, "L;4": 17}  # factors that make 8 bits of a grey of 2 or 4
 _SUPPORTED = ("RGB;16B", "RGBA;16B", _GRAY_ALPHA)
 
 
@@ -244,22 +231,18 @@ def pillow_bytes(
 
 # ------------------------------------------------------------------ modes
 
-
 _STRIP_PIXELS = 2**16
 """Of 12 megapixels in colour: 17 ms. Strips of four times as many pixels, which fit no cache
 and get fresh memory from the system each time, take 58 ms; of four times fewer, 24."""
 
-MODES = {
+MODES = {  # to which pixels of each mode are converted before they are filtered
     "1": "L", "L": "L", "LA": "LA", "La": "LA", "P": "RGB", "PA": "RGBA", "RGB": "RGB",
     "RGBA": "RGBA", "RGBa": "RGBA", "RGBX": "RGB", "CMYK": "RGB", "YCbCr": "RGB", "LAB": "RGB",
     "HSV": "RGB", "I": "I", "I;16": "I;16", "I;16L": "I;16", "I;16B": "I;16", "I;16N": "I;16",
     "F": "F",
 }  # fmt: skip
-"""The mode to which pixels of each mode are converted before they are filtered."""
 
-DTYPES = {"I": np.float64, "I;16": np.uint16, "F": np.float32}
-"""What is filtered of these modes; uint8 of all others."""
-
+DTYPES = {"I": np.float64, "I;16": np.uint16, "F": np.float32}  # as filtered; others: uint8
 _SIXTEEN_BITS = "I;16"
 _TRANSPARENT = {"L": "LA", "RGB": "RGBA"}
 

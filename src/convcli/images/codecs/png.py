@@ -15,24 +15,17 @@ from convcli.images.picture import Frame, Metadata, Picture, Timing
 from convcli.threads import available_cores, thread_pool
 
 Bytes: TypeAlias = NDArray[np.uint8]
-Chunk: TypeAlias = tuple[bytes, bytes]
-"""The name of a chunk, and its data."""
-
+Chunk: TypeAlias = tuple[bytes, bytes]  # the name of a chunk, and its data
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
-_COLOUR_TYPES = {1: 0, 2: 4, 3: 2, 4: 6}
-"""PNG's number for grey, grey with alpha, RGB and RGBA."""
-
-_SOURCE = 0
-"""APNG's blend operation that replaces the canvas: each frame is complete."""
-
+_COLOUR_TYPES = {1: 0, 2: 4, 3: 2, 4: 6}  # PNG's number for grey, grey with alpha, RGB and RGBA
+_SOURCE = 0  # APNG's blend operation that replaces the canvas: each frame is complete
 _LARGEST_DELAY = 65_535
 _IDAT = b"IDAT"
 _PROFILE_NAME = b"ICC Profile\0\0"
 _METRES_AN_INCH, _BY_THE_METRE = 0.0254, 1
 _LARGEST_NUMBER = 2**31 - 1
 _XMP_NAME = b"XML:com.adobe.xmp" + bytes(5)
-_EXIF = b"Exif\0\0"
-"""The prefix that EXIF has in a JPEG only."""
+_EXIF = b"Exif\0\0"  # the prefix that EXIF has in a JPEG only
 
 
 def png_bytes(picture: Picture, level: int | None, jobs: int | None) -> Sequence[bytes]:
@@ -120,27 +113,17 @@ def _control(timing: Timing, index: int) -> bytes:
 
 # Compression: parts of one zlib stream, each made on its own.
 
-_DICTIONARY = 2**15
-"""Bytes that a repetition may lie back."""
-
+_DICTIONARY = 2**15  # bytes that a repetition may lie back
 _HEADER = b"\x78\x9c"
 _RAW = -zlib.MAX_WBITS
-_MEMORY = 9
-"""zlib's largest memory level."""
-
+_MEMORY = 9  # zlib's largest memory level
 _MODULUS = 65_521
+# Filtered rows are cut into this many segments of at least and at most these bytes: even shares
+# of a small picture, and little memory for a large one.
 _SEGMENTS, _LEAST, _MOST = 8, 2**17, 2**20
-"""A picture's filtered rows are cut into this many segments of at least and at most these
-bytes: even shares of a small picture, and little memory for a large one."""
-
-_LEAST_SHARED = 2**18
-"""Fewer bytes are compressed by one thread before others have started."""
-
-_BANDS, _BAND = 8, 4
-"""Bands of neighbouring rows that are a sample of a picture."""
-
-CompressedPart: TypeAlias = tuple[bytes, int, int]
-"""A part of a zlib stream without its header, and the Adler-32 and the length of its source."""
+_LEAST_SHARED = 2**18  # fewer bytes are compressed by one thread before others have started
+_BANDS, _BAND = 8, 4  # bands of neighbouring rows that are a sample of a picture
+CompressedPart: TypeAlias = tuple[bytes, int, int]  # bytes; Adler-32 and length of the source
 
 
 def part_of(
@@ -197,8 +180,7 @@ def _segment(frame: Frame, level: int, strategy: int, rows: int, start: int) -> 
 def _strategy(frame: Frame, map_on_threads: Callable[..., Iterable[CompressedPart]]) -> int:
     """Return the strategy of zlib that makes a sample of the rows smaller.
 
-    Looking for runs only takes half of the time, and makes photographs 1 to 7 % smaller, but
-    text and patterns several times as large.
+    Runs only: half of the time, photographs 1 to 7 % smaller, text several times as large.
     """
     height = len(frame.pixels)
     starts = np.linspace(0, max(height - _BAND, 0), _BANDS).astype(int)

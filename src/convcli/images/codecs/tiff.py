@@ -28,9 +28,7 @@ _FLOATS = 3
 _LONG, _LONG8 = 4, 16
 _NEW_KIND, _REDUCED, _WITHIN = 254, 1, 330
 
-_LARGEST_PLAIN = 2**32 - 2**24
-"""Bytes of pixels from which on a file is a BigTIFF, whose offsets have 64 bits."""
-
+_LARGEST_PLAIN = 2**32 - 2**24  # more bytes of pixels make a BigTIFF, with offsets of 64 bits
 _PLAIN_HEADER = b"II*\0" + struct.pack("<I", 8)
 _BIG_HEADER = b"II+\0" + struct.pack("<HHQ", 8, 0, 16)
 
@@ -109,8 +107,7 @@ class PageLayout(Record, kw_only=True):
         return values * (4 if self.factors else 3) // 3 * self.depth.dtype.itemsize
 
 
-EncodedTile: TypeAlias = tuple[int, int, bytes]
-"""A compressed tile or strip: the number of its page, its own, and its bytes."""
+EncodedTile: TypeAlias = tuple[int, int, bytes]  # its page, its index, the compressed bytes
 
 
 def encoded_tiles(
@@ -292,13 +289,9 @@ def _linked(directory: Directory, start: int, following: int) -> bytes:
 def shrunk(
     samples: NDArray[Any], factor: int, *, alpha: bool = False, nodata: str | None = None
 ) -> NDArray[Any]:
-    """Return a picture whose pixels are the means of squares of the given one.
+    """Return a picture of the means of squares, which may be smaller at the end of an axis.
 
-    Squares at the right and lower edge may be smaller. Pixels that are no data weigh nothing,
-    and others as much as they are opaque, where the last sample is `alpha`.
-
-    >>> shrunk(np.array([[[1], [3], [9]]], np.uint8), 2).tolist()
-    [[[2], [9]]]
+    Pixels of no data weigh nothing; with `alpha`, others weigh as much as their last sample.
     """
     values = samples.astype(np.float64)
     weights = values[..., -1:].copy() if alpha else np.ones((*samples.shape[:2], 1))
@@ -328,11 +321,7 @@ def block_sums(
 
 
 def mean_of(values: NDArray[Any], factors: Sequence[int]) -> NDArray[Any]:
-    """Return the means of so many values along each axis, rounded if they are whole numbers.
-
-    >>> mean_of(np.array([[1, 2, 9], [3, 4, 11]], np.uint8), (2, 2)).tolist()
-    [[2, 10]]
-    """
+    """Return the means of so many values along each axis, rounded if they are whole numbers."""
     is_whole = values.dtype.kind in "biu"
     means = block_sums(values, factors, np.int64 if is_whole else np.float64)
     for axis, by in enumerate(factors):

@@ -24,35 +24,29 @@ if TYPE_CHECKING:
 
 _SCALE, _TIEPOINTS, _MATRIX, _KEYS = 33_550, 33_922, 34_264, 34_735
 _GDAL, _NODATA, _RPC = 42_112, 42_113, 50_844
-_GEO = {
+_GEO = {  # GeoTIFF's and GDAL's tags, and their types: doubles, shorts and text
     _SCALE: 12, _TIEPOINTS: 12, _MATRIX: 12, _KEYS: 3, 34_736: 12, 34_737: 2, _GDAL: 2,
     _RPC: 12,
 }  # fmt: skip
-"""The tags of GeoTIFF and of GDAL, and their types: doubles, shorts and text."""
 
+# Of how many numbers the value of a tag is a multiple.
 _LENGTHS = {_SCALE: 3, _TIEPOINTS: 6, _MATRIX: 16, _KEYS: 4, _RPC: 92}
-"""Of how many numbers the value of a tag is a multiple."""
-
 _ALL = "the georeference and the OME-XML"
 _RASTER_TYPE, _IS_POINT = 1025, 2
 _DESCRIPTION, _ORIENTATION, _ASCII = 270, 274, 2
 _NUMBER = re.compile(r"[-+]?(nan|inf|[\d.]+(e[-+]?\d+)?)", re.IGNORECASE)
 _IMAGEJ_STACK = re.compile("ImageJ=.*\n(channels|slices|frames)=", re.DOTALL)
 _STATISTICS = re.compile(r'\s*<Item name="STATISTICS_[^>]*>[^<]*</Item>')
-_TYPES = {"uint8": "uint8", "uint16": "uint16", "float32": "float"}
-"""The name that OME has for a dtype."""
+_TYPES = {"uint8": "uint8", "uint16": "uint16", "float32": "float"}  # OME's names of dtypes
 
 
 # ------------------------------------------------------------------ reading
 
 _BLOCKS = {"recipe": 270, "icc_profile": 34_675, "xmp": 700, "iptc": 33_723}
-_GROUPS = (0x8769, 0x8825)
-"""The directories within EXIF: the camera's and GPS."""
-
+_GROUPS = (0x8769, 0x8825)  # the directories within EXIF: the camera's and GPS
 _RESOLUTIONS = (282, 283)
 _INCH = 2
-_UNIT, _UNITS = 296, {None: 1.0, 2: 1.0, 3: 2.54}
-"""The tag of the unit of the resolution, and how many of each unit make an inch."""
+_UNIT, _UNITS = 296, {None: 1.0, 2: 1.0, 3: 2.54}  # the tag of the unit; how many make an inch
 
 
 def tiff_metadata(
@@ -60,10 +54,8 @@ def tiff_metadata(
 ) -> tuple[Metadata, tuple[str, ...]]:
     """Return what a page says beside its pixels, or all of them; notes on what is lost."""
     page = pages[index or 0]
-    read_exif, mode = (
-        functools.partial(_exif_of, file, page),
-        "CMYK" if page.is_cmyk else page.mode,
-    )
+    read_exif = functools.partial(_exif_of, file, page)
+    mode = "CMYK" if page.is_cmyk else page.mode
     metadata, notes = metadata_from(_info_of(page), read_exif, mode)
     try:
         with decoder_errors():

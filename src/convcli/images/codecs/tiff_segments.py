@@ -25,9 +25,7 @@ from convcli.images.codecs.tiff_pages import TiffPage, unread
 from convcli.images.picture import Frame
 from convcli.images.policy import NOT_READ, completed, decoder_errors, libtiff_silenced
 
-_LZMA_MEMORY = 2**28
-"""The most memory that a dictionary of LZMA may take: the file chooses its size."""
-
+_LZMA_MEMORY = 2**28  # most memory for LZMA's dictionary, whose size the file chooses
 _stderr = threading.Lock()
 
 
@@ -111,7 +109,7 @@ def _by_libtiff(compression: int, data: bytes, size: int) -> bytes:
         return TiffImagePlugin.TiffImageFile(file).tobytes()
 
 
-UNPACKERS: dict[int, Callable[[bytes, int], bytes]] = {
+UNPACKERS: dict[int, Callable[[bytes, int], bytes]] = {  # unpack at most so many bytes
     tiff.UNCOMPRESSED: lambda data, size: data[:size],
     tiff.DEFLATE: _inflated,
     tiff.OLD_DEFLATE: _inflated,
@@ -121,7 +119,6 @@ UNPACKERS: dict[int, Callable[[bytes, int], bytes]] = {
         for number in (tiff.LZW, tiff.PACKBITS, tiff.ZSTD)
     },
 }
-"""What unpacks at most so many bytes, by the number of the compression."""
 
 
 def _check_coded_size(data: bytes, chunk: tuple[int, int]) -> None:
@@ -137,8 +134,7 @@ def _check_coded_size(data: bytes, chunk: tuple[int, int]) -> None:
 
 # ------------------------------------------------------------------ what samples mean
 
-_EXACT = 2**53
-"""Whole numbers up to this have an exact float64."""
+_EXACT = 2**53  # whole numbers up to this have an exact float64
 
 
 def _exactly(values: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
@@ -184,13 +180,10 @@ def _turned(pixels: NDArray[Any], orientation: int) -> NDArray[Any]:
 
 # ------------------------------------------------------------------ the pixels of a page
 
-Fetch = Callable[[Sequence[tuple[int, int]]], Iterator[bytes]]
-"""Yields the bytes of each span: its first byte, and how many there are."""
-
-Decode = Callable[[bytes, int], NDArray[Any]]
-"""Returns the samples of a tile or strip, of its bytes and its number."""
-
+Fetch = Callable[[Sequence[tuple[int, int]]], Iterator[bytes]]  # (start, length) of each span
+Decode = Callable[[bytes, int], NDArray[Any]]  # a tile's bytes and number -> its samples
 _INVERTED = (tiff.WHITE_IS_ZERO, tiff.CMYK)
+_PREDICTORS = (tiff.NO_PREDICTOR, tiff.DIFFERENCES, tiff.FLOAT_BYTES)
 _LEFT_OUT = "the fourth sample of a pixel has no stated meaning: it is left out"
 
 
@@ -244,11 +237,7 @@ def decoder_of(page: TiffPage, file: BinaryIO, fast: Any = None) -> Decode:
     # These need numbers from 0 to white.
     if page.photometric in _INVERTED and stored.kind != "u":
         raise unread(page, f"photometric {page.photometric} with signed numbers or floats")
-    if page.is_ambiguous or page.predictor not in (
-        tiff.NO_PREDICTOR,
-        tiff.DIFFERENCES,
-        tiff.FLOAT_BYTES,
-    ):
+    if page.is_ambiguous or page.predictor not in _PREDICTORS:
         raise unread(page, f"predictor {page.predictor} and compression {page.compression}")
     if page.predictor == tiff.FLOAT_BYTES and stored.kind != "f":
         raise unread(page, "the predictor of floats")

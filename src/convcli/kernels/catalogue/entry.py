@@ -19,27 +19,21 @@ from convcli.values import Record
 
 _Build = TypeVar("_Build", bound=Callable[..., Weights])
 
-LARGEST_RADIUS = 1023
-"""Weights on each side of the middle, at most: 2047² weights are fewer than 4 Mi."""
-
+LARGEST_RADIUS = 1023  # weights on each side of the middle: 2047² weights are fewer than 4 Mi
 LARGEST_SIDE = 2 * LARGEST_RADIUS + 1
 
 
 class Parameter(Record):
-    """A number that a named kernel takes; `about` is its meaning, `unit` is empty for a factor.
-
-    The default None is calculated from the other parameters. The range from `least` to `most`
-    has both ends, unless the value must be `above` the least one; it may have to be `odd`.
-    """
+    """A number that a named kernel takes, from `least` to `most`."""
 
     name: str
     value_type: type[int] | type[float]
-    default: float | None
+    default: float | None  # None is calculated from the other parameters
     least: float
     most: float
-    unit: str
-    about: str
-    above: bool = False
+    unit: str  # empty for a factor
+    about: str  # its meaning
+    above: bool = False  # whether it must be more than the least
     odd: bool = False
 
     @property
@@ -66,25 +60,18 @@ class Parameter(Record):
 
 
 class Entry(Record):
-    """A named kernel of the catalogue: what it does, and the heading that it stands below.
-
-    `source` says where the coefficients come from, and how other tools differ. The parameters
-    may follow the name, in this order; `build` makes the weights of them, by keyword.
-    """
+    """A named kernel of the catalogue."""
 
     name: str
-    description: str
-    source: str
-    parameters: tuple[Parameter, ...]
-    build: Callable[..., ArrayLike]
-    theme: str
+    description: str  # what it does
+    source: str  # where the coefficients come from, and how other tools differ
+    parameters: tuple[Parameter, ...]  # may follow the name, in this order
+    build: Callable[..., ArrayLike]  # makes the weights of the parameters, by keyword
+    theme: str  # the heading that it stands below
     bias: float | None = None
 
     def kernel(self, values: Mapping[str, float] | None = None) -> Kernel:
-        """Return the kernel for these parameters, with defaults for the others.
-
-        A value out of range, or so small that a weight is no number, is a `SpecError`.
-        """
+        """Return the kernel for these parameters, and defaults of others; or a `SpecError`."""
         chosen = values or {}
         arguments = {p.name: chosen.get(p.name, p.default) for p in self.parameters}
         for parameter in self.parameters:
@@ -106,8 +93,7 @@ class Entry(Record):
         return f"{self.name}[:{names}]" if names else self.name
 
 
-CATALOGUE: dict[str, Entry] = {}
-"""All named kernels, in the order in which they are shown."""
+CATALOGUE: dict[str, Entry] = {}  # all named kernels, in the order in which they are shown
 
 
 class OperatorEntry(Record):
@@ -125,8 +111,7 @@ class OperatorEntry(Record):
         return Operator(kernels, self.combine, self.name, self.description)
 
 
-OPERATORS: dict[str, OperatorEntry] = {}
-"""All named operators, in the order in which they are shown."""
+OPERATORS: dict[str, OperatorEntry] = {}  # in the order in which they are shown
 
 
 class Theme(Record):

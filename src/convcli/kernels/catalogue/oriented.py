@@ -16,9 +16,7 @@ from convcli.kernels.operator import rotated
 
 COMPASS, TEXTURE, PILLOW = Theme("Compass"), Theme("Texture"), Theme("Pillow's")
 
-_POINTS = ("n", "nw", "w", "sw", "s", "se", "e", "ne")
-"""The directions, each turned by 45° counter-clockwise from the one before."""
-
+_POINTS = ("n", "nw", "w", "sw", "s", "se", "e", "ne")  # by 45° counter-clockwise
 _WIDEST_DEFAULT = 0.56  # σ/λ of a filter one octave wide: √(ln 2 / 2)/π · (2¹ + 1)/(2¹ - 1)
 
 

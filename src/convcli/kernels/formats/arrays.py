@@ -23,12 +23,11 @@ from convcli.values import replace
 _DIMENSIONS = (2, 3, 4)
 _ONE_FILTER, _BANK = 3, 4
 _ENDINGS = ("weight", "weights", "kernel")
-_FAULTS = (
+_FAULTS = (  # what NumPy raises if a file is damaged, or holds no arrays
     ValueError, EOFError, LookupError, TypeError, ArithmeticError, RuntimeError, MemoryError,
     SyntaxError, struct.error, tokenize.TokenError, zipfile.BadZipFile, zlib.error,
     lzma.LZMAError,
 )  # fmt: skip
-"""What NumPy raises if a file is damaged, or holds no arrays."""
 
 
 def kernel_of_array(

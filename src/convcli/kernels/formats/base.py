@@ -36,18 +36,14 @@ class Tensor(Record):
 
 
 class ArrayFormat(Record):
-    """A file of arrays, of which one may be chosen by ``FILE::NAME``.
-
-    `tensors` lists the arrays that may be kernels; it is None for files of one array, as
-    `write` is where the format is only read.
-    """
+    """A file of arrays, of which one may be chosen by ``FILE::NAME``."""
 
     name: str
     about: str
     suffixes: tuple[str, ...]
     read: Callable[[Path, str, WeightLayout], Kernel]
-    tensors: Callable[[Path], list[Tensor]] | None
-    write: Callable[[Kernel], bytes] | None
+    tensors: Callable[[Path], list[Tensor]] | None  # those that may be kernels, of several
+    write: Callable[[Kernel], bytes] | None  # None where the format is only read
 
 
 Format: TypeAlias = TextFormat | ArrayFormat

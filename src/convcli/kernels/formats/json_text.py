@@ -283,9 +283,7 @@ TORCH = TextFormat(
 
 Schema: TypeAlias = dict[str, Any]
 
-_LISTED = 32
-"""The schema compares lengths up to this one: it refuses a row of 3 beside a row of 4."""
-
+_LISTED = 32  # lengths that the schema compares: it refuses a row of 3 beside a row of 4
 _LENGTHS: list[Schema] = [
     *({"minItems": length, "maxItems": length} for length in range(1, _LISTED + 1)),
     {"minItems": _LISTED + 1},

@@ -17,11 +17,10 @@ from convcli.kernels.formats.programs import CSV, FFMPEG, IMAGEMAGICK, SVG, VIPS
 from convcli.kernels.kernel import MAX_WEIGHTS, Kernel
 from convcli.values import Record, replace
 
-FORMATS: dict[str, Format] = {
+FORMATS: dict[str, Format] = {  # in the order in which they are shown: that of `EXPORTED`
     form.name: form
     for form in (JSON, VIPS, IMAGEMAGICK, FFMPEG, SVG, CSV, NPY, NPZ, NUMPY, TORCH, SAFETENSORS)
 }
-"""All formats by name, in the order in which they are shown: that of `EXPORTED`."""
 
 _SUFFIXES = {suffix: form for form in FORMATS.values() for suffix in form.suffixes}
 
@@ -29,8 +28,7 @@ _PICTURE = "image:"  # what the name of a picture begins with that is used as a 
 _STANDARD = "-"  # standard input as a kernel
 _TENSOR = "::"  # what separates a file from the name of an array in it
 
-_MAX_BYTES = 40 * MAX_WEIGHTS
-"""No text of that many weights is longer: 25 characters a number, and white space."""
+_MAX_BYTES = 40 * MAX_WEIGHTS  # no text is longer: 25 characters a number, and white space
 
 
 # ------------------------------------------------------------------ which format it is
@@ -87,10 +85,7 @@ def read_inline(text: str) -> Kernel | None:
 def parse_kernel(
     text: str, source: str, name: str | None = None, *, form: TextFormat = JSON
 ) -> Kernel:
-    """Return the kernel that a text is in a format.
-
-    Messages call the text `source`, and so is a kernel that gets no name of text or `name`.
-    """
+    """Return the kernel of a text, called `source` in messages, and where it gets no name."""
     try:
         kernel = form.parse(text)
     except KernelError as error:
@@ -112,10 +107,9 @@ def export(kernel: Kernel, name: str) -> str | bytes:
 
 
 def read_kernel(path: str | Path, layout: WeightLayout = WeightLayout.OIHW) -> Kernel:
-    """Read a kernel from a file; its suffix or its text tells the format.
+    """Read a kernel from FILE, FILE::NAME (an array in it), image:FILE (a picture) or ``-``.
 
-    The path may be ``FILE::NAME`` for an array in it, or ``image:FILE`` for a picture. Where
-    the file gives no name the kernel is called as the file.
+    The suffix or the text tells the format. A kernel without a name is called as its file.
     """
     text = str(path)
     if text == _STANDARD:

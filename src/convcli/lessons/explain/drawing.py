@@ -121,12 +121,9 @@ def _span(name: str, positions: tuple[int, ...]) -> str:
     return f"{name}s {positions[0]} to {positions[-1]}{every}"
 
 
-_SIDE = 52  # pixels of a cell
-
 GAP, MARGIN, HEAD = 56, 24, 26
+_SIDE, _NARROWEST = 52, 720  # of a cell, and the width of a page, in pixels
 _MOST = 12  # the most channels that are drawn: 200 of them would be 40,000 pixels tall
-
-_NARROWEST = 720
 
 Cells = Sequence[Sequence[Cell]]
 
@@ -260,7 +257,6 @@ def _largest(answer: Explanation, name: str) -> float:
 
 
 def _caption(answer: Explanation, width: int) -> Canvas:
-    """Draw the facts that stand below the grids."""
     facts = [("output", title_of(answer).removeprefix("output "))]
     for title, named in facts_about(answer):
         start = f"{title}: " if title else ""
@@ -271,5 +267,4 @@ def _caption(answer: Explanation, width: int) -> Canvas:
     return text_block(facts, width, 16)
 
 
-_MARKED = ("in brackets", "with green frames")
-"""How a terminal marks padding, and how a drawing does."""
+_MARKED = ("in brackets", "with green frames")  # padding in a terminal, and in a drawing

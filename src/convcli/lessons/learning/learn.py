@@ -152,8 +152,7 @@ _BEHIND, _OFF = 1e-4, 0.01
 (1 % of its deviation) that the best kernel explains too, and no weight is further off than
 this part of the largest. Its kernel then has the name and the looks of the exact one."""
 
-_ROUNDING = 1 / 12
-"""Variance of the errors of rounding to whole numbers: they are spread evenly over 1."""
+_ROUNDING = 1 / 12  # variance of the errors of rounding to whole numbers, even over 1
 
 
 def _judged(
@@ -204,9 +203,7 @@ def _distance(tried: Solution, best: Solution) -> float:
 
 _ILL = 1e8  # condition number above which small errors of the pictures become large ones
 _ROUGH = 0.01  # standard error of a weight above which there is a warning about rounding
-
-_UNEXPLAINED = 0.02
-"""Part of the target's variance that no kernel explains, above which there is a warning."""
+_UNEXPLAINED = 0.02  # part of the target's variance above which there is a warning
 
 
 def _of_the_pictures(undetermined: int, error: float, condition: float) -> Iterator[str]:
