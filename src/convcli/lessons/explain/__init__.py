@@ -35,6 +35,7 @@ class Plane(Record):
     weights: Grid
 
     @property
+    @np.errstate(invalid="ignore")
     def products(self) -> Grid:
         """The patch times the weights."""
         return self.patch * self.weights
@@ -161,6 +162,7 @@ class Explainer:
         chosen = range(self.shape[2]) if channels is None else channels
         return [self._explained(at, view, channel) for channel in chosen]
 
+    @np.errstate(invalid="ignore")
     def _explained(self, at: Pair, view: "_View", channel: int) -> Explanation:
         applied, frame, step = self._applied, self._frame, self._step
         report, mapping = applied.report, applied.report.range or "none"
