@@ -98,6 +98,20 @@ def test_a_tiled_run_keeps_it(photo: Path) -> None:
     assert not Path("out.gif").exists()
 
 
+@pytest.mark.usefixtures("photo")
+def test_it_takes_the_place_of_what_a_microscope_says(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    tifffile.imwrite("in.ome.tif", PHOTO[..., 0], metadata={"axes": "YX"})
+    for tiled in ([], ["--tiled"]):
+        run("apply", "box:3", "in.ome.tif", "-q", "--record", "-o", "out.tif", *tiled)
+        told = "Warning: the OME-XML is dropped: the recipe (--record) takes its place\n"
+        assert capfd.readouterr().err == told
+        assert convcli.recipe("out.tif").kernel == "box:size=3"
+        with tifffile.TiffFile("out.tif") as tiff:
+            assert tiff.ome_metadata is None
+
+
 def test_the_command_line_wins_and_the_environment_does_not(
     photo: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

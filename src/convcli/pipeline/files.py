@@ -211,7 +211,8 @@ class FileOutput(Record):
         turned = "a transposed result has other pixels" if options.transposed else ""
         turned = "a sheet has other pixels" if self.sheet else turned
         windows = [step.window for step in filtered[0].report.steps]
-        metadata, notes = metadata_after(metadata, windows, frames=len(filtered), turned=turned)
+        kept = self.saving.kept(metadata)  # a recipe may take the place of OME-XML
+        metadata, notes = metadata_after(kept, windows, frames=len(filtered), turned=turned)
         return replace(picture, metadata=metadata, notes=(*picture.notes, *notes))
 
 
