@@ -105,7 +105,7 @@ def test_a_store_without_prefixes_is_asked_for_one_folder() -> None:
     """As SFTP: it takes no other parameters. Folders in the folder are not looked into."""
     asked: list[str] = []
 
-    class Plain(fsspec.AbstractFileSystem):  # type: ignore[misc] # fsspec has no types
+    class Plain(fsspec.spec.AbstractFileSystem):  # type: ignore[name-defined, misc]
         protocol, cachable = "plain", False
 
         def ls(self, path: str, detail: bool = False) -> list[dict[str, Any]]:  # noqa: FBT001, FBT002, ARG002
