@@ -16,10 +16,7 @@ AnyBorder: TypeAlias = Border | Edges
 
 
 def source_indices(border: Border, size: int, before: int, after: int) -> NDArray[np.intp]:
-    """Return the source of each position of a padded axis: a pixel, or -1 for the constant.
-
-    Padding that is wider than the axis repeats the pattern, as in `numpy.pad`.
-    """
+    """Return the source of each position of a padded axis, as `numpy.pad`: a pixel, or -1."""
     return _sources_at(border, size, np.arange(-before, size + after, dtype=np.intp))
 
 
@@ -74,8 +71,7 @@ def sides_of(
 ) -> tuple[list[tuple[NDArray[Any], Any]], list[tuple[NDArray[Any], NDArray[np.intp]]]]:
     """Return the border columns of a padded tile, beside those that are `inside`.
 
-    The first copy other columns of the tile, or the constant; the others have the indices of
-    columns of the image, which they copy because the tile does not hold these.
+    The first copy other columns of the tile, or the constant; the others columns of the image.
     """
     held = sources[inside]
     within: list[tuple[NDArray[Any], Any]] = []
@@ -103,10 +99,7 @@ Fill: TypeAlias = tuple[float, ...]
 
 
 def fill_of(border: AnyBorder, channels: int, white: int) -> Fill:
-    """Return the constant of a border for each channel of a picture.
-
-    A colour that the picture has no channels for is a `GeometryError`.
-    """
+    """Return the constant of a border for each channel of a picture."""
     fill = border.fill if isinstance(border, Edges) else (0.0,)
     if len(fill) == 1:
         return fill * channels
@@ -127,10 +120,9 @@ def beyond(
     columns: NDArray[np.intp],
     fill: Fill = (0.0,),
 ) -> NDArray[Any]:
-    """Return the values at some rows and columns of an array (H, W) or (H, W, C).
+    """Return the values at some rows and columns, also beyond the edge, of (H, W) or (H, W, C).
 
-    Negative ones, and those from H or W on, lie beyond the edge, and have what the border
-    says. `Border.ODD` makes float64 of whole numbers.
+    `Border.ODD` makes float64 of whole numbers.
     """
     for axis, positions in enumerate((rows, columns)):
         held = np.arange(values.shape[axis])

@@ -3,8 +3,12 @@
 import pytest
 from rich.color import Color
 
+from convcli.batch.report import Summary
+from convcli.cli.ending import printable, shortened, wrapped
+from convcli.cli.render.batch import line
+from convcli.cli.render.learn import curve
 from convcli.cli.render.size import show_sides
-from convcli.cli.render.tables import BAD, GOOD, ODD, Row, show_table
+from convcli.cli.render.tables import BAD, GOOD, ODD, Row, layout_for, show_table
 from convcli.cli.size import Side
 from convcli.geometry.window import Axis
 from support.commands import cells
@@ -60,3 +64,29 @@ def test_no_table_is_cut_in_a_pipe(capsys: pytest.CaptureFixture[str]) -> None:
     text = "word " * 200
     show_table("Long", "name | text", [("a", text)])
     assert ["a", text.strip()] in cells(capsys.readouterr().out)
+
+
+def test_cells_wrap_at_spaces_commas_and_never_within_a_sum() -> None:
+    assert wrapped("  conv:512,k3,s2,p1", 14) == ["  conv:512,k3,", "  s2,p1"]
+    assert wrapped("(3·3·64+1)·64 = 36,928", 20) == ["(3·3·64+1)·64", "= 36,928"]
+
+
+def test_a_narrow_table_moves_its_cells_together() -> None:
+    assert layout_for(("layer", "parameters"), [("conv", "9·9 = 81")], 16) == (1, (5, 10))
+
+
+def test_messages_are_printable_and_keep_their_end() -> None:
+    assert printable("red\x1b[31m.png") == r"red\x1b[31m.png"
+    assert len(shortened("x" * 100_000)) == 450 + len(" … ") + 250
+
+
+def test_progress_is_a_line() -> None:
+    assert line(Summary.of(0, 12, 3), 10, "files") == "0/10 files, 12.0 MP, 4.0 MP/s"
+
+
+def test_a_loss_is_drawn_on_a_logarithmic_scale() -> None:
+    drawn = [each.rstrip() for each in curve([(0, 1e7), (1, 1e4), (2, 1.0)], room=40)]
+    # 1e4 lies 3 of 7 powers of ten below the top: in line 3 of 0 to 7.
+    assert [drawn[0], drawn[3], drawn[7]] == ["   1e+07 │•", "         │ •", "       1 │  •"]
+    assert {*drawn[1:3], *drawn[4:7]} == {"         │"}
+    assert drawn[8:] == ["         └───", "          loss over 3 steps"]

@@ -69,6 +69,14 @@ def test_text_keeps_its_form_and_all_digits() -> None:
         assert written == text
 
 
+def test_a_number_that_is_too_large_is_no_infinity(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "in.csv").write_text("1e400,1\n")
+    for given in ("[[1e400,1]]", str(tmp_path / "in.csv")):
+        ended = run("apply", "box:3", given)
+        assert (ended.exit_code, ended.stdout) == (1, "")
+        assert "expected numbers below 1e308" in ended.stderr
+
+
 def test_a_photograph_becomes_numbers(run: Run, tmp_path: Path) -> None:
     Image.fromarray(np.array([[0, 200]], np.uint8)).save(tmp_path / "a.png")
     target = tmp_path / "out.csv"

@@ -99,17 +99,16 @@ def test_a_tiled_run_keeps_it(photo: Path) -> None:
 
 
 @pytest.mark.usefixtures("photo")
-def test_it_takes_the_place_of_what_a_microscope_says(
-    capfd: pytest.CaptureFixture[str],
+@pytest.mark.parametrize("words", [(), ("--tiled", "--frame", "1")])
+def test_it_takes_the_place_of_ome_xml(
+    words: tuple[str, ...], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    tifffile.imwrite("in.ome.tif", PHOTO[..., 0], metadata={"axes": "YX"})
-    for tiled in ([], ["--tiled"]):
-        run("apply", "box:3", "in.ome.tif", "-q", "--record", "-o", "out.tif", *tiled)
-        told = "Warning: the OME-XML is dropped: the recipe (--record) takes its place\n"
-        assert capfd.readouterr().err == told
-        assert convcli.recipe("out.tif").kernel == "box:size=3"
-        with tifffile.TiffFile("out.tif") as tiff:
-            assert tiff.ome_metadata is None
+    channels = {"axes": "CYX"}
+    tifffile.imwrite("in.tif", PHOTO.transpose(2, 0, 1), tile=(16, 16), ome=True,
+                     photometric="minisblack", metadata=channels)  # fmt: skip
+    run("apply", "box:3", "in.tif", "out.tif", "-q", "--record", *words)
+    assert "the OME-XML is dropped: the recipe (--record)" in capsys.readouterr().err
+    assert convcli.recipe("out.tif").kernel == "box:size=3"
 
 
 def test_the_command_line_wins_and_the_environment_does_not(
@@ -265,6 +264,16 @@ def test_a_run_that_fails_leaves_no_recipe(words: tuple[str, ...], photo: Path) 
     ended = commands.run("apply", "box", photo, *words, "-q", "--save-recipe", "r.toml")
     assert ended.exit_code == 1
     assert not Path("r.toml").exists()
+
+
+@pytest.mark.parametrize("name", ["no/r.toml", ".", ""])
+def test_nothing_is_filtered_for_a_recipe_that_cannot_be_saved(name: str, photo: Path) -> None:
+    for words in (("out.png",), ("--out-dir", "out")):
+        ended = commands.run("apply", "box", photo, *words, "--save-recipe", name)
+        assert (ended.exit_code, ended.stdout) == (1, "")
+        assert "cannot be written" in ended.stderr
+        assert not Path("out.png").exists()
+        assert not Path("out").exists()
 
 
 def test_a_run_that_ends_well_leaves_its_recipe(photo: Path) -> None:

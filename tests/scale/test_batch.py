@@ -44,7 +44,9 @@ def await_outcomes(running: Running, count: int) -> list[dict[str, Any]]:
 
 
 def batch(photos: Path, out: Path, address: str) -> list[str | Path]:
-    return ["apply", "gaussian:2", photos, "--out-dir", out, "--cluster", address, "--json"]
+    # By name, for a pipe in a folder is left alone.
+    named = sorted(photos.iterdir())
+    return ["apply", "gaussian:2", *named, "--out-dir", out, "--cluster", address, "--json"]
 
 
 # ------------------------------------------------------------------ the same as here

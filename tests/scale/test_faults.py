@@ -178,7 +178,8 @@ def test_late_workers_are_admitted_or_refused_and_a_hung_one_is_left_aside(
     facts.parent.mkdir(parents=True)
     facts.write_text("Metadata-Version: 2.1\nName: numpy\nVersion: 9\n")
     first, held = lonely.start_worker(), Held(photos_copy(photos, tmp_path / "in") / "059.jpg")
-    words: list[str | Path] = ["apply", "gaussian:2", tmp_path / "in", "--out-dir", out]
+    named = sorted((tmp_path / "in").iterdir())  # a pipe in a folder is left alone
+    words: list[str | Path] = ["apply", "gaussian:2", *named, "--out-dir", out]
     words += ["--json", "--cluster", lonely.address, "--timeout", "1"]
     with begun(*words, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as running:
         assert running.stdout is not None
@@ -211,8 +212,9 @@ def test_a_scheduler_that_dies_is_told_in_one_line(
     lonely: Cluster, held: tuple[Path, list[Held]], tmp_path: Path
 ) -> None:
     lonely.start_worker()
-    words = ("apply", "gaussian:2", held[0], "--out-dir", tmp_path / "out", "--cluster")
-    with begun(*words, lonely.address, stderr=subprocess.PIPE) as running:
+    named = sorted(held[0].iterdir())
+    words: list[str | Path] = ["apply", "gaussian:2", *named, "--out-dir", tmp_path / "out"]
+    with begun(*words, "--cluster", lonely.address, stderr=subprocess.PIPE) as running:
         held[1][0].await_reader()
         lonely.processes[0].kill()
         _, errors = running.communicate(timeout=PATIENCE)

@@ -167,7 +167,7 @@ def begun(
         "start_new_session": start_new_session,
     }
     _, _, module, *texts = command(*words)
-    if not can_fork(env) or any(text.startswith("local:") for text in texts):
+    if not can_fork(env, environment()) or any(text.startswith("local:") for text in texts):
         return subprocess.Popen([*command(), *texts], bufsize=0, **settings)
     loaded = [*program_modules()]
     loaded += CLUSTER_MODULES if "--cluster" in texts else []

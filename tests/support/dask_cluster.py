@@ -117,7 +117,7 @@ def _started(
     with log.open("wb") as output:
         streams: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": output}
         settings = {**streams, "stderr": output, "env": env, "cwd": folder}
-        if can_fork(env) and hidden is None and not packages:
+        if can_fork(env, environment()) and hidden is None and not packages:
             loaded = [*program_modules(), *_LOADED]
             return Forked(words, module="dask", loaded=loaded, path=path, **settings)
         line = [sys.executable, "-m", "dask", *words]

@@ -71,13 +71,13 @@ _SERVERS: list[Server] = []
 """None yet, or the one of this process."""
 
 
-def can_fork(environment: Mapping[str, str]) -> bool:
+def can_fork(environment: Mapping[str, str], usual: Mapping[str, str]) -> bool:
     """Tell whether a process of an environment can be a fork; the first call starts the server.
 
-    It starts in the environment of the first call.
+    It starts in the usual environment.
     """
     if CAN_FORK and not _SERVERS:
-        _SERVERS.append(Server(environment))
+        _SERVERS.append(Server(usual))
     return CAN_FORK and _SERVERS[0].serves(environment)
 
 

@@ -15,18 +15,14 @@ from convcli.cli.command import BRIEF
 from convcli.errors import BatchError, ConvcliError, KernelError, OptionError
 
 _PURPOSES = {
-    "Filter pictures": ("apply", "recipe", "retry", "pool", "find", "kernels"),
-    "Work out networks": ("size", "params", "stack"),
-    "See and learn": (
-        *("animate", "borders", "conv1d", "equivariance"),
-        *("explain", "explore", "learn", "matrix"),
-    ),
-    "About convcli": ("help", "schema"),
+    "Filter pictures": "apply recipe retry pool find kernels",
+    "Work out networks": "size params stack",
+    "See and learn": "animate borders conv1d equivariance explain explore learn matrix",
+    "About convcli": "help schema",
 }
-"""The commands, by what they are for. The module of that name, imported when it is used, holds
-each as `command`."""
+"""The commands by what they are for: each is `command` in the module of its name."""
 
-_COMMANDS = sorted(name for names in _PURPOSES.values() for name in names)
+_COMMANDS = sorted(" ".join(_PURPOSES.values()).split())
 _FAILED, _USAGE, _BUG = 1, 2, 70  # exit statuses; 70 is the system's EX_SOFTWARE
 _MISUSE = (BatchError, OptionError)  # errors of the library that are wrong usage
 _TRACEBACK = "CONVCLI_TRACEBACK"  # the variable that asks for the traceback of a bug
@@ -43,15 +39,11 @@ class Program(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the commands by what they are for."""
         for purpose, names in _PURPOSES.items():
-            found = ((name, self.get_command(ctx, name)) for name in names)
+            found = [(name, self.get_command(ctx, name)) for name in names.split()]
+            width = formatter.width
+            rows = [(name, one.get_short_help_str(width)) for name, one in found if one]
             with formatter.section(purpose):
-                formatter.write_dl(
-                    [
-                        (name, command.get_short_help_str(formatter.width))
-                        for name, command in found
-                        if command is not None
-                    ]
-                )
+                formatter.write_dl(rows)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the commands before the options."""
@@ -173,7 +165,6 @@ def _tolerate_plain_terminals() -> None:
 
 
 def _message(error: Exception) -> str:
-    """Return what went wrong, on one line."""
     if not isinstance(error, click.ClickException):
         return str(error)
     return " ".join(error.format_message().split()).rstrip(".")

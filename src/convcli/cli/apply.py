@@ -10,6 +10,7 @@ from convcli.cli import output, placing
 from convcli.cli.options import subcommand, with_options
 from convcli.cli.output import STANDARD, answer, show_planned, shows_matrices, wants_json
 from convcli.cli.types import OPERAND, OUTPUT, LinkValue, OperandValue
+from convcli.errors import ConvcliError
 from convcli.storage.urls import is_there, is_zarr
 from convcli.text import is_matrix
 from convcli.threads import available_cores
@@ -22,10 +23,7 @@ if TYPE_CHECKING:
 
 
 class ApplyCall(placing.PlacedCall):
-    """What stands on the command line of `convcli apply`, by the names of its options.
-
-    `kernels` are all links of the chain, `names` those of files.
-    """
+    """What stands on the command line of `convcli apply`, by the names of its options."""
 
     @property
     def files(self) -> dict[str, Any]:
@@ -137,10 +135,13 @@ def _call(
     collect_stats = wants_json() or not (call.quiet or call.out_dir is not None)
     if save_recipe is not None or record:
         from convcli.pipeline.recipe import recipe_of
+        from convcli.storage.atomic import unwritable
 
         made = recipe_of(links, times, call.options)
         output.refuse_inputs([*names, call.output or ""], save_recipe)
         if save_recipe is not None and not (call.plan_only or call.dry_run):
+            if reason := unwritable(save_recipe):
+                raise ConvcliError(f"{save_recipe or '--save-recipe'}: {reason}")
             call.save_recipe = functools.partial(made.save, save_recipe)
         if record:
             call.saving = replace(call.saving, recipe=str(made))
@@ -195,7 +196,6 @@ def _filter_one(call: ApplyCall) -> None:
 
 
 def _show_plan(call: ApplyCall, source: str, target: str, *, in_blocks: bool) -> None:
-    """Print how a picture would be filtered."""
     if in_blocks:
         tiling = tiling_of(call, source, target)
         answer(tiling.as_dict(), "report:show_tiling", tiling, f"{source} → {target}")
@@ -207,9 +207,6 @@ def _show_plan(call: ApplyCall, source: str, target: str, *, in_blocks: bool) ->
     plans, options = plan_pipeline(header, call.kernels, call.options).plans, call.options
     cores = options.jobs or available_cores()
     show_planned(plans, cores, options.mixing)
-
-
-# ------------------------------------------------------------------ block by block
 
 
 def tiling_of(call: ApplyCall, source: str, target: str) -> "Tiling":

@@ -235,11 +235,7 @@ def _show(
     click.get_current_context().exit(int(counts[jobs.FAIL] > 0))
 
 
-# ------------------------------------------------------------------ the end
-
-
 def _end(call: "ApplyCall", summary: Summary, total: int, out_dir: str) -> None:
-    """Say how a batch ended; leave the command with its status."""
     warn(summary.notices)
     unread = Counter({s: n for s, n in summary.left_out.items() if needs_package(s)})
     if unread:
@@ -258,8 +254,6 @@ def _end(call: "ApplyCall", summary: Summary, total: int, out_dir: str) -> None:
         )
     click.get_current_context().exit(summary.return_code)
 
-
-# ------------------------------------------------------------------ the command line
 
 _MANIFEST = "--manifest"
 

@@ -62,8 +62,7 @@ def command(
     from convcli.images.drawing import check_canvas_target, write_canvas
     from convcli.lessons import borders as lesson
 
-    if png is not None:
-        check_canvas_target(png)
+    check_canvas_target(png)
     picture = read(image)
     strips = lesson.strips_of(picture, kernel, options, corner=corner)
     if png is not None:

@@ -15,20 +15,16 @@ from convcli.values import Record
 
 
 class OptionGroup(Record):
-    """Options that a command's function gets as its parameter `name`.
-
-    `build` makes its value of the options, which it takes by name.
-    """
+    """Options that a command's function gets as its parameter `name`, a value that is built."""
 
     name: str
     build: Callable[..., Any]
 
 
 class Option(click.Option):
-    """An option that has a section of the help page, and may be part of a group.
+    """An option with a section of the help page; a command gets it, or the group it is in.
 
-    A command gets it in the value of that group, or by its own name where it has none. The
-    short help page has those that are `everyday`.
+    The short help page has those that are `everyday`.
     """
 
     def __init__(
@@ -88,8 +84,7 @@ _EXAMPLES = 5  # examples of a short help page
 class Command(click.Command):
     """A command whose help lists its options by section, and which gets groups as values.
 
-    Its docstring ends with examples, behind "For example:". ``--help`` shows all of it, ``-h``
-    what most people need.
+    Its docstring ends with examples, behind "For example:".
     """
 
     def __init__(self, *args: Any, **settings: Any) -> None:

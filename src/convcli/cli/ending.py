@@ -42,9 +42,6 @@ def _terminate(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - 
     sys.exit(TERMINATED)
 
 
-_FINISHING = "Interrupted: what runs is finished; Ctrl-C again stops at once.\n"
-
-
 def stop_at_interrupt(stop: Callable[[], None]) -> contextlib.AbstractContextManager[None]:
     """Call `stop` at the first SIGINT, raise KeyboardInterrupt at the second, ignore others."""
 
@@ -53,7 +50,9 @@ def stop_at_interrupt(stop: Callable[[], None]) -> contextlib.AbstractContextMan
         stop()
         # Not by sys.stderr: the program may have been interrupted while it wrote there.
         with contextlib.suppress(OSError):
-            os.write(_STDERR, f"\n{_FINISHING}".encode())
+            os.write(
+                _STDERR, b"\nInterrupted: what runs is finished; Ctrl-C again stops at once.\n"
+            )
 
     return _handled(signal.SIGINT, first)
 
@@ -80,20 +79,12 @@ def abandon_output() -> None:
 
 
 def printable(text: str) -> str:
-    r"""Return text without control characters: a file's name could steer a terminal by them.
-
-    >>> printable("red\x1b[31m.png")
-    'red\\x1b[31m.png'
-    """
+    """Return text without control characters: a file's name could steer a terminal by them."""
     return "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in text)
 
 
 def shortened(line: str) -> str:
-    """Return a line, without its middle where it is very long: its end says what to do.
-
-    >>> len(shortened("x" * 100_000))
-    703
-    """
+    """Return a line, without its middle where it is very long: its end says what to do."""
     if len(line) <= _LONGEST:
         return line
     return f"{line[: _LONGEST - _TAIL]} … {line[-_TAIL:]}"
@@ -105,13 +96,7 @@ layer, ``conv:64,k3``; behind a hyphen that joins words."""
 
 
 def wrapped(cell: str, width: int) -> list[str]:
-    """Return the lines of a cell, all with its indentation; words are never broken.
-
-    >>> wrapped("  conv:512,k3,s2,p1", 14)
-    ['  conv:512,k3,', '  s2,p1']
-    >>> wrapped("(3·3·64+1)·64 = 36,928", 20)
-    ['(3·3·64+1)·64', '= 36,928']
-    """
+    """Return the lines of a cell, all with its indentation; words are never broken."""
     if cell_length(cell) <= width:
         return [cell.rstrip()]
     indent = cell[: len(cell) - len(cell.lstrip())]

@@ -80,8 +80,7 @@ def command(
         raise click.UsageError(f"OUTPUT is given twice ({target}, {png}): leave one out")
     png = png or (None if numbers else target)
     drawn = scratch_file("explained.png") if show and png is None else png
-    if drawn is not None:
-        check_canvas_target(drawn)
+    check_canvas_target(drawn)
     refuse_inputs([image], drawn, target)
     channels = first_channels(kernel) if channel is None else [channel]
     picture = read(image)

@@ -27,8 +27,6 @@ def command(context: click.Context, /, *, name: str | None) -> None:
     program.main([*words, "--help"], prog_name="convcli", standalone_mode=False)
 
 
-# ------------------------------------------------------------------ versions
-
 _FOR_DEVELOPERS = ("bench", "dev", "docs", "test")  # extras that no user installs
 _REQUIRED = re.compile(r"([\w-]+).*extra == ['\"](\w+)['\"]")
 

@@ -55,8 +55,7 @@ def command(
     from convcli.images.drawing import check_canvas_target, write_canvas
     from convcli.lessons.matrix import convolution_matrix, draw_matrix
 
-    if png is not None:
-        check_canvas_target(png)
+    check_canvas_target(png)
     found = convolution_matrix(kernel, (height or width, width), options)
     found = found.transposed if transposed else found
     if png is not None:

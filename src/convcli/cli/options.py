@@ -201,7 +201,6 @@ def _filtering(**values: Any) -> Any:
 
 
 def _reader(**values: Any) -> Any:
-    """Return what reads one frame of a picture, as these options say."""
     policy = _built(late("images.policy:ReadPolicy"), **values)
     return functools.partial(late("pipeline.files:read_first_frame"), reading=policy)
 
@@ -280,7 +279,6 @@ _Declared: TypeAlias = tuple[list[str], dict[str, Any]]  # forms, the last a nam
 def _declared(
     table: str, settings: dict[str, Any], alike: dict[str, _Declared]
 ) -> Iterator[_Declared]:
-    """Yield each option of a table."""
     for part in table.strip().split("\n\n"):
         heading, _, lines = part.partition("\n")
         section, _, group = heading.partition(": ")
@@ -342,10 +340,7 @@ subcommand = functools.partial(click.command, cls=Command)
 
 
 def with_options(*names: str, **changes: Any) -> Callable[[_Command], _Command]:
-    """Add options of the table, in this order: by their names, or all below a heading.
-
-    `changes` are settings that differ from the table.
-    """
+    """Add options of the table, in this order: by their names, or all below a heading."""
     return _all_of(
         click.option(*forms, cls=Option, **{**settings, **changes})
         for name in names
@@ -357,9 +352,8 @@ def with_options(*names: str, **changes: Any) -> Callable[[_Command], _Command]:
 def own_options(table: str, **settings: Any) -> Callable[[_Command], _Command]:
     """Add options that only this command has, written as in the table of shared ones.
 
-    `settings` are types that the table does not say, or dictionaries of further settings, by
-    the options' names. Options that commands write alike need only the first of their forms,
-    and no type.
+    `settings` are types that it does not say, or dictionaries of more. Options that commands
+    write alike need only the first of their forms.
     """
     return _all_of(
         click.option(

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from convcli.images.picture import Frame
 
 
-# ------------------------------------------------------------------ the command that runs
-
 JSON = "convcli.json"  # the key under which a run remembers whether it prints JSON
 
 
@@ -30,11 +28,7 @@ def wants_json() -> bool:
 
 
 def typed(*names: str) -> list[str]:
-    """Return which of the running command's parameters stand on its command line.
-
-    The environment sets an option for every call: where a call has no use for it, that is
-    no mistake.
-    """
+    """Return which parameters stand on the command line: one set by environment may be idle."""
     source = click.get_current_context().get_parameter_source
     return [name for name in names if source(name) is ParameterSource.COMMANDLINE]
 
@@ -52,11 +46,7 @@ def refuse(names: str, reason: str) -> None:
 
 
 def check_use(chosen: str, takes: dict[str, set[str]]) -> None:
-    """Refuse options on the command line that have no use beside the `chosen` one.
-
-    `takes` has, for each option that can be chosen, the options that go with it; an empty name
-    stands for none of them.
-    """
+    """Refuse options without use beside the `chosen` one, if any; `takes` has their use."""
     forms = flags()
     known = {*takes}.union(*takes.values()) - {"", chosen}
     for name in typed(*sorted(known - takes[chosen])):
@@ -73,9 +63,6 @@ def sizes_checked(before: str = "--") -> Iterator[None]:
         yield
     except GeometryError as error:
         raise click.UsageError(f"{before}{error}") from None
-
-
-# ------------------------------------------------------------------ what it prints
 
 
 def show_json(document: Any, *, err: bool = False) -> None:
@@ -98,8 +85,7 @@ def answer(
 ) -> None:
     """Print a document, or what a function returns, as JSON where ``--json`` asks for it.
 
-    Otherwise, unless `quiet`, call `show` with the values: a function, or a
-    ``module:function`` of `convcli.cli.render`.
+    Otherwise `show` the values: by a function, or a ``module:function`` of `cli.render`.
     """
     if wants_json():
         err = named.get("to_stderr", False)
@@ -139,10 +125,7 @@ def refuse_inputs(names: Sequence[str], *outputs: str | None) -> None:
 
 
 def shows_matrices(names: Sequence[str], output: str | None) -> bool:
-    """Tell whether a matrix is filtered to be looked at: it has no OUTPUT.
-
-    Standard input may hold one: `show_applied` of `convcli.cli.matrix` sees that as it reads.
-    """
+    """Tell whether a matrix, perhaps on standard input, is filtered to be looked at."""
     from convcli.images.formats import is_matrix_name
 
     single = len(names) == 1 and output is None
@@ -177,9 +160,6 @@ def show_planned(plans: "Sequence[Plan]", threads: int, mixed: str = "") -> None
     more = {"mixed": mixed} if mixed else {}
     planned = [plan.as_dict(threads) | more for plan in plans]
     answer(planned, "report:show_plans", plans, threads, mixed)
-
-
-# ------------------------------------------------------------------ pictures
 
 
 def scratch_file(name: str) -> str:

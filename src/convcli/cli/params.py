@@ -114,7 +114,6 @@ def _alternatives(
 def _document(
     rows: list[tuple[str, Layer]], arithmetic: str, output: Volume | None
 ) -> dict[str, Any]:
-    """Return the counts as plain JSON values."""
     convolution = rows[0][1]
     counts: dict[str, Any] = {**_counts(convolution), "arithmetic": arithmetic}
     if output is not None:

@@ -47,8 +47,6 @@ class PlacedCall(SimpleNamespace):
         return {**fields_of(self, "reading", "saving"), "file_format": self.kind}
 
 
-# ------------------------------------------------------------------ options that do not fit
-
 _NOT_SHOWN = "is for one picture that is written: leave it out"
 _FOR_MANY = "is for many pictures: add --out-dir DIR"
 _IN_MEMORY = (
@@ -77,9 +75,6 @@ def refuse_misfits(kind: str) -> None:
             output.refuse(names, f" {reason}")
 
 
-# ------------------------------------------------------------------ INPUT and OUTPUT
-
-
 def located_names(
     names: Sequence[str],
     call: PlacedCall,
@@ -90,8 +85,7 @@ def located_names(
 ) -> tuple[str, str]:
     """Return INPUT and OUTPUT of a command line, or say what is wrong with them.
 
-    OUTPUT may be left out where it is shown: `scratch` is the suffix of a file for it. `remedy`
-    is what to do where there are more names. Without `writes` OUTPUT may be a terminal.
+    Where OUTPUT is shown and left out, it is a file with the suffix `scratch`.
     """
     if call.output is not None and len(names) == TWO_NAMES:
         raise click.UsageError(
@@ -163,14 +157,8 @@ def _located_target(source: str, target: str, kind: str | None) -> str:
     return path
 
 
-# ------------------------------------------------------------------ the run
-
-
 def carry_out(run: "Callable[[], Report]", source: str, target: str, call: PlacedCall) -> None:
-    """Run what writes OUTPUT, unless it is to be kept; then report, warn and show it.
-
-    The report is on standard error where standard output is the picture.
-    """
+    """Run what writes OUTPUT, unless it is to be kept; then report, warn and show it."""
     replaced = is_replaced(source, target, call)
     before = _digest(target) if replaced and _may_be_a_slip(source, target, call) else None
     report = run()

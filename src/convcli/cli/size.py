@@ -128,9 +128,6 @@ def _question(questions: dict[str, bool]) -> str:
     return chosen[0]
 
 
-# ------------------------------------------------------------------ one axis
-
-
 class Side(Record):
     """One axis of the question: its letter (W or H), length, window, and what it is called."""
 
@@ -152,7 +149,6 @@ class Side(Record):
 
 
 def _document(sides: list[Side]) -> dict[str, Any]:
-    """Return all that is known of the sides as plain JSON values."""
     return {
         "clean": all(side.clean for side in sides),
         "output": {side.name: side.output for side in sides},
@@ -178,9 +174,6 @@ def _axis_document(side: Side) -> dict[str, Any]:
         "gap": axis.gap,
         "clean_settings": settings,
     }
-
-
-# ------------------------------------------------------------------ other rules
 
 
 def _show_rules(sides: list[Side], *, same: bool) -> None:
@@ -228,8 +221,6 @@ def _show_common(size: int) -> None:
     ]
     answer(rows, "size:show_common", size, rows)
 
-
-# ------------------------------------------------------------------ the quiz
 
 _SEEDS = 10_000
 

@@ -150,7 +150,6 @@ def _question(asked: SimpleNamespace, layers: int) -> str:
 
 
 def _run(words: tuple[str, ...], counted: Stack, asked: SimpleNamespace) -> None:
-    """Run a stack on a picture, and show what each layer answers."""
     from convcli.lessons.stacks.run import run_stack
 
     frame, values = _input_of(words, counted, asked.photo)

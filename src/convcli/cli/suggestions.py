@@ -66,10 +66,7 @@ _POOLINGS = {"mean": "average", "avg": "average", "maximum": "max"}
 
 
 def correction(words: Sequence[str], error: Exception, program: click.Group) -> str | None:
-    """Return what is wrong with a command line, and the one that was meant; None if unknown.
-
-    `words` are without the program's name; `error` is what was said of them.
-    """
+    """Return what is wrong with a command line, and the one that was meant; None if unknown."""
     if words[:1] == ["help"]:
         words = words[1:]
     command = program.get_command(click.Context(program), words[0]) if words else None
@@ -112,9 +109,6 @@ def _arguments(words: Sequence[str], command: click.Command) -> list[str]:
     return found
 
 
-# ------------------------------------------------------------------ no such command
-
-
 def _no_command(words: list[str], program: click.Group) -> str:
     from convcli.kernels.spec import no_convolution
 
@@ -135,9 +129,6 @@ def _no_command(words: list[str], program: click.Group) -> str:
     if near:
         return f"{said}: did you mean {_MEANT.get(near[0], near[0])}?"
     return f"{said}: use one of {', '.join(commands)}"
-
-
-# ------------------------------------------------------------------ no such option
 
 
 def _no_option(name: str, words: Sequence[str], command: click.Command) -> str | None:
@@ -173,9 +164,6 @@ def _with_parameter(name: str, words: Sequence[str], arguments: list[str]) -> st
         return None
     is_first = entry.parameters[0].name == wanted
     return f"{entry.name}:{value}" if is_first else f"{entry.name}:{wanted}={value}"
-
-
-# ------------------------------------------------------------------ KERNEL and the picture
 
 
 def _kernel_and_picture(words: Sequence[str], names: list[str]) -> str | None:
@@ -216,8 +204,6 @@ def is_kernel_name(word: str) -> bool:
 def _is_picture(word: str) -> bool:
     return bool(_PICTURE.search(word)) and not word.startswith("image:")
 
-
-# ------------------------------------------------------------------ numbers without names
 
 _FLAGS = {
     "size": ("--width", "--kernel-size", "--stride", "--padding"),

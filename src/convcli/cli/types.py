@@ -62,8 +62,7 @@ class OfferingType(click.ParamType[_Value, Any]):
 class ReadType(OfferingType[_Value]):
     """A type whose values a function of the library reads; its errors become wrong usage.
 
-    `form` stands for the value on the help page; where it is empty, the words. `words` returns
-    what a shell may complete, and `limits` stand behind the text of the help page.
+    The help page shows `form`, or else the words that a shell completes, and the `limits`.
     """
 
     def __init__(
@@ -123,14 +122,8 @@ def one_of(kind: type[_Member]) -> ReadType[_Member]:
     return ReadType(f"[{'|'.join(words)}]", partial(settings.choice_from, kind), lambda: words)
 
 
-# ------------------------------------------------------------------ files and addresses
-
-
 class FieldPath(click.Path):
-    """A path that may have fields: after a ``{`` they are completed, before it files.
-
-    Of a template for names (`is_template`) no files are.
-    """
+    """A path that may have fields, completed after a ``{``; before it files, if no template."""
 
     def __init__(self, *fields: str, is_template: bool = False) -> None:
         super().__init__()
@@ -159,14 +152,9 @@ _OWN_BRACES = ("zsh_complete", "fish_complete")  # they complete bare braces in 
 
 OUTPUT = FieldPath(MAP, FRAME, "{frame:03}")
 
-# ------------------------------------------------------------------ kernels
-
 
 class SpecType(OfferingType[_Value]):
-    """What a person writes for a kernel; it completes names, and files where none fits.
-
-    `read` returns what a text stands for, with the value of ``--layout``.
-    """
+    """What a person writes for a kernel; it completes names, and files where none fits."""
 
     name, or_files = "kernel", True
 

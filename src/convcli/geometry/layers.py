@@ -105,9 +105,8 @@ class CleanSetting(Record):
     output: int
 
 
+# What changes with a letter; W is the size.
 _CHANGES = {"K": ("kernel",), "S": ("stride",), "P": ("before", "after"), "W": ()}
-"""What changes with a letter; W is the size."""
-
 _SEARCHED = 1000  # the largest change of a letter: a value further off helps nobody
 
 
@@ -150,11 +149,9 @@ def ceil_padding(
 
 
 def transposed_size(axis: Axis, size: int, output_padding: int = 0) -> int:
-    """Return the size of a transposed convolution.
+    """Return the size (W - 1)·S + D(K-1) + 1 - P1 - P2 + output padding, or GeometryError.
 
-    It is (W - 1)·S + D(K-1) + 1 - P1 - P2 + output padding, which chooses among the S widths
-    that a convolution maps to one. It is a `GeometryError` if that is S or more, or nothing is
-    left.
+    The last chooses among the S widths that a convolution maps to one.
     """
     limit = max(axis.stride, axis.dilation)
     if not 0 <= output_padding < limit:
@@ -182,10 +179,7 @@ class SizeRule(Record):
 
 
 def size_rules(axis: Axis, size: int, noun: str, *, same: bool = False) -> list[SizeRule]:
-    """Return what the course, torch, TensorFlow and ONNX make of one axis; a pixel is a `noun`.
-
-    `same` says that padding was asked for as ``same``, which torch has at stride 1 only.
-    """
+    """Return what the course, torch, TensorFlow and ONNX make of an axis of `noun`s."""
     exact, note = str(axis.exact_output_size(size)), "no whole number: not allowed"
     note = "clean" if axis.tiles(size) else note
     return [
@@ -198,6 +192,7 @@ def size_rules(axis: Axis, size: int, noun: str, *, same: bool = False) -> list[
 
 
 def _torch_rule(axis: Axis, size: int, noun: str, *, same: bool) -> SizeRule:
+    """Return torch's rule; `same` says that padding was asked for as ``same``."""
     if same and axis.stride > 1:
         return SizeRule("torch", "none", None, "same needs stride 1: torch refuses")
     left = axis.unseen(size)

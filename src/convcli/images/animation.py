@@ -25,8 +25,8 @@ _SUFFIXES = {
     ".gif": "gif", ".png": "apng", ".apng": "apng", ".webp": "webp", ".mp4": "mp4"
 }  # fmt: skip
 _STREAMED = ("gif", "apng", "webp")
+# How drawings are written: moving pictures, a PNG for each, or all on one PNG.
 FORMS = (*dict.fromkeys(_SUFFIXES.values()), "frames", "strip")
-"""How drawings are written: moving pictures, a PNG for each, or all on one PNG."""
 
 
 def animation_form(target: str | Path, form: str | None = None) -> str:

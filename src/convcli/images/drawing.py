@@ -31,11 +31,7 @@ _INDEX = re.compile(rf"(?<=[{''.join(_GREEK)}])(?=[A-Za-z])")
 
 
 def spelled(text: str) -> str:
-    """Return a text in the signs that the font has.
-
-    >>> spelled("2π·σx·σy, 45° → Ré")
-    '2*pi*sigma_x*sigma_y, 45 deg -> Re'
-    """
+    """Return a text in the signs that the font has: σx becomes sigma_x."""
     apart = _INDEX.sub("_", _FACTOR.sub("*", text))
     plain = unicodedata.normalize("NFKD", apart.translate(_SIGNS))
     bare = "".join(sign for sign in plain if not unicodedata.combining(sign))
@@ -72,11 +68,7 @@ def grey(value: float) -> Colour:
 
 
 def diverging(value: float) -> Colour:
-    """Return blue for -1, near-white for 0, red for 1, and colours between them.
-
-    >>> diverging(0.0)
-    (247, 247, 247)
-    """
+    """Return blue for -1, near-white for 0, red for 1, and colours between them."""
     places, channels = range(len(_LIGHT_RED_BLUE)), zip(*_LIGHT_RED_BLUE, strict=True)
     place = (value + 1) / 2 * places[-1]
     red, green, blue = (round(float(np.interp(place, places, each))) for each in channels)
@@ -111,7 +103,6 @@ class Canvas:
     def __init__(self, width: int, height: int) -> None:
         self.image = Image.new("RGB", (width, height), WHITE)
         self.pen = ImageDraw.Draw(self.image)
-
         self.width, self.height = width, height
 
     def frame(self) -> Frame:
@@ -186,13 +177,12 @@ _STROKES = {  # the ends of the lines of a sign, from its middle
 
 
 def _frame_width(side: int) -> int:
-    """Return the width of a frame around a cell."""
     return max(side // 10, 2)
 
 
-def check_canvas_target(target: str | Path) -> None:
-    """Raise ImageError where the name of a drawing's file does not end in .png."""
-    if Path(target).suffix.lower() != ".png":
+def check_canvas_target(target: str | Path | None) -> None:
+    """Raise ImageError where the name of a drawing's file, if any, does not end in .png."""
+    if target is not None and Path(target).suffix.lower() != ".png":
         raise ImageError(f"{target}: expected a name that ends in .png: rename it")
 
 

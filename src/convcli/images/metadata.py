@@ -23,24 +23,20 @@ _KEPT = [  # EXIF 2.3's first directory, without what describes the old pixels o
     )
 ]  # fmt: skip
 
-RECIPE_MARK = "# convcli recipe"
-"""How the recipe of a picture begins."""
-
+RECIPE_MARK = "# convcli recipe"  # how the recipe of a picture begins
 RECIPE_KEYWORD = "convcli recipe"  # the keyword of the text in a PNG that holds it
 _USER_COMMENT, _ASCII = 0x9286, b"ASCII\0\0\0"
 _DESCRIPTION = 0x010E
 
 _TEXTS = ("PNG", "TIFF")  # formats that have a place for the recipe beside EXIF
+# How descriptions begin that tell a program of pages and shapes, which may change.
 _STRUCTURE = (RECIPE_MARK, "{", "<?xml", "<OME", "ImageJ=", "SCIFIO=")
-"""How descriptions begin that tell a program of pages and shapes, which may change."""
-
 _DIRECTORIES = (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo)
 _PIXEL_SIDES = ((0xA002, 0), (0xA003, 1))
 _JPEGS = ("JPEG", "MPO")
 _JPEG_LIMIT, _JPEG_BLOCK = 65_533 - 8, 65_533 - 40
+# Bytes that a JPEG holds in one piece; a profile may have several.
 _JPEG_LIMITS = {**dict.fromkeys(("xmp", "iptc", "comment"), _JPEG_BLOCK), "exif": _JPEG_LIMIT}
-"""Bytes that a JPEG holds in one piece; a profile may have several."""
-
 _IPTC_RESOURCE = 0x0404
 _GAIN_MAP = (b"hdrgm:", b"HDRGainMap", b"GainMap")
 _XMP_TURN = re.compile(rb"(tiff:Orientation(?:=[\"']|>))[2-8]")
@@ -138,10 +134,7 @@ def titles_of(metadata: Metadata, without: Collection[str] = ()) -> list[str]:
 
 
 def save_settings(metadata: Metadata, format_name: str, shape: Sequence[int]) -> dict[str, Any]:
-    """Return Pillow's settings for the metadata that a format holds of such a picture.
-
-    A profile for another number of channels is left out; the size goes into the EXIF.
-    """
+    """Return Pillow's settings for the metadata that a format holds of a picture (H, W, C)."""
     found = {name: getattr(metadata, name) for name in FORMATS[format_name].keeps}
     limits = _JPEG_LIMITS if format_name == "JPEG" else {}
     settings = {

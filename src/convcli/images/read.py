@@ -32,13 +32,10 @@ _PREFIX = 64
 _STREAMED = (b"P4", b"P5", b"P6", b"Pf", b"PF")  # pictures that may follow each other begin so
 _ARRAY = b"\x93NUMPY"  # how a ``.npy`` begins
 _BEGINNING = 2**20  # bytes of an object in a store that are fetched for its header
+# Frames of these are an animation or pages; of others previews, layers and sizes of the first.
 _MANY = ("AVIF", "DCX", "FLI", "GIF", "IM", "JXL", "PNG", "WEBP")
-"""Formats whose frames are an animation or pages. Further pictures in a file of another
-format are previews, layers and sizes of the first."""
-
 _NAMES = {"MPO": "JPEG", "DIB": "BMP", "IMT": "IM"}  # others with something added
 _ANIMATED = ("AVIF", "FLI", "GIF", "JXL", "PNG", "WEBP")
-
 _LEAST = 64 * 64  # pixels that each of several frames counts as at least: it has its own cost
 _A_COUNT = 4  # so many samples of a TIFF's pixel count as one pixel
 _DEFAULTS = ReadPolicy()
@@ -142,8 +139,7 @@ def _stream(
     file: BinaryIO, spans: list[tuple[int, int]], label: str, reading: ReadPolicy
 ) -> Picture:
     """Read several PGM or PPM pictures that follow each other, as ffmpeg writes them."""
-    pictures: list[Picture] = []
-    pixels = 0
+    pictures, pixels = list[Picture](), 0
     for index in frames_to_read(len(spans), label, reading):
         file.seek(spans[index][0])
         part = io.BytesIO(file.read(spans[index][1]))
@@ -151,9 +147,8 @@ def _stream(
             pixels += opened.width * opened.height
             check_pixels(pixels, reading, label)
             pictures.append(_document(part, opened, label, replace(reading, frame=None)))
-    return replace(
-        pictures[0], frames=tuple(frame for picture in pictures for frame in picture.frames)
-    )
+    frames = tuple(frame for picture in pictures for frame in picture.frames)
+    return replace(pictures[0], frames=frames)
 
 
 def _tiff(file: BinaryIO, prefix: bytes, label: str, reading: ReadPolicy) -> Picture:
@@ -312,10 +307,8 @@ def _image_header(opened: ImageFile, frames: int) -> Header | None:
     with decoder_errors():
         transparent = opened.has_transparency_data
     shape = (opened.height, opened.width, 3 if mode.startswith("RGB") else 1)
-    alpha = mode.endswith("A") or transparent
-    return Header(
-        shape, alpha, np.dtype(np.uint16 if deep else DTYPES.get(mode, np.uint8)), frames
-    )
+    dtype = np.dtype(np.uint16 if deep else DTYPES.get(mode, np.uint8))
+    return Header(shape, mode.endswith("A") or transparent, dtype, frames)
 
 
 def _frame_count(opened: ImageFile) -> int:

@@ -19,10 +19,7 @@ _SHOWN_SIDE, _SHOWN_SLICES = 15, 4  # rows and columns, and slices of a bank, th
 
 
 def factors_of(kernel: "Kernel") -> tuple[Weights, Weights, float] | None:
-    """Return column, row and divisor of a 2-D kernel that is column ⊗ row / divisor, or None.
-
-    They are the smallest whole numbers, if there are any.
-    """
+    """Return column, row and divisor of column ⊗ row / divisor, whole if possible; or None."""
     if kernel.rank != 1:
         return None
     form = kernel.integer_form
@@ -56,10 +53,9 @@ def _sign(row: NDArray[Any]) -> float:
 
 
 def frequency_response(kernel: "Kernel", samples: int = 33) -> NDArray[np.float64]:
-    """Return the factor of stripes of each frequency and direction, for a 2-D kernel.
+    """Return |Σ w·exp(-2πi(fx·x + fy·y))|, the factor of stripes of each frequency (fy, fx).
 
-    It is the magnitude of Σ w·exp(-2πi(fx·x + fy·y)), shape (samples, samples): frequencies
-    from -½ to ½ cycles per pixel along each axis.
+    They go from -½ to ½ cycles per pixel along each axis: shape (samples, samples).
     """
     frequencies = np.linspace(-0.5, 0.5, samples)
     rows, columns = (np.arange(length) for length in kernel.size)
@@ -69,10 +65,7 @@ def frequency_response(kernel: "Kernel", samples: int = 33) -> NDArray[np.float6
 
 
 def kernel_html(kernel: "Kernel") -> str:
-    """Return HTML with the name of a kernel, and its weights: blue below 0, red above.
-
-    A large kernel shows its middle, and a bank its first slices.
-    """
+    """Return HTML with the name of a kernel, and its weights: blue below 0, red above."""
     from html import escape
 
     from convcli.text import tidy, times

@@ -67,14 +67,10 @@ class Operator(Record):
 
 
 class Plain(Record):
-    """A step of a chain that has no weights.
+    """A step of a chain that has no weights."""
 
-    Its kind is ``relu`` (negative values become 0), ``abs``, ``pool`` (means) or ``max``; the
-    size is the rows and columns of a window of the last two, which moves by as much.
-    """
-
-    kind: str
-    size: int = 1
+    kind: str  # relu (negative values become 0), abs, pool (means) or max
+    size: int = 1  # rows and columns of a window of pool and max, which moves by as much
 
     @property
     def name(self) -> str:
@@ -127,10 +123,7 @@ _NUMBER = re.compile(r"[+-]?\d+(\.\d*)?")
 
 
 def rotated(kernel: Kernel, angle: float) -> Kernel:
-    """Turn a kernel, or each slice of a bank, counter-clockwise by a multiple of 90 degrees.
-
-    For 3×3 kernels it may be one of 45, which moves each outer weight to the next place.
-    """
+    """Turn a kernel counter-clockwise by a multiple of 90 degrees, one of 3×3 also by 45."""
     if angle % _EIGHTH:
         raise SpecError(
             f"{kernel.name}@{angle:g}: expected a multiple of 45 degrees, got {angle:g}: "
@@ -144,7 +137,7 @@ def rotated(kernel: Kernel, angle: float) -> Kernel:
             f"{kernel.name}@{angle:g}: expected a 3×3 kernel to turn by 45 degrees, got "
             f"{rows}×{columns}: use quarter turns (@90, @180, @270)"
         )
-    if eighths:
+    if eighths:  # each outer weight moves to the next place
         ring, weights = weights[(..., *_RING)], weights.copy()
         weights[(..., *_RING)] = np.roll(ring, -1, axis=-1)
     return kernel.with_weights(weights)
@@ -176,15 +169,10 @@ _WORDS: dict[str, Callable[[Kernel], Kernel]] = {
 }
 
 _KNOWN = ("@45 … @315", *(f"@{word}" for word in _WORDS), "@scale=0.25")
-"""The modifiers as a person writes them."""
 
 
 def modifier(text: str, spec: str) -> Callable[[Kernel], Kernel]:
-    """Return the function that a modifier names: from a kernel to the changed kernel.
-
-    The modifier is the text after one @: ``45``, ``flip``, ``scale=0.25``. Messages name the
-    whole specification, `spec`.
-    """
+    """Return the change that the text after one @ names; messages name the whole `spec`."""
     word, equals, value = (part.strip().lower() for part in text.partition("="))
     change = None if equals else _WORDS.get(word)
     if word == "scale":

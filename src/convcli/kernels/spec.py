@@ -174,7 +174,6 @@ def _number(entry: Entry, parameter: Parameter, text: str) -> float:
 # ------------------------------------------------------------------ terms
 # The formats are imported late: most kernels are named, and need neither JSON nor files.
 
-
 _MOST_TERMS = _MOST_MODIFIERS = 64  # kernels that may be joined, and modifiers of all together
 _LONGEST = 16_384  # characters of a specification, besides an inline kernel at its beginning
 

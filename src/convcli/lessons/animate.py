@@ -44,27 +44,20 @@ _LARGEST_SIDE, _SMALLEST_SIDE, _TITLE, _CAPTION = 56, 8, 30, 40
 
 
 class Scene(Record, kw_only=True):
-    """A small frame, what slides over it, and the result.
+    """A small frame, what slides over it, and the result."""
 
-    `planes` (C, H, W) have their padding, `outside` (H, W). `kernels` (O, C, kh, kw) are None
-    where windows are pooled. `raw` and `output` (O, H', W') are the result before the range
-    step and in pixels; `white` is drawn white, `depth_white` is the largest. Where
-    `is_stamped`, a step adds the stamp of a pixel, and `outside` are the cells of `raw` that
-    are cut off.
-    """
-
-    planes: Grid
-    outside: NDArray[np.bool_]
-    kernels: Grid | None = None
+    planes: Grid  # (C, H, W), with the padding
+    outside: NDArray[np.bool_]  # (H, W): the padding; of stamps, the cells that are cut off
+    kernels: Grid | None = None  # (O, C, kh, kw); None where windows are pooled
     bias: tuple[float, ...] = ()
     window: Window
-    raw: Grid
-    output: Grid
+    raw: Grid  # (O, H', W') before the range step
+    output: Grid  # the same in pixels
     title: str
-    white: int
-    depth_white: int
+    white: int  # what is drawn white
+    depth_white: int  # the largest pixel of the depth
     report: Report | None = None
-    is_stamped: bool = False
+    is_stamped: bool = False  # a step adds the stamp of a pixel
 
     @property
     def order(self) -> NDArray[np.intp]:
@@ -275,10 +268,7 @@ def animation_of(
     delay: int = 400,
     frames: int = 100,
 ) -> Animation:
-    """Draw a picture for each step of a scene, or at most `frames` that skip some.
-
-    The last, the whole output, stays longer than the `delay` in milliseconds of the others.
-    """
+    """Draw each step of a scene, or at most `frames`; the last stays longer than `delay` ms."""
     scene = scene_of(frame, link, options, at, cells)
     # From the end, which is always shown: it has the whole result.
     shown = np.linspace(scene.count - 1, 0, min(scene.count, frames)).round().astype(int)
@@ -369,7 +359,6 @@ def _maps(scene: Scene, step: AnimationStep) -> list[Cells]:
 
 
 def _text(scene: Scene) -> Callable[[float], str]:
-    """Return how pixels are written into cells."""
     if not _in_thousands(scene):
         return tight
     return lambda value: f"{value / 1000:.0f}k" if value else "0"

@@ -88,7 +88,6 @@ def _unlike(results: Sequence[NDArray[Any]], corner: str) -> float:
 
 
 def _apart(one: NDArray[Any], other: NDArray[Any]) -> float:
-    """Return the largest difference of two corners."""
     return float(finite(differences(one, other)).max())
 
 

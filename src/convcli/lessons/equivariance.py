@@ -23,17 +23,12 @@ _NOISE = 1e-5  # a difference below this part of the largest possible value is a
 
 
 class Difference(Record, kw_only=True):
-    """How far the two orders are apart, for one shift of the frame in rows and columns.
-
-    `inside` is the largest difference where no window looks beyond the frame, `border` that of
-    the others; None where there are none. `output_shift` is None where the stride does not
-    divide the shift: the nearest was compared.
-    """
+    """How far the two orders are apart, for one shift of the frame in rows and columns."""
 
     shift: Pair
-    output_shift: Pair | None
-    inside: float | None
-    border: float | None
+    output_shift: Pair | None  # None where the stride does not divide it: the nearest counts
+    inside: float | None  # the largest difference where no window looks beyond the frame
+    border: float | None  # that of the other windows, if any
     commutes: bool
 
     def as_dict(self) -> dict[str, Any]:

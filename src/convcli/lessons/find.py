@@ -43,12 +43,7 @@ class Match(Record):
 def find_matches(
     frame: Frame, kernel: Kernel, *, top: int = 5, normalized: bool = False
 ) -> list[Match]:
-    """Find the strongest answers of a 2-D kernel inside a frame, which is made grey first.
-
-    Of answers closer to each other than half a kernel only the strongest is kept. `normalized`
-    scores by normalised cross-correlation (J. P. Lewis, "Fast Normalized Cross-Correlation",
-    1995): the cosine between the kernel and the window, each less its mean.
-    """
+    """Find the strongest answers of a 2-D kernel in a grey frame: one within half a kernel."""
     if kernel.is_bank:
         raise KernelError(
             f"{kernel.name}: expected a 2-D kernel to find, got a filter bank of shape "
@@ -71,6 +66,7 @@ def _size(shape: tuple[int, int]) -> str:
 
 
 def _normalized(pixels: Values, kernel: Kernel) -> Values:
+    """Return the cosines of kernel and window, each less its mean (J. P. Lewis, 1995)."""
     pattern = kernel.weights - kernel.weights.mean()
     length = float(np.sqrt((pattern**2).sum()))
     if length <= _FLAT * float(np.abs(kernel.weights).sum()):

@@ -5,29 +5,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from convcli.images import figures
 from convcli.images.drawing import Canvas
-from convcli.images.figures import (
-    below,
-    beside,
-    cell_block,
-    in_rows,
-    page_of,
-    picture_block,
-    text_block,
-    title_block,
-)
 from convcli.images.formats import format_for
 from convcli.images.picture import Frame
 from convcli.images.write import write_frame
 from convcli.kernels.kernel import Kernel
 from convcli.kernels.operator import Operator
-from convcli.lessons.kernels import (
-    cell_colors,
-    kernel_facts,
-    operator_facts,
-    response_pixels,
-    without_dust,
-)
+from convcli.lessons import kernels as lesson
 from convcli.text import tight
 
 _WIDTH = 640
@@ -43,12 +28,12 @@ def kernel_figure(operand: Kernel | Operator) -> Frame:
     if isinstance(operand, Operator):
         side = _CELLS // 2
         grids = [_named(each.name, side, _grid(each.weights, side)) for each in operand.kernels]
-        drawn, facts = in_rows(grids, 4), operator_facts(operand)
+        drawn, facts = figures.in_rows(grids, 4), lesson.operator_facts(operand)
     else:
         drawn = _slices(operand) if operand.is_bank else _grid_and_response(operand)
-        facts = kernel_facts(operand)
-    properties = text_block(facts, max(_WIDTH, drawn.width))
-    return page_of([title_block(operand.name), drawn, properties]).frame()
+        facts = lesson.kernel_facts(operand)
+    properties = figures.text_block(facts, max(_WIDTH, drawn.width))
+    return figures.page_of([figures.title_block(operand.name), drawn, properties]).frame()
 
 
 def draw_kernel(operand: Kernel | Operator, target: str | Path) -> None:
@@ -58,23 +43,23 @@ def draw_kernel(operand: Kernel | Operator, target: str | Path) -> None:
 
 def _grid(weights: NDArray[np.float64], room: int, largest: int = _LARGEST_CELL) -> Canvas:
     side = max(min(room // max(weights.shape), largest), _SMALLEST_CELL)
-    return cell_block(cell_colors(weights), _labels(weights), side)
+    return figures.cell_block(lesson.cell_colors(weights), _labels(weights), side)
 
 
 def _named(name: str, width: int, grid: Canvas) -> Canvas:
-    return below([text_block([("", name)], width), grid])
+    return figures.below([figures.text_block([("", name)], width), grid])
 
 
 def _grid_and_response(kernel: Kernel) -> Canvas:
     caption = "frequencies: 0 in the middle, ½ cycle a pixel at the rim"
-    response = picture_block(response_pixels(kernel), _RESPONSE_SCALE, caption)
-    return beside([_grid(kernel.weights, _CELLS), response])
+    response = figures.picture_block(lesson.response_pixels(kernel), _RESPONSE_SCALE, caption)
+    return figures.beside([_grid(kernel.weights, _CELLS), response])
 
 
 def _labels(weights: NDArray[np.float64]) -> list[list[str]]:
     if max(weights.shape) > _NUMBERED:
         return [[""] * weights.shape[1]] * weights.shape[0]
-    return [[tight(value) for value in row] for row in without_dust(weights).tolist()]
+    return [[tight(value) for value in row] for row in lesson.without_dust(weights).tolist()]
 
 
 _LABEL = 120  # pixels that the name of a slice takes
@@ -90,4 +75,4 @@ def _slices(kernel: Kernel) -> Canvas:
         filters, channel = divmod(number, kernel.channels)
         label = f"filter {filters}" + f", channel {channel}" * (kernel.channels > 1)
         blocks.append(_named(label, _LABEL, _grid(grid, _CELLS // (2 * across), _CELLS)))
-    return in_rows(blocks, across)
+    return figures.in_rows(blocks, across)

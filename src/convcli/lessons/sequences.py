@@ -102,15 +102,11 @@ def parse_die(text: str) -> list[Number]:
 
 
 class Operations(Record):
-    """The operations on real numbers that convolve sequences of lengths m and n.
+    """The operations on real numbers that convolve sequences of lengths m and n."""
 
-    The direct method takes m·n products and m·n - (m+n-1) additions; the FFT three transforms
-    of N values at 5·N·log2(N) (radix 2, Cooley-Tukey), and N complex products at 6.
-    """
-
-    direct: int
-    fft: int
-    transform: int
+    direct: int  # m·n products and m·n - (m+n-1) additions
+    fft: int  # three transforms at 5·N·log2(N) (radix 2), and N complex products at 6
+    transform: int  # the values N of a transform
 
 
 def operations(m: int, n: int) -> Operations:
@@ -122,11 +118,8 @@ def operations(m: int, n: int) -> Operations:
 
 
 def cheaper_by_fft() -> tuple[tuple[int, int | None], ...]:
-    """Return the first and the last n (None: no end) of each run where the FFT is cheaper.
-
-    The length of a transform is a power of two: just above one it doubles, and the direct
-    method is cheaper again. Above 4096 the FFT always is.
-    """
+    """Return the first and the last n (None: no end) of each run where the FFT is cheaper."""
+    # A transform doubles just above a power of two; above 4096 the FFT is always cheaper.
     cheaper = {n for n in range(1, 4097) if (c := operations(n, n)).fft < c.direct}
     firsts = sorted(n for n in cheaper if n - 1 not in cheaper)
     lasts = sorted(n for n in cheaper if n + 1 not in cheaper)
@@ -222,7 +215,6 @@ _SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def _term(value: Number, n: int) -> str:
-    """Return a term with its sign before it."""
     sign, size = "-" if value < 0 else "+", abs(value)
     if n == 0:
         return f"{sign} {size}"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias, TypedDict, Union, Un
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from convcli import settings
 from convcli.errors import ImageError, OptionError
 from convcli.images.picture import Frame, Picture, picture_of_samples
 from convcli.images.policy import MAX_PIXELS, ReadPolicy, readable_named
@@ -23,14 +24,6 @@ from convcli.pipeline.pipeline import Pipeline, plan_pipeline
 from convcli.pipeline.recipe import Recipe
 from convcli.pipeline.report import Report, combined_report
 from convcli.pipeline.run import Filtered, run_pipeline
-from convcli.settings import (
-    choice_from,
-    named,
-    options_from_words,
-    pair_from,
-    whole_number_from,
-    with_short_names,
-)
 from convcli.storage.urls import FRAME, has_number, unknown_field
 from convcli.text import brief, percent
 from convcli.values import Record, replace
@@ -227,11 +220,9 @@ class Result(Record, kw_only=True):
         return np.array(self.array, dtype=dtype, copy=copy)
 
     def _repr_png_(self) -> bytes:
-        """Return the result as notebooks show it."""
         return self.picture._repr_png_()
 
     def _repr_html_(self) -> str:
-        """Return the picture and the report as notebooks show them."""
         from base64 import b64encode
         from html import escape
 
@@ -361,7 +352,7 @@ _POOLED |= {"linear", "strict", "jobs"}
 """The options of pooling."""
 
 
-@with_short_names
+@settings.with_short_names
 def pool(
     pooling: str,
     picture: PictureLike,
@@ -398,19 +389,19 @@ def pool(
     from convcli.engine.pooling import Pooling, Reduction
     from convcli.geometry.window import window
 
-    settings = options_from_words(**{"padding": "valid", **options})
+    filtering = settings.options_from_words(**{"padding": "valid", **options})
     check_options("pool", "it has no", set(options) - _POOLED)
     if not isinstance(pooling, str | Reduction):
         raise OptionError(
             f"pooling: expected 'max' or 'average', got {brief(pooling)}: name it first, "
             "then give the picture"
         )
-    size = pair_from(kernel_size)
-    stride = settings.stride if "stride" in options else size
-    slide = window(size, stride, settings.padding, settings.dilation)
-    border = settings.border if "border" in options else None
-    planned = Pooling(choice_from(Reduction, pooling), slide, border)
-    return _run(open(picture), [planned], settings, raw=raw)
+    size = settings.pair_from(kernel_size)
+    stride = filtering.stride if "stride" in options else size
+    slide = window(size, stride, filtering.padding, filtering.dilation)
+    border = filtering.border if "border" in options else None
+    planned = Pooling(settings.choice_from(Reduction, pooling), slide, border)
+    return _run(open(picture), [planned], filtering, raw=raw)
 
 
 def find(
@@ -449,7 +440,7 @@ def find(
     operand = as_kernel(kernel)
     if isinstance(operand, Operator):
         raise ImageError(f"{operand.name}: expected one kernel to find, got several: take one")
-    most = named("top", whole_number_from, top, 1)
+    most = settings.named("top", settings.whole_number_from, top, 1)
     return find_matches(open(picture).frames[0], operand, top=most, normalized=normalized)
 
 
@@ -485,7 +476,6 @@ def _run(
     *,
     raw: bool,
 ) -> Result:
-    """Plan and run each frame."""
     source, options = without_nodata(picture, links, options)
     pipelines = plan_frames(source, links, options, raw=raw)
     filtered = tuple(map(run_pipeline, pipelines, source.frames))
@@ -495,7 +485,6 @@ def _run(
 
 
 def _facts(report: Report) -> list[tuple[str, str]]:
-    """Return what a notebook shows of a report."""
     sizes = [report.input_shape, report.output_shape]
     before, after = (f"{columns} × {rows} px, {channels}" for rows, columns, channels in sizes)
     facts = [
@@ -510,7 +499,6 @@ def _facts(report: Report) -> list[tuple[str, str]]:
 
 
 def _frame_of_array(values: ArrayLike, *, alpha: bool | None) -> Frame:
-    """Return an array as a frame."""
     array = np.asarray(values)
     if array.dtype.kind not in "biuf" or array.dtype.itemsize > _MOST_BYTES:
         raise ImageError(

@@ -111,11 +111,10 @@ def check_missing(options: Options, sample: Frame) -> None:
 def with_nodata(
     options: Options, nodata: str | None, sample: Frame, refusal: str = ""
 ) -> tuple[Options, str | None, str]:
-    """Let the pixels of a number that a file calls no data be missing, unless told otherwise.
+    """Let pixels of `nodata`, as the file spells the number, be missing unless told otherwise.
 
-    `nodata` is the number, as the file spells it, and `sample` a pixel of the file. `refusal`
-    says why no pixel can be missing, if none can. Returned are the options, what the output
-    shall call no data, and a note for a person.
+    `sample` is a pixel of the file; `refusal` says why none can be missing, if so. Return the
+    options, what the output shall call no data, and a note for a person.
     """
     number = _number(nodata, sample)
     if number is None or options.missing not in (None, "none"):

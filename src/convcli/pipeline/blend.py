@@ -68,10 +68,9 @@ class Mask:
 
 
 def read_mask(source: Any) -> Mask:
-    """Return the mask of a file or an array: black is 0, white is 1; floats are the weights.
+    """Return the mask of a file or an array: black or transparent is 0, white 1, in grey.
 
-    Colours are made grey. What is transparent counts as black. A TIFF or a Zarr array is not
-    read yet: what is filtered block by block reads it so, too.
+    Floats are the weights. A TIFF or a Zarr array is not read yet: it may be read in blocks.
     """
     if isinstance(source, Mask):
         return source
@@ -134,15 +133,12 @@ def _size(shape: tuple[int, int, int]) -> str:
 
 
 def region_box(region: Region, shape: tuple[int, int]) -> tuple[slice, slice]:
-    """Return the rows and columns of a region of a picture (rows, columns).
-
-    Edges in per cent are rounded to pixels one by one, so that regions side by side have
-    neither gaps nor overlaps.
-    """
+    """Return the rows and columns of a region of a picture (rows, columns)."""
     sizes = zip(region.numbers, region.percent, shape[::-1] * 2, strict=True)
     left, top, width, height = (
         number * (size / 100 if is_percent else 1) for number, is_percent, size in sizes
     )
+    # Edges are rounded one by one: regions side by side have neither gaps nor overlaps.
     across, down = (round(left), round(left + width)), (round(top), round(top + height))
     if not (0 <= across[0] < across[1] <= shape[1] and 0 <= down[0] < down[1] <= shape[0]):
         raise OptionError(
@@ -173,25 +169,22 @@ def _chosen(options: Options, channels: int, *, alpha: bool) -> tuple[NDArray[An
 
 
 class Blend:
-    """Mixes a rectangle (rows, columns) of a result with the prepared picture under it.
-
-    `alpha` is the filtered opacity of the rectangle.
-    """
+    """Mixes a rectangle (rows, columns) of a result with the prepared picture under it."""
 
     def __init__(
         self,
         pipeline: "Pipeline",
         part: Frame,
         region: tuple[slice, slice],
-        alpha: Values | None,
+        alpha: Values | None,  # the filtered opacity of the rectangle
     ) -> None:
         self._options = pipeline.options
         self._depths = (pipeline.source_depth, pipeline.depth)
         self._original = rescaled(part.pixels, *self._depths)
         self._chosen = _chosen(self._options, part.channels, alpha=part.alpha is not None)
         self._place = self._weights(pipeline.output_shape[:2], *region)
+        # Both opacities on the scale of the result, where the filter changes them.
         self._opacities: list[Values] = []
-        """Both opacities on the scale of the result, where the filter changes them."""
         if not (part.alpha is None or alpha is None or np.array_equal(part.alpha, alpha)):
             both = [rescaled(each, *self._depths) for each in (part.alpha, alpha)]
             self._opacities = [each.astype(np.float64)[..., np.newaxis] for each in both]

@@ -76,15 +76,9 @@ _NEEDED = (
 )
 _OWN_COLOURS = "expected a picture in its own colours to write"
 _ARROWS: tuple[str, ...] = (  # what the hues of 0°, 45°, 90° … mean
-    "→ brighter to the right",
-    "↗",
-    "↑ brighter above",
-    "↖",
-    "← brighter to the left",
-    "↙",
-    "↓ brighter below",
-    "↘",
-)
+    "→ brighter to the right", "↗", "↑ brighter above", "↖", "← brighter to the left", "↙",
+    "↓ brighter below", "↘",
+)  # fmt: skip
 
 
 def gradient_weights(
@@ -92,10 +86,9 @@ def gradient_weights(
 ) -> NDArray[np.float64]:
     """Return the weights, shape (2, N), that add the answers of N kernels up to the gradient.
 
-    The first row is for the gradient to the right, the second for the gradient upwards. A
-    kernel answers a ramp that gets brighter by 1 per pixel to the right with Σ w·x, and one
-    that gets brighter upwards with -Σ w·y (y counts downwards). The gradient is the
-    least-squares solution of these equations.
+    The first row is for the gradient to the right, the second for the one upwards. A kernel
+    answers a ramp of 1 a pixel to the right with Σ w·x, one upwards with -Σ w·y (y counts
+    downwards). The gradient is the least-squares solution of these equations.
     """
     if not has_pixels:
         raise ImageError(f"--direction: {_OWN_COLOURS}, got raw floats: name a .png")
@@ -132,10 +125,9 @@ def with_gradient(
 
 
 def hue_picture(right: Values, up: Values, brightness: Values) -> Values:
-    """Colour directions: shape (H, W, 3) of uint8, from three arrays of shape (H, W).
+    """Colour the direction of a gradient (H, W), of this strength: uint8, shape (H, W, 3).
 
-    `right` and `up` are the gradient, `brightness` (uint8) is its strength. The hues are full,
-    as in HSV, and counted counter-clockwise: 0° is red, 120° green, 240° blue.
+    The hues are those of HSV, counted counter-clockwise: 0° is red, 120° green, 240° blue.
     """
     # Where the gradient is NaN the brightness is 0: any hue is black.
     sector = np.nan_to_num(np.arctan2(up, right)) * (_SECTORS / (2 * math.pi))

@@ -52,12 +52,10 @@ class FileFilter(Record, kw_only=True):
     sheet: bool = False  # whether all channels are written as one sheet of labelled tiles
 
     def filter_file(self, source: str, target: str) -> Report:
-        """Filter the picture in a file, and write the result: complete or not at all.
+        """Filter the picture of a path, a URL or ``-``; write it complete, or not at all.
 
-        `source` and `target` are paths, URLs that fsspec knows, or ``-`` for standard input and
-        output. With ``{map}`` in `target` each output channel becomes a grey picture of its
-        own; a ``.npy`` gets the raw floats (H', W', O), or (H', W') where there is one channel;
-        a ``.tif`` a page for each channel where there are not 1 or 3.
+        With ``{map}`` in `target` each output channel becomes a grey picture of its own, in a
+        ``.tif`` a page where there are not 1 or 3; a ``.npy`` gets raw floats (H', W'[, O]).
         """
         # The name of a pipe says nothing of its format.
         is_pipe = target == STANDARD or (is_stream(target) and not has_suffix(target))
@@ -93,11 +91,10 @@ class FileFilter(Record, kw_only=True):
         return header, plan_pipeline(header, self.kernels, options, raw=raw)
 
     def check_file(self, source: str, target: str) -> Pipeline | None:
-        """Check that a file can be filtered and its result be written, from the file's header.
+        """Check by its header that a file can be filtered and written; return the first plan.
 
-        Pixels are read only where the output cannot hold transparency: they may all be opaque.
-        What would be done to the first picture is returned; None where the header cannot be
-        read.
+        It is None where the header cannot be read. Pixels are read only where the output cannot
+        hold transparency: they may all be opaque.
         """
         output = self.output(target)
         planned = self.planned(source, output)
@@ -123,10 +120,7 @@ class FileOutput(Record):
     sheet: bool = False
 
     def fitted(self, options: Options, depth: Depth, channels: int) -> tuple[Options, bool]:
-        """Return the options, and whether the format gets raw floats.
-
-        If the depth is to be fitted, the options have one that the format can hold.
-        """
+        """Return the options, with a depth that fits if asked for; whether raw floats come."""
         raw = self.file_format in RAW and options.depth is None
         if not self.saving.fit_depth or options.depth is not None:
             return options, raw
@@ -211,7 +205,7 @@ class FileOutput(Record):
         turned = "a transposed result has other pixels" if options.transposed else ""
         turned = "a sheet has other pixels" if self.sheet else turned
         windows = [step.window for step in filtered[0].report.steps]
-        kept = self.saving.kept(metadata)  # a recipe may take the place of OME-XML
+        kept = self.saving.kept(metadata)
         metadata, notes = metadata_after(kept, windows, frames=len(filtered), turned=turned)
         return replace(picture, metadata=metadata, notes=(*picture.notes, *notes))
 

@@ -15,25 +15,18 @@ from convcli.pipeline.steps import PlannedStep
 from convcli.storage.urls import size_of
 from convcli.values import replace
 
-_FLOATS, _LINEAR_FLOATS, _DIRECTION_FLOATS, _BLEND_FLOATS = 3, 4, 9, 14
-"""Float results at the same time: where values are mapped as a whole; where linear light
-is undone; where answers become directions; where they are mixed with the original."""
-
+_FLOATS = 3  # float results at the same time, where values are mapped as a whole
+_LINEAR_FLOATS, _DIRECTION_FLOATS, _BLEND_FLOATS = 4, 9, 14  # for linear light, hues, mixtures
 _BLEND_LINEAR, _BLEND_ALPHA = 6, 12  # further floats of mixing: in light, with opacity
 _LAID = 4  # copies of an input at the same time, where a border is laid around it
-
 _MISSING_FLOATS = 6  # floats at the same time, of results and inputs, with missing pixels
 _TO_LINEAR_FLOATS = 3  # float inputs at the same time, while sRGB codes become linear light
 _GRAY_BYTES = 20  # bytes a pixel while a colour picture is made grey
-
-_DECODED, _ENCODED = 4, 2
-"""Copies of a file's pixels (Pillow's with a fourth byte, its bytes, the array), and of the
-result (the encoder's)."""
-
+_DECODED = 4  # copies of a file's pixels: Pillow's with a fourth byte, its bytes, the array
+_ENCODED = 2  # copies of the result: the encoder's, too
 _ENCODER = {"AVIF": 15, "GIF": 15, "JPEG2000": 15, "WEBP": 15}  # its own copies of the result
 _BLOCK_COPIES = 2  # copies of a block: one that is read, one that the steps get or is encoded
 _UNKNOWN = 16  # bytes for each byte of a file whose header cannot be read
-
 
 MemoryNeed: TypeAlias = tuple[int, tuple[int, int]]  # bytes; the rows and columns read for it
 

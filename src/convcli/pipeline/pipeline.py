@@ -156,10 +156,7 @@ class Pipeline(Record, kw_only=True):
         return as_depth(scaled, self.depth, self.steps[-1].working)
 
     def report(self, stats: ValueStats, seconds: float, *, rim: bool | None = None) -> Report:
-        """Return the report, from the statistics of the raw values and the seconds taken.
-
-        `rim` tells whether the zeros beyond the edge show; None where nobody looked.
-        """
+        """Return the report, from the statistics of the raw values and the seconds taken."""
         stats = finite_extent(stats)
         low, high, clipped = stats.low, stats.high, stats.clipped / math.prod(self.output_shape)
         if not self.options.collect_stats:
@@ -205,10 +202,7 @@ class Pipeline(Record, kw_only=True):
 def plan_pipeline(
     info: Header, kernels: Sequence[Link | Pooling], options: Options, *, raw: bool = False
 ) -> Pipeline:
-    """Decide how a frame is filtered, without reading any pixel.
-
-    With `raw` the result is floats as they are computed, not pixels.
-    """
+    """Decide, without any pixel, how a frame is filtered; `raw` results stay floats."""
     if options.missing == "none":
         options = replace(options, missing=None)
     sample = prepared(info.pixel, options)

@@ -19,9 +19,7 @@ def rescaled(values: Values, source: Depth, depth: Depth) -> Values:
     """Return values on the scale of a depth: 16 bits come down to 8, others do not change."""
     # From 8 bits up to 16 the picture is scaled before it is filtered.
     if source is Depth.SIXTEEN and depth is Depth.EIGHT:
-        return np.asarray(values, np.float32) / np.float32(
-            Depth.SIXTEEN.white // Depth.EIGHT.white
-        )
+        return np.asarray(values, np.float32) / np.float32(source.white // depth.white)
     return values
 
 
@@ -33,11 +31,10 @@ def mapped(  # noqa: PLR0917 - the pipeline alone gives all of them
     known: ValueStats | None = None,
     mix: Mix | None = None,
 ) -> tuple[Values, ValueStats]:
-    """Return raw values as pixels of a depth, and the statistics of the raw values.
+    """Return raw values, which may be overwritten, as pixels of a depth, and their statistics.
 
-    The raw values may be overwritten. `mapping` is not `Range.AUTO`; with None the values do
-    not change. Pixels are rounded from floats of the dtype `working`. `known` is the extent of
-    all raw values of the picture, where these are a part of them.
+    Without a mapping they do not change; `Range.AUTO` is none. `known` is the extent of all raw
+    values, where these are a part of them. Pixels are rounded from `working` floats.
     """
     stats = extent(raw, finite=mapping is not None)
     if mapping is None:

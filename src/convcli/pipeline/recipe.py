@@ -134,7 +134,6 @@ def recipe_from(text: str, label: str = "recipe") -> Recipe:
 
 
 OPTION_NAMES = frozenset(asdict(Options())) - frozenset(_NO_CHOICE)
-"""The names of the options that a recipe may have."""
 
 
 def option_word(name: str, value: Any) -> Any:

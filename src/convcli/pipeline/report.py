@@ -15,17 +15,14 @@ class Swatch(Record):
 
 
 class Step(Record):
-    """One kernel of a chain, or several whose answers are combined, as the report names it.
-
-    `weights` is the shape of its weights; `combined` says how several answers become one.
-    """
+    """One kernel of a chain, or several whose answers are combined, as the report names it."""
 
     kernel: str
-    weights: tuple[int, ...]
+    weights: tuple[int, ...]  # the shape of its weights
     window: Window
     method: str
     strategy: str
-    combined: str | None = None
+    combined: str | None = None  # how several answers become one
 
 
 class Report(Record, kw_only=True):
@@ -42,7 +39,8 @@ class Report(Record, kw_only=True):
     range : str or None
         How values became pixels; None for raw floats.
     low, high : float
-        Smallest and largest raw value; NaN where `Options.collect_stats` is off.
+        Smallest and largest raw value; of values that become pixels, the finite ones. NaN
+        where `Options.collect_stats` is off.
     clipped : float
         Share of the values that a pixel could not hold, 0 to 1; or NaN.
     alpha : bool

@@ -42,10 +42,8 @@ def compute_block(
     """
     fields = _Fields(pipeline, read)
     if pipeline.options.direction or pipeline.is_streamed:
-        is_streamed = not pipeline.options.direction
-        values, stats = (
-            fields.streamed(region) if is_streamed else fields.directed(region, known)
-        )
+        has_hues = pipeline.options.direction
+        values, stats = fields.directed(region, known) if has_hues else fields.streamed(region)
         alpha = pipeline.alpha_at_depth(fields.separate_alpha(region))
         return ComputedBlock(values, alpha, stats)
     raw, alpha = fields.raw(region)
@@ -211,19 +209,15 @@ def _faint_alpha(frame: Frame, pipeline: Pipeline) -> tuple[str, ...]:
 
 
 def _rim_shows(pipeline: Pipeline, frame: Frame, stats: ValueStats) -> bool:
-    """Tell whether the zeros beyond the edge are seen in the result.
-
-    They change the rim where a kernel's sum is not 0 and the picture's edge is not black; else
-    the largest answer of all is one at the rim.
-    """
+    """Tell whether the zeros beyond the edge are seen in the result."""
     if pipeline.inner is None or not any(map(_looks_around, pipeline.steps)):
         return False
     weighing = [step for step in pipeline.steps if step.plans] or pipeline.steps
-    if not all(step.is_zero_sum for step in weighing):
+    if not all(step.is_zero_sum for step in weighing):  # they change all but a black edge
         pixels = frame.pixels
         edges = (pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1])
         return any(bool(edge.any()) for edge in edges)
-    return 0 < stats.rim == max(abs(stats.low), abs(stats.high))
+    return 0 < stats.rim == max(abs(stats.low), abs(stats.high))  # the largest is at the rim
 
 
 def _looks_around(step: PlannedStep) -> bool:

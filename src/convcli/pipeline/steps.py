@@ -41,9 +41,7 @@ class PlannedStep(Record, kw_only=True):
     border: str  # as the report names it
     combine: Combine | None = None  # how the answers of several kernels become one
     jobs: int | None = None
-    working: np.dtype[Any] = np.dtype(
-        np.float32
-    )  # opacity weighs, and pixels are rounded in it
+    working: np.dtype[Any] = np.dtype(np.float32)  # of weighing by opacity, and of rounding
     raw_dtype: np.dtype[Any] | None = None  # of raw results at the end, where it is another
     padder: Padder | None = None  # lays the border around its input, where the engine does not
     stamping: "Stamping | None" = None  # lays zeros between its pixels: it is transposed

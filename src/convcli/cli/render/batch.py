@@ -28,11 +28,7 @@ _SHOWN = 20  # the most failures that a terminal shows
 
 
 def line(summary: Summary, total: int, unit: str) -> str:
-    """Return how much of a batch is done, as a line.
-
-    >>> line(Summary.of(0, 12, 3), 10, "files")
-    '0/10 files, 12.0 MP, 4.0 MP/s'
-    """
+    """Return how much of a batch is done, as a line."""
     left = summary.seconds_left(total)
     end = "" if left is None else f" {dt.timedelta(seconds=round(left))} left,"
     return (
@@ -47,10 +43,7 @@ Show: TypeAlias = Callable[[Summary, int], None]  # shows how much of so many is
 def progress_shown(
     setting: str, unit: str, *, silent: bool
 ) -> contextlib.AbstractContextManager[Show]:
-    """Return what shows the progress; `setting` is that of ``--progress``.
-
-    With `silent`, ``auto`` shows nothing even on a terminal.
-    """
+    """Return what shows the progress; ``auto`` shows nothing in a pipe, or where `silent`."""
     terminal = sys.stderr.isatty()
     if setting == "none" or (setting == "auto" and (silent or not terminal)):
         return contextlib.nullcontext(lambda *_: None)
@@ -78,11 +71,8 @@ def _plain_lines(unit: str) -> Iterator[Show]:
 
 @contextlib.contextmanager
 def _bar(unit: str) -> Iterator[Show]:
-    """Draw a bar on standard error, ten times a second at most, and remove it at the end.
-
-    It is drawn when a file ends, not by a thread of its own: workers that are forked
-    while another thread draws could inherit its locks.
-    """
+    """Draw a bar on standard error, ten times a second at most, and remove it at the end."""
+    # Not by a thread of its own: workers that are forked while it draws could inherit locks.
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn
 

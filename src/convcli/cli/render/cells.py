@@ -49,10 +49,7 @@ def cell_lines(pixels: NDArray[Any], *, plain: bool) -> Iterator[str]:
 
 
 def show_around(frame: "Frame", box: tuple[int, int, int, int], lines: int) -> None:
-    """Show pixels around a box (top, left, bottom, right) in some lines, and mark the box.
-
-    Nothing is shown where there is no colour, or too few lines.
-    """
+    """Show pixels around a box (top, left, bottom, right), marked, in some lines of colour."""
     from convcli.images.drawing import ACCENT
     from convcli.images.figures import thumbnail
 

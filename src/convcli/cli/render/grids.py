@@ -108,9 +108,6 @@ def _widest(texts: Sequence[Sequence[str]]) -> int:
     return max(len(text) for line in texts for text in line)
 
 
-# ------------------------------------------------------------------ border modes
-
-
 def show_strips(strips: Sequence[Strip], count: int, white: int) -> None:
     """Print the corner of each border mode as grey cells, as many side by side as fit."""
     grids, cell = [], len(str(white)) + 2
@@ -128,9 +125,6 @@ def show_strips(strips: Sequence[Strip], count: int, white: int) -> None:
     rows, columns = (min(count, length) for length in strips[0].pixels.shape[:2])
     pixels = "pixel" if rows * columns == 1 else f"{columns} × {rows} pixels"
     show(f"The {strips[0].corner.replace('-', ' ')} {pixels} with each border mode{channel}.")
-
-
-# ------------------------------------------------------------------ small matrices
 
 
 def show_grids(grids: Sequence[tuple[str, NDArray[np.float64]]]) -> None:

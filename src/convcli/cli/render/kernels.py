@@ -104,6 +104,7 @@ def show_orders(name: str, found: "Sequence[Difference]", verdict: str) -> None:
     """Print how far shifting then filtering is from filtering then shifting."""
     title = f"{name}: shift then filter, against filter then shift"
     heads = "shift x,y | of the output | >largest difference | >at the border | "
+    verdicts = ("differs", "commutes")
     rows = [
         (
             f"{one.shift[1]},{one.shift[0]}",
@@ -112,15 +113,12 @@ def show_orders(name: str, found: "Sequence[Difference]", verdict: str) -> None:
                 "none" if value is None else f"{value:.4g}"
                 for value in (one.inside, one.border)
             ),
-            "nothing inside" if one.inside is None else _VERDICTS[one.commutes],
+            "nothing inside" if one.inside is None else verdicts[one.commutes],
         )
         for one in found
     ]
     show_table(title, heads, rows)
     show(verdict)
-
-
-_VERDICTS = ("differs", "commutes")
 
 
 def cell_grid(kernel: Kernel) -> Table:

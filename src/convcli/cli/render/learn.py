@@ -92,21 +92,7 @@ def _size(value: float) -> str:
 
 
 def curve(history: Sequence[tuple[int, float]], room: int) -> list[str]:
-    """Draw a loss over its steps, on a logarithmic scale.
-
-    >>> for line in curve([(0, 1e7), (1, 1e4), (2, 1.0)], room=40):
-    ...     print(line.rstrip())
-       1e+07 │•
-             │
-             │
-             │ •
-             │
-             │
-             │
-           1 │  •
-             └───
-              loss over 3 steps
-    """
+    """Draw a loss over its steps, on a logarithmic scale."""
     wide = max(min(room - _NAMES - len(" │"), _WIDE), 2)
     steps, last = min(len(history), wide), len(history) - 1
     points = [history[round(i * last / max(steps - 1, 1))] for i in range(steps)]

@@ -68,9 +68,6 @@ def _step(step: "Step", report: "Report") -> list[Row]:
     ]
 
 
-# ------------------------------------------------------------------ plans
-
-
 def show_plans(plans: "Sequence[Plan]", threads: int, mixed: str = "") -> None:
     """Print plans: what was considered, what was chosen and why, how the original comes in."""
     for plan in (each.on(threads) for each in plans):

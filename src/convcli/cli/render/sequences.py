@@ -138,7 +138,6 @@ def _show_left_out(count: int, noun: str) -> None:
 
 
 def _show_carries(sums: Sequence[Number]) -> None:
-    """Print how sums become digits, and the product."""
     digits, carries = sequences.carried(sums)
     lines = zip_longest(sums[: len(digits)], digits, carries, fillvalue=0)
     rows = [
@@ -154,7 +153,6 @@ def _show_carries(sums: Sequence[Number]) -> None:
 
 
 def _show_dice(result: Sequence[Number]) -> None:
-    """Print a distribution with bars."""
     shown = list(enumerate(result, start=2))[:_LINES]
     most = max(value for _, value in shown) or 1
     texts = [(f"{total}", str(value), f"{float(value):.4f}") for total, value in shown]

@@ -57,7 +57,6 @@ def _span(axis: Axis, length: object, number: int) -> str:
 
 
 def _filled(axis: Axis, size: int) -> str:
-    """Return the formula in numbers."""
     return f"{_span(axis, size, 1)}/{axis.stride} + 1"
 
 
@@ -196,9 +195,6 @@ def show_rules(
         title = f"{side.letter} = {side.size}, {window}; padding as it is read"
         show_table(title, f"rule | >output | >{before} | >{after} | ", rows)
     say("course: the lecture's rule, which takes whole numbers only; the others round.")
-
-
-# ------------------------------------------------------------------ parameters
 
 
 def show_parameters(

@@ -28,11 +28,7 @@ _LINES = (2, 3)  # lines that any other cell may have: 3 where 2 do not fit
 def layout_for(
     headings: Sequence[str], rows: Sequence[Sequence[str]], room: int
 ) -> tuple[int, tuple[int, ...]] | None:
-    """Return the gap between cells, and their widths, that fit into `room` columns, if any.
-
-    >>> layout_for(("layer", "parameters"), [("conv", "9·9 = 81")], 16)
-    (1, (5, 10))
-    """
+    """Return the gap between cells, and their widths, that fit into `room` columns, if any."""
     columns = list(zip(headings, *rows, strict=True))
     full = [max(map(cell_length, column)) for column in columns]
     spread = len(full) - 1
@@ -89,18 +85,15 @@ def show(*parts: RenderableType, to_stderr: bool = False) -> None:
 
 
 class _Screen(io.StringIO):
-    """Keeps what is printed for a terminal."""
-
     def isatty(self) -> bool:
         return True
 
 
 @contextlib.contextmanager
 def on_screen() -> Iterator[Callable[[Callable[[], None], Callable[[int], None]], None]]:
-    """Leave the terminal's lines alone, and draw a screen of its own, in place, until the end.
+    """Draw a screen of its own, in place, until the end; what does not fit into it is cut.
 
-    Yields a function that takes two which print: what comes first, and what fills the lines
-    that are left, whose number it gets. What does not fit into the screen is cut.
+    Yields a function that takes what prints the first lines, and what fills some others.
     """
 
     def redraw(print_first: Callable[[], None], fill: Callable[[int], None]) -> None:
@@ -130,12 +123,10 @@ def width_of_output(*, to_stderr: bool = False) -> int:
 def show_table(
     title: str, heads: str, rows: Iterable[Row], *, names: int = 1, to_stderr: bool = False
 ) -> None:
-    """Print a table below its title; its heads are as ``what | >count``.
+    """Print a table below its title; its heads are as ``what | >count``: > aligns to the right.
 
-    A column whose head begins with ``>`` is aligned to the right. In a terminal cells are
-    moved together, and wrapped, as far as they have to be; where not even that is enough, each
-    row becomes a block of lines below its first `names` cells. Cells that a row lacks are
-    empty.
+    Where a terminal is too narrow even for wrapped cells, each row becomes a block of lines
+    below its first `names` cells. Cells that a row lacks are empty.
     """
     columns = [head.strip() for head in heads.split("|")]
     headings = [column.removeprefix(">") for column in columns]

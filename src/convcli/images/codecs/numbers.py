@@ -91,6 +91,8 @@ def read_matrix(file: BinaryIO, label: str, reading: ReadPolicy) -> Picture:
         _fail(label, "text", "bytes that are none", "save it as UTF-8")
     is_json = text.startswith(("[", "{"))
     array = _array(_nested(text, label) if is_json else _rows(text, label), label)
+    if np.isinf(array).any() and "inf" not in text.lower():
+        _fail(label, "numbers below 1e308", "a larger one", "scale them down")
     check_pixels(array.shape[1] * array.shape[0], reading, label)
     frame = Frame(np.atleast_3d(array), None, JSON if is_json else CSV)
     return Picture((frame,), mode=str(array.dtype))
@@ -138,11 +140,7 @@ def _array(values: Any, label: str) -> NDArray[np.float64]:
 
 
 def matrix_bytes(array: NDArray[Any], format_name: str) -> bytes:
-    r"""Return an array as a ``.npy``, or as text with the digits that give each number again.
-
-    >>> matrix_bytes(np.array([[1.0, 0.5]]), "CSV"), matrix_bytes(np.array([[2]]), "JSON")
-    (b'1,0.5\n', b'[[2]]\n')
-    """
+    """Return an array as a ``.npy``, or as text with the digits that give each number again."""
     if format_name == NPY:
         buffer = io.BytesIO()
         np.save(buffer, array, allow_pickle=False)
@@ -170,8 +168,6 @@ _CHUNK = 2**20
 _LETTERS = {1: "P5", 3: "P6"}
 _CHANNELS = {"L": 1, "RGB": 3}
 _BYTE, _WHITE, _PAIR = 255, 65_535, 2
-
-
 _NETPBM = re.compile(
     rb"\s*(P[4-7fF])(?:\s|#[^\r\n]*)+(\d+)(?:\s|#[^\r\n]*)+(\d+)(?:(?:\s|#[^\r\n]*)+(-?[\d.]+))?\s"
 )

@@ -156,13 +156,9 @@ def _upright(image: Image.Image) -> Image.Image:
 
 _GRAY_ALPHA = "LA;16B"
 _BYTE = 8
-_SIZES_2000 = b"\xff\x4f\xff\x51"
-"""How a stream of JPEG 2000 begins: the bits of its first component less 1 are 42 bytes on."""
-
+_SIZES_2000 = b"\xff\x4f\xff\x51"  # begins a JPEG 2000; 42 bytes on: its bits less 1
+# The box of a palette: how many colours and channels, the bits of each less 1, the colours.
 _PALETTE_2000 = b"pclr"
-"""The box of a JP2 that holds the colours of a palette: how many, of how many channels, the
-bits of each less 1, the colours."""
-
 _CHANNELS_2000 = b"cdef"  # the box of channels: number, 0 where it is a colour, which from 1
 _AV1_SETTINGS = b"av1C\x81"  # how the box of an AVIF begins whose seventh byte tells the bits
 _TONE_MAP = b"\0\0tmap"  # how an AVIF names the item that joins a picture and its gain map
@@ -234,7 +230,6 @@ def pillow_bytes(
 
 
 # ------------------------------------------------------------------ modes
-
 
 _STRIP_PIXELS = 2**16
 """Of 12 megapixels in colour: 17 ms. Strips of four times as many pixels, which fit no cache

@@ -289,13 +289,9 @@ def _linked(directory: Directory, start: int, following: int) -> bytes:
 def shrunk(
     samples: NDArray[Any], factor: int, *, alpha: bool = False, nodata: str | None = None
 ) -> NDArray[Any]:
-    """Return a picture whose pixels are the means of squares of the given one.
+    """Return a picture of the means of squares, which may be smaller at the end of an axis.
 
-    Squares at the right and lower edge may be smaller. Pixels that are no data weigh nothing,
-    and others as much as they are opaque, where the last sample is `alpha`.
-
-    >>> shrunk(np.array([[[1], [3], [9]]], np.uint8), 2).tolist()
-    [[[2], [9]]]
+    Pixels of no data weigh nothing; with `alpha`, others weigh as much as their last sample.
     """
     values = samples.astype(np.float64)
     weights = values[..., -1:].copy() if alpha else np.ones((*samples.shape[:2], 1))
@@ -325,11 +321,7 @@ def block_sums(
 
 
 def mean_of(values: NDArray[Any], factors: Sequence[int]) -> NDArray[Any]:
-    """Return the means of so many values along each axis, rounded if they are whole numbers.
-
-    >>> mean_of(np.array([[1, 2, 9], [3, 4, 11]], np.uint8), (2, 2)).tolist()
-    [[2, 10]]
-    """
+    """Return the means of so many values along each axis, rounded if they are whole numbers."""
     is_whole = values.dtype.kind in "biu"
     means = block_sums(values, factors, np.int64 if is_whole else np.float64)
     for axis, by in enumerate(factors):

@@ -29,9 +29,8 @@ _GEO = {  # GeoTIFF's and GDAL's tags, and their types: doubles, shorts and text
     _RPC: 12,
 }  # fmt: skip
 
+# Of how many numbers the value of a tag is a multiple.
 _LENGTHS = {_SCALE: 3, _TIEPOINTS: 6, _MATRIX: 16, _KEYS: 4, _RPC: 92}
-"""Of how many numbers the value of a tag is a multiple."""
-
 _ALL = "the georeference and the OME-XML"
 _RASTER_TYPE, _IS_POINT = 1025, 2
 _DESCRIPTION, _ORIENTATION, _ASCII = 270, 274, 2

@@ -12,18 +12,16 @@ from PIL import Image, TiffImagePlugin
 from convcli.images.policy import NOT_READ, TIFF_HEADERS, check_complete, decoder_errors
 from convcli.values import Record, replace
 
+# How values are stored: unchanged, as differences along a row, or as differences of the bytes
+# of floats (Adobe's technical note 3).
 NO_PREDICTOR, DIFFERENCES, FLOAT_BYTES = 1, 2, 3
-"""How values are stored: unchanged, as differences along a row, or as differences of the
-bytes of floats (Adobe's technical note 3)."""
-
 UNCOMPRESSED, LZW, DEFLATE, PACKBITS, OLD_DEFLATE, LZMA, ZSTD = (  # undone here
     1, 5, 8, 32_773, 32_946, 34_925, 50_000,
 )  # fmt: skip
 
 _JPEG, _WEBP = 7, 50_001
+# Compressions with which every program undoes a predictor; without any, none does.
 _PREDICTED = (UNCOMPRESSED, LZW, DEFLATE, OLD_DEFLATE, LZMA, ZSTD)
-"""Compressions with which every program undoes a predictor; without any, none does."""
-
 WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, CMYK, _YCBCR = 0, 1, 2, 5, 6  # photometric
 ANY, ASSOCIATED, UNASSOCIATED = 0, 1, 2  # what a sample beside the colours means
 FILL_ORDER = 266
@@ -36,13 +34,10 @@ _REDUCED, _MASK, _OLD_REDUCED = 1, 4, 2
 _SHORT_HEADER = 8
 _IFD8, _LONG8 = 18, 16
 _UNSAID = -1
+# What so many samples are taken for, where the file does not say it: three as by libtiff, one
+# as by Pillow and tifffile.
 _GUESSED = {1: WHITE_IS_ZERO, 3: RGB}
-"""What samples are taken for, by their number, where the file does not say it: as libtiff does
-for three, and as Pillow and tifffile for one."""
-
-_COLOURS = {WHITE_IS_ZERO: 1, BLACK_IS_ZERO: 1, RGB: 3, CMYK: 4}
-"""How many samples a pixel has without the extra ones, by its photometric number."""
-
+_COLOURS = {WHITE_IS_ZERO: 1, BLACK_IS_ZERO: 1, RGB: 3, CMYK: 4}  # samples but the extra ones
 _MOST_SAMPLES = 4
 _PLAIN_BITS = 8
 _LARGEST_SHORT = 2**16 - 1
@@ -172,10 +167,9 @@ class TiffPage(Record, kw_only=True):
         is_jpeg = self.photometric == _YCBCR and self.compression == _JPEG
         base = 3 if is_jpeg else _COLOURS.get(self.photometric)  # its decoders return RGB
         if base is None:
-            known = self.photometric != _UNSAID
-            raise unread(
-                self, f"photometric {self.photometric}" if known else "no word of their colours"
-            )
+            number = f"photometric {self.photometric}"
+            unsaid = self.photometric == _UNSAID
+            raise unread(self, "no word of their colours" if unsaid else number)
         if not self.extra or (base == _COLOURS[RGB] and self.extra == (ANY,)):
             return base, False
         if self.extra[0] in (ASSOCIATED, UNASSOCIATED) and len(self.extra) == 1:

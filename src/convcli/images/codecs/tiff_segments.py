@@ -183,6 +183,7 @@ def _turned(pixels: NDArray[Any], orientation: int) -> NDArray[Any]:
 Fetch = Callable[[Sequence[tuple[int, int]]], Iterator[bytes]]  # (start, length) of each span
 Decode = Callable[[bytes, int], NDArray[Any]]  # a tile's bytes and number -> its samples
 _INVERTED = (tiff.WHITE_IS_ZERO, tiff.CMYK)
+_PREDICTORS = (tiff.NO_PREDICTOR, tiff.DIFFERENCES, tiff.FLOAT_BYTES)
 _LEFT_OUT = "the fourth sample of a pixel has no stated meaning: it is left out"
 
 
@@ -236,11 +237,7 @@ def decoder_of(page: TiffPage, file: BinaryIO, fast: Any = None) -> Decode:
     # These need numbers from 0 to white.
     if page.photometric in _INVERTED and stored.kind != "u":
         raise unread(page, f"photometric {page.photometric} with signed numbers or floats")
-    if page.is_ambiguous or page.predictor not in (
-        tiff.NO_PREDICTOR,
-        tiff.DIFFERENCES,
-        tiff.FLOAT_BYTES,
-    ):
+    if page.is_ambiguous or page.predictor not in _PREDICTORS:
         raise unread(page, f"predictor {page.predictor} and compression {page.compression}")
     if page.predictor == tiff.FLOAT_BYTES and stored.kind != "f":
         raise unread(page, "the predictor of floats")

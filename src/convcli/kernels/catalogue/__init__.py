@@ -10,8 +10,8 @@ from convcli.kernels.catalogue import (  # noqa: F401, I001 - each import regist
 )
 from convcli.kernels.catalogue.entry import CATALOGUE, OPERATORS
 
+# The headings of the catalogue, in order.
 THEMES = tuple(dict.fromkeys(entry.theme for entry in CATALOGUE.values()))
-"""The headings of the catalogue, in order."""
 
 
 def kernels() -> dict[str, str]:

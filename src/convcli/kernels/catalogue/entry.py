@@ -71,10 +71,7 @@ class Entry(Record):
     bias: float | None = None
 
     def kernel(self, values: Mapping[str, float] | None = None) -> Kernel:
-        """Return the kernel for these parameters, with defaults for the others.
-
-        A value out of range, or so small that a weight is no number, is a `SpecError`.
-        """
+        """Return the kernel for these parameters, and defaults of others; or a `SpecError`."""
         chosen = values or {}
         arguments = {p.name: chosen.get(p.name, p.default) for p in self.parameters}
         for parameter in self.parameters:

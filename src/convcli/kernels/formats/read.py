@@ -85,10 +85,7 @@ def read_inline(text: str) -> Kernel | None:
 def parse_kernel(
     text: str, source: str, name: str | None = None, *, form: TextFormat = JSON
 ) -> Kernel:
-    """Return the kernel that a text is in a format.
-
-    Messages call the text `source`, and so is a kernel that gets no name of text or `name`.
-    """
+    """Return the kernel of a text, called `source` in messages, and where it gets no name."""
     try:
         kernel = form.parse(text)
     except KernelError as error:
@@ -110,10 +107,9 @@ def export(kernel: Kernel, name: str) -> str | bytes:
 
 
 def read_kernel(path: str | Path, layout: WeightLayout = WeightLayout.OIHW) -> Kernel:
-    """Read a kernel from a file; its suffix or its text tells the format.
+    """Read a kernel from FILE, FILE::NAME (an array in it), image:FILE (a picture) or ``-``.
 
-    The path may be ``FILE::NAME`` for an array in it, or ``image:FILE`` for a picture. Where
-    the file gives no name the kernel is called as the file.
+    The suffix or the text tells the format. A kernel without a name is called as its file.
     """
     text = str(path)
     if text == _STANDARD:

@@ -41,28 +41,21 @@ class Plane(Record):
 
 
 class KernelAnswer(Record, kw_only=True):
-    """The answer of one kernel, with a plane for each input channel of a bank.
-
-    Where colours are weighted by their opacity, patches hold colour times opacity, and `total`,
-    the sum of all products, is divided by what the same kernel has `seen` of the `opacity`, 0
-    to 1. `raw` has the bias, too. The cosines are those of the angle between kernel and patch,
-    and patch minus its mean, which counts where weights sum to 0 (`is_centred`); None where one
-    of the two is all zero. `meaning` is None for a kernel that averages.
-    """
+    """The answer of one kernel, with a plane for each input channel of a bank."""
 
     kernel: str
     weights_sum: float
-    planes: tuple[Plane, ...]
+    planes: tuple[Plane, ...]  # patches are colour times opacity where that weighs
     bias: float
     opacity: Plane | None
-    total: float
-    seen: float | None
-    colour: float
-    raw: float
-    cosine: float | None
-    centred_cosine: float | None
-    is_centred: bool
-    meaning: str | None
+    total: float  # the sum of all products
+    seen: float | None  # what the kernel has seen of the opacity, 0 to 1
+    colour: float  # the total divided by that
+    raw: float  # the colour and the bias
+    cosine: float | None  # between kernel and patch; None where one is all zero
+    centred_cosine: float | None  # between kernel and patch minus its mean
+    is_centred: bool  # weights sum to 0: the second cosine counts
+    meaning: str | None  # None for a kernel that averages
 
     def as_dict(self) -> dict[str, Any]:
         """Return the answer by the names that JSON has for its parts."""
@@ -137,18 +130,13 @@ class Explanation(Record, kw_only=True):
         return plain
 
 
-# ------------------------------------------------------------------ pixels of a frame
-
 COLOURS = ("red", "green", "blue")
 _OPTIONS = Options()
 _HIDDEN = ("linear", "relu", "map", "colormap", "direction", "missing")  # steps not shown
 
 
 class Explainer:
-    """A frame that is filtered once: any pixel of its output (H, W, C) can be taken apart.
-
-    An option whose step is not shown, such as ``linear``, is an `OptionError`.
-    """
+    """A frame that is filtered once: any pixel of its output (H, W, C) can be taken apart."""
 
     def __init__(self, operand: Operand, frame: Frame, options: Options = _OPTIONS) -> None:
         hidden = [n for n in _HIDDEN if getattr(options, n) is not getattr(_OPTIONS, n)]

@@ -257,7 +257,6 @@ def _largest(answer: Explanation, name: str) -> float:
 
 
 def _caption(answer: Explanation, width: int) -> Canvas:
-    """Draw the facts that stand below the grids."""
     facts = [("output", title_of(answer).removeprefix("output "))]
     for title, named in facts_about(answer):
         start = f"{title}: " if title else ""

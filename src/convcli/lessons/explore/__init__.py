@@ -28,7 +28,6 @@ MOST_PIXELS = 2_100_000  # the largest picture: 1920×1080 and 2048×1024 pixels
 _LARGEST_SIDE, _MOST_WEIGHTS = 63, 20_000
 _LARGEST_NAMED = 13  # named kernels with a longer side are left out: they are like gabor
 
-_OPERATORS = "Operators"
 _FRAME_HEIGHT = 900
 _FIELDS = ("stride", "padding", "border", "dilation", "range", "flip", "gray")
 
@@ -47,7 +46,6 @@ class Explorer(Record):
         return f"Explorer of {len(self.html):,} characters: save(path) writes it"
 
     def _repr_html_(self) -> str:
-        """Show the page in a notebook, in a frame of its own."""
         style = "width:100%;border:0"
         return (
             f'<iframe title="convcli explore" style="{style}" height="{_FRAME_HEIGHT}" '
@@ -105,7 +103,6 @@ def _check_kernels(kernels: tuple[Kernel, ...]) -> None:
 
 
 def _operand(operand: Operand) -> dict[str, Any]:
-    """Return a kernel or an operator as plain JSON values."""
     kernels = operand.name.split("+")
     named = all(name.partition(":")[0] in CATALOGUE | OPERATORS for name in kernels)
     combine = operand.combine.value if isinstance(operand, Operator) else None
@@ -138,7 +135,7 @@ def _catalogue() -> list[dict[str, Any]]:
     """Return the named kernels that are small enough, and all operators, in their order."""
     entries: list[tuple[str, Operand]] = [
         *((entry.theme, entry.kernel()) for entry in CATALOGUE.values()),
-        *((_OPERATORS, entry.operator()) for entry in OPERATORS.values()),
+        *(("Operators", entry.operator()) for entry in OPERATORS.values()),
     ]
     return [
         {"theme": theme} | _operand(operand)

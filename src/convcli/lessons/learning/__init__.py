@@ -49,25 +49,18 @@ class Samples(Record):
 
 
 class Task(Record):
-    """A group of samples for each kernel that is to be learnt: they share its weights.
-
-    `left_out` is the part of the target's values that are 0 or white; `rounded` says whether
-    the target's dtype holds whole numbers only.
-    """
+    """A group of samples for each kernel that is to be learnt: they share its weights."""
 
     groups: tuple[tuple[Samples, ...], ...]
     sharing: Sharing
-    left_out: float
-    rounded: bool
+    left_out: float  # the part of the target's values that are 0 or white
+    rounded: bool  # the target's dtype holds whole numbers only
 
 
 def task_for(
     source: NDArray[np.generic], target: NDArray[np.generic], size: Pair, sharing: Sharing
 ) -> Task:
-    """Cut two pictures into samples: the source (H, W, C), and the target (H, W, O).
-
-    The target may have the size of "valid" windows, too: those that see padding are not used.
-    """
+    """Cut pictures into samples: the source (H, W, C), and the target (H, W, O) or "valid"."""
     inside = _inside(target, source.shape, size)
     for name, values in (("INPUT", source), ("TARGET", inside)):
         if values.dtype.kind == "f" and not np.isfinite(values).all():
@@ -140,10 +133,7 @@ _STRIP_NUMBERS = 2**17  # of the design matrix in memory at once: 1 MiB, the cac
 
 
 def sums_of_products(group: Sequence[Samples]) -> Values:
-    """Return DᵀD of the design matrix D, which has a row for each window of known target.
-
-    The row holds the I·kh·kw pixels that the window sees, the O targets, and a 1.
-    """
+    """Return DᵀD of a design matrix: a row of I·kh·kw pixels, O targets and a 1 per window."""
     columns = group[0].weights + len(group[0].targets) + 1
     sums = np.zeros((columns, columns))
     for samples in group:
@@ -166,15 +156,12 @@ class Solution(Record):
 
 
 class Spectrum(Record):
-    """The eigenvalues and eigenvectors of the covariance matrix of n = I·kh·kw pixels.
-
-    `cross` (n, O) has the covariances of patches and targets; `patch` and `target` are means.
-    """
+    """The eigenvalues and eigenvectors of the covariance matrix of n = I·kh·kw pixels."""
 
     values: Values
     vectors: Values
-    cross: Values
-    patch: Values
+    cross: Values  # (n, O): covariances of patches and targets
+    patch: Values  # their means
     target: Values
     variance: float
     count: int
@@ -245,11 +232,8 @@ _POINTS = 200  # losses that the history of a descent keeps, about
 
 
 def gradient(patches: Values, errors: Values) -> Values:
-    """Return the gradient of half the mean squared error with respect to the weights.
-
-    `patches` are (I·kh·kw, n), `errors` (O, n). It is the "valid" correlation of the input with
-    the error map; as a product with the patches it takes a hundredth of the time.
-    """
+    """Return the gradient of half the mean squared error, of patches (n, m), errors (O, m)."""
+    # The "valid" correlation of input and errors; as a product it takes 1/100 of the time.
     slope: Values = (errors @ patches.T) / patches.shape[1]
     return slope
 
@@ -265,10 +249,7 @@ class Schedule(Record, kw_only=True):
 def descend(
     group: Sequence[Samples], spectrum: Spectrum, schedule: Schedule
 ) -> tuple[Solution, list[tuple[int, float]]]:
-    """Learn by stochastic gradient descent with momentum, on values of mean 0 and deviation 1.
-
-    The second part of the result has the mean squared error over a crop for some of the steps.
-    """
+    """Learn by gradient descent with momentum; return the losses of some of the steps, too."""
     mean_in = float(spectrum.patch.mean())
     patch_variance = float(spectrum.values.sum()) / len(spectrum.values)
     scale_in = max(math.sqrt(max(patch_variance, 0.0)), 1e-12)

@@ -135,10 +135,7 @@ def step_on_crop(
     at: Pair | None,
     cells: int,
 ) -> LearningStep:
-    """Take a step on a square of `cells` rows of two grey pictures, with pixels of 0 to 1.
-
-    `start` is the kernel, or the size of a mean. The target lies under the windows' middles.
-    """
+    """Take a step on a square of two grey pictures; `start` may be the size of a mean."""
     if before.shape != after.shape:
         raise GeometryError(
             f"target: expected the size of the input, {before.shape}, got {after.shape}: "

@@ -21,23 +21,18 @@ _FLOAT = 4  # bytes of a float32
 
 
 class StackRow(Record, kw_only=True):
-    """One layer, counted: the size of its output, its receptive fields down and across.
-
-    `sources` are the numbers of the layers whose outputs come to it (0 is the input), `depth`
-    counts the residual blocks around it. `arithmetic` says how the parameters are counted, as
-    ``(3·3·3+1)·64``. `exact` has the output size before truncation.
-    """
+    """One layer, counted: the size of its output, its receptive fields down and across."""
 
     spec: LayerSpec
     volume: Volume
     fields: tuple[ReceptiveField, ...] = (ReceptiveField(), ReceptiveField())
     all_seen: bool = False
-    sources: tuple[int, ...] = ()
-    depth: int = 0
+    sources: tuple[int, ...] = ()  # numbers of the layers that come to it; 0 is the input
+    depth: int = 0  # residual blocks around it
     layer: Layer = Layer(0, 0)
-    arithmetic: str = ""
+    arithmetic: str = ""  # how parameters are counted: (3·3·3+1)·64
     unseen: tuple[Unseen, Unseen] = (Unseen(0, 0), Unseen(0, 0))
-    exact: tuple[str, ...] = ()
+    exact: tuple[str, ...] = ()  # the output size before truncation
 
     @property
     def clean(self) -> bool:
@@ -100,7 +95,6 @@ def _window(spec: LayerSpec, shape: Pair) -> Window | None:
 
 
 def _volume(spec: LayerSpec, size: Volume, slide: Window | None) -> Volume:
-    """Return the size of a layer's output."""
     if slide is not None:
         channels = spec.units if spec.layer_type == "conv" else size.channels
         return Volume(channels, *slide.output_shape((size.height, size.width)))
@@ -252,10 +246,7 @@ def stack_of(source: Volume, layers: Sequence[LayerSpec]) -> Stack:
 
 
 def _sources(word: str, number: int, blocks: list[tuple[int, int]]) -> tuple[int, ...]:
-    """Return the numbers of the layers whose output a layer gets.
-
-    `blocks` are the residual blocks that are open: where each begins, and its main way ends.
-    """
+    """Return the layers that come to a layer; `blocks` are open: their first and last layer."""
     if word == "residual":
         blocks.append((number, 0))
     if word not in {"shortcut", "add"}:

@@ -10,17 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convcli.geometry.window import Pair
+from convcli.images import figures
 from convcli.images.drawing import ACCENT, Canvas, Colour, enlarged
-from convcli.images.figures import (
-    below,
-    beside,
-    contact_sheet,
-    enlarged_frame,
-    fitted,
-    page_of,
-    png_bytes,
-    text_block,
-)
 from convcli.images.picture import Frame
 from convcli.lessons.stacks.fields import EffectiveField, Field
 from convcli.lessons.stacks.run import Activation, Maps
@@ -51,10 +42,10 @@ def sheet_of(layer: Activation, top: int | None) -> Frame:
         values = layer.values.ravel()
         width = min(values.size, _ACROSS)
         filled = np.pad(values, (0, -values.size % width), mode="minimum")
-        return enlarged_frame(_stretched(filled.reshape(-1, width)), _SQUARE)
+        return figures.enlarged_frame(_stretched(filled.reshape(-1, width)), _SQUARE)
     chosen = layer.strongest(top or layer.values.shape[2])
     maps = [_large_enough(_stretched(layer.values[..., index])) for index in chosen]
-    return contact_sheet(maps, [str(index) for index in chosen])
+    return figures.contact_sheet(maps, [str(index) for index in chosen])
 
 
 def _stretched(values: Maps) -> Frame:
@@ -64,19 +55,20 @@ def _stretched(values: Maps) -> Frame:
 
 
 def _large_enough(frame: Frame) -> Frame:
-    return enlarged_frame(frame, max(-(-_SMALLEST // max(frame.shape)), 1))
+    return figures.enlarged_frame(frame, max(-(-_SMALLEST // max(frame.shape)), 1))
 
 
 def with_maps(
     layers: Iterable[Activation], folder: str, source: Frame, only: int | None, top: int | None
 ) -> Iterator[Activation]:
     """Pass layers on; write a sheet of maps of each, or of `only` one; at the end a page."""
-    target, parts = Path(folder), [_section("input", "", png_bytes(_large_enough(source)))]
+    target, given = Path(folder), figures.png_bytes(_large_enough(source))
+    parts = [_section("input", "", given)]
     target.mkdir(parents=True, exist_ok=True)
     classes: list[tuple[int, float]] = []
     for layer in layers:
         if only in (None, layer.number):
-            data = png_bytes(sheet_of(layer, top))
+            data = figures.png_bytes(sheet_of(layer, top))
             name = f"{layer.number:02}-{layer.row.spec.layer_type}.png"
             with replacing(target / name) as file:
                 file.write(data)
@@ -109,7 +101,7 @@ _AROUND = 1.5  # the part of a field's sides that is drawn, in sides
 
 def draw_field(field: Field, frame: Frame) -> Frame:
     """Draw a picture, cut to the input, with the field of a unit framed and the rest darker."""
-    pixels, seen = fitted(frame, *field.source), field.middle()
+    pixels, seen = figures.fitted(frame, *field.source), field.middle()
     shown = (pixels * _SHADE).astype(np.uint8)
     shown[seen] = pixels[seen]
     return _page(_framed(shown, (0, 0), {ACCENT: seen}), field.facts())
@@ -123,13 +115,13 @@ def draw_effective(found: EffectiveField) -> Frame:
     seen, moved = np.zeros(energy.shape), np.sqrt(energy / energy.max())
     seen[inside], both = 1, {ACCENT: inside, _REACH: found.reach()}
     panels = [
-        below([_framed(levels[view] * 255, corner, frames), text_block([("", title)], _SIDE)])
+        [_framed(levels[view] * 255, corner, frames), figures.text_block([("", title)], _SIDE)]
         for title, levels, frames in (
             ("what it can see (orange frame)", seen, {ACCENT: inside}),
             ("what moves it (blue frame: 95 %)", moved, both),
         )
     ]
-    return _page(beside(panels), found.facts())
+    return _page(figures.beside([figures.below(panel) for panel in panels]), found.facts())
 
 
 def _framed(
@@ -152,4 +144,4 @@ def _framed(
 
 def _page(picture: Canvas, facts: str) -> Frame:
     lines = [("", line) for line in facts.splitlines()]
-    return page_of([picture, text_block(lines, picture.width)]).frame()
+    return figures.page_of([picture, figures.text_block(lines, picture.width)]).frame()

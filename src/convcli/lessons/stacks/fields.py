@@ -17,8 +17,6 @@ from convcli.lessons.stacks.weights import RandomWeights, WeightFiles
 from convcli.text import times
 from convcli.values import Record
 
-_Spans = list[Pair]  # the first and the last row, and column
-
 
 class Unit(Record):
     """A value of a layer, counted from 1, at column x and row y of one map or of all mixed."""
@@ -144,7 +142,7 @@ def receptive_field(
 def field_of(counted: Stack, unit: Unit) -> Field:
     """Go back from a unit, layer by layer, to the places of the input that it sees."""
     volumes = [counted.source, *(row.volume for row in counted.rows)]
-    seen: dict[int, _Spans] = {unit.layer: [(unit.y, unit.y), (unit.x, unit.x)]}
+    seen: dict[int, list[Pair]] = {unit.layer: [(unit.y, unit.y), (unit.x, unit.x)]}
     channel = unit.map
     for number in range(unit.layer, 0, -1):
         if number not in seen:  # a layer of a block, from which no way leads to the unit
@@ -169,8 +167,6 @@ def field_of(counted: Stack, unit: Unit) -> Field:
 
 _MIXING = ("conv", "fc", "softmax")  # layers whose answers see all channels of their input
 
-
-# ------------------------------------------------------------------ the effective field
 
 _MOST_OF_IT = 0.95
 

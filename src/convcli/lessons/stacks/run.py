@@ -138,10 +138,7 @@ def input_gradient(
     *,
     jobs: int | None = None,
 ) -> Maps:
-    """Return the gradient of a sum of units with respect to the input, shape (H, W, C).
-
-    The units are all maps of the last row at one place, and `mix` has the factor of each map.
-    """
+    """Return the gradient, (H, W, C), of the last maps at a place, each times its `mix`."""
     backs = []
     for answer, back in _forward(rows, weights, values, jobs):
         backs.append(back)
@@ -269,7 +266,6 @@ def _means(
 
 
 def _along_axes(values: Maps, rows: NDArray[Any], columns: NDArray[Any]) -> Maps:
-    """Multiply rows and then columns by a matrix each."""
     along_rows = np.tensordot(rows, values, (1, 0))
     multiplied = np.moveaxis(np.tensordot(columns, along_rows, (1, 1)), 0, 1)
     return np.ascontiguousarray(multiplied, dtype=np.float32)

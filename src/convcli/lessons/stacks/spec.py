@@ -30,22 +30,18 @@ _LARGEST, _MOST_DIGITS = 10**7, 100
 
 
 class LayerSpec(Record, kw_only=True):
-    """One layer of a stack, as a person writes it in `text`.
-
-    `units` are filters, or the units of a fully connected layer; the kernel of ``adaptive`` is
-    the size of its output. `weights` is ``file::name``, or a name, in a file of weights.
-    """
+    """One layer of a stack, as a person writes it in `text`."""
 
     text: str
     layer_type: str
-    units: int = 0
-    kernel: Pair = (1, 1)
+    units: int = 0  # filters, or the units of a fully connected layer
+    kernel: Pair = (1, 1)  # of ``adaptive``: the size of its output
     stride: Pair = (1, 1)
     padding: Padding = 0
     dilation: Pair = (1, 1)
     groups: int = 1
     bias: bool = True
-    weights: str = ""
+    weights: str = ""  # ``file::name``, or a name, in a file of weights
 
     @property
     def window(self) -> Window:
@@ -53,15 +49,12 @@ class LayerSpec(Record, kw_only=True):
         return window(self.kernel, self.stride, self.padding, self.dilation)
 
     def seen(self, axis: int, size: int, place: int) -> Pair:
-        """Return the first and the last place of its input, on an axis, that an output sees.
-
-        Window i of n of an adaptive pool goes from ⌊i·size/n⌋ to ⌈(i+1)·size/n⌉.
-        """
+        """Return the first and the last place of its input, on an axis, that an output sees."""
         if self.layer_type in SLIDING:
             first = self.window.axes[axis].source(place)
             return first, first + self.window.axes[axis].extent - 1
         if self.layer_type in {"adaptive", "gap"}:
-            count = self.kernel[axis]
+            count = self.kernel[axis]  # window i goes from ⌊i·size/n⌋ to ⌈(i+1)·size/n⌉
             return max(place, 0) * size // count, -(-min(place + 1, count) * size // count) - 1
         return (0, size - 1) if self.layer_type in {"fc", "flatten"} else (place, place)
 
@@ -180,7 +173,6 @@ def layers_from(words: Sequence[str]) -> list[LayerSpec]:
 
 # ------------------------------------------------------------------ files, and networks by name
 
-_KEYS = ("in", "layers")
 _LAYER_KEYS = ("layer", "filters", "units", "size", "k", "s", "p", "d", "g", "bias", "weights")
 
 
@@ -204,7 +196,7 @@ def _layers_in_file(path: str) -> tuple[Volume | None, list[LayerSpec]]:
     except (ValueError, RecursionError) as error:
         raise GeometryError(f"{path}: expected JSON: {error}: mend it there") from None
     given: dict[str, object] = document if isinstance(document, dict) else {"layers": document}
-    _check_keys(path, given, _KEYS)
+    _check_keys(path, given, ("in", "layers"))
     layers = given.get("layers")
     if not isinstance(layers, list) or not layers:
         raise GeometryError(f'{path}: expected a list of layers: ["conv:64,k3,p1", "relu"]')

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from convcli.errors import KernelError
 from convcli.kernels.formats.arrays import opened_tensors, tensor_of
 from convcli.lessons.stacks.spec import LayerSpec
+from convcli.values import Record
 
 Array = NDArray[np.float32]
 
@@ -84,18 +85,17 @@ class WeightFiles(contextlib.ExitStack):
         )
 
 
-class RandomWeights:
+class RandomWeights(Record):
     """Normal weights of variance 2/n for n inputs (He et al., 2015), no biases, by a seed."""
 
-    def __init__(self, seed: int) -> None:
-        self._seed = seed
+    seed: int
 
     def tensor(self, number: int, part: str, shape: tuple[int, ...], rows: slice) -> Array:
         """Return rows of a layer's tensor."""
         if len(shape) == 1:
             return np.full(shape, part in {"weight", "running_var"}, np.float32)
         count = len(range(*rows.indices(shape[0])))
-        chance = np.random.default_rng((self._seed, number, rows.start or 0))
+        chance = np.random.default_rng((self.seed, number, rows.start or 0))
         scale = np.float32(math.sqrt(2 / math.prod(shape[1:])))
         return scale * chance.standard_normal((count, *shape[1:]), dtype=np.float32)
 
@@ -116,11 +116,7 @@ def in_two_parts(specs: Sequence[LayerSpec]) -> dict[int, str]:
 
 
 def counted_names(specs: Sequence[LayerSpec], *, blocks: bool = False) -> dict[int, str]:
-    """Return ``conv1``, ``conv2``, ``fc1``; with blocks the names of a ResNet.
-
-    These are ``layer2.0.conv1``, ``layer2.0.downsample.1``, ``fc`` in torchvision. A layer of
-    blocks begins where the filters of a block's first convolution change.
-    """
+    """Return ``conv1``, ``fc1``; with blocks a ResNet's ``layer2.0.conv1``, ``fc``."""
     names, prefix, shortcut = {}, "", False
     counts = Counter[str]()
     group, block, filters = 0, 0, -1
@@ -131,6 +127,7 @@ def counted_names(specs: Sequence[LayerSpec], *, blocks: bool = False) -> dict[i
             prefix = "" if kind == "add" else prefix
         if blocks and kind == "residual":
             units = next((s.units for s in specs[number:] if s.layer_type == "conv"), 0)
+            # A layer of blocks begins where the filters of its first convolution change.
             group, block = (group, block + 1) if units == filters else (group + 1, 0)
             filters, prefix = units, f"layer{group}.{block}."
         if kind in _WITH_WEIGHTS:
