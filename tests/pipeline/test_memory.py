@@ -44,8 +44,8 @@ print(1024 * (status("VmHWM") - before))
 
 
 SLOW = {".webp": 816, ".gif": 816, ".avif": 408}
-"""Rows for formats that take half a second for a megapixel to write, and much memory. An encoder
-of AVIF takes tens of MiB for the smallest picture."""
+"""Rows for formats that take half a second for a megapixel to write, and much memory. Small
+pictures of AVIF take the most for a pixel."""
 
 
 def photo(path: Path, mode: str = "RGB", rows: int = 1632) -> Path:
