@@ -200,6 +200,15 @@ def test_infinity_does_not_darken_the_others(
     assert clean[:, 5:].max() == 255
 
 
+def test_a_square_beyond_all_floats_is_clipped_without_a_warning(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    Image.fromarray(np.zeros((3, 3), np.uint8)).save(tmp_path / "in.png")
+    run("apply", "sobel", tmp_path / "in.png", tmp_path / "out.png", "--bias", "1e30", "-q")
+    assert capfd.readouterr().err == ""
+    assert (np.asarray(Image.open(tmp_path / "out.png")) == 255).all()
+
+
 def test_numbers_that_are_missing_are_read_from_text(tmp_path: Path) -> None:
     for name, text in (("in.csv", "1,2,3\n4,nan,6\n7,8,9\n"), ("in.json", "[[1,null,3]]")):
         (tmp_path / name).write_text(text)

@@ -318,6 +318,13 @@ def test_a_sheet(bank: Path, gray: Path, tmp_path: Path) -> None:
     assert (sheet[0] == 255).all()
 
 
+def test_a_sheet_has_the_upper_8_of_16_bits(tmp_path: Path) -> None:
+    Image.fromarray(np.full((64, 64), 0x8000, np.uint16)).save(tmp_path / "in.png")
+    done = run("apply", "identity", tmp_path / "in.png", tmp_path / "out.png", "--sheet")
+    assert done.exit_code == 0
+    assert (pixels_of(tmp_path / "out.png") == 0x80).all(axis=2).sum() >= 64 * 64
+
+
 @pytest.mark.slow
 def test_a_large_sheet_is_scaled_down(tmp_path: Path) -> None:
     large = tmp_path / "large.png"

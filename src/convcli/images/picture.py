@@ -173,7 +173,7 @@ def picture_of_samples(samples: Pixels) -> Frame:
 def eight_bits(values: Pixels, depth: Depth) -> Pixels:
     """Return pixels of a depth as 8 bits to look at: floats are stretched from 0 to 255."""
     if depth is not Depth.FLOAT:
-        return values if depth is Depth.EIGHT else (values // 257).astype(np.uint8)
+        return values if depth is Depth.EIGHT else (values >> 8).astype(np.uint8)
     finite = np.where(np.isfinite(values), values, 0).astype(np.float64)
     least, largest = finite.min(), finite.max()
     return np.asarray(np.rint((finite - least) * (255 / (largest - least or 1))), np.uint8)

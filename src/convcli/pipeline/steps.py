@@ -326,7 +326,8 @@ def combined_answer(answers: Iterable[Values], combine: Combine) -> Values:
     total, count = np.empty(0), 0
     for answer in answers:
         if combine is Combine.MAGNITUDE:
-            np.square(answer, out=answer)
+            with np.errstate(over="ignore"):  # an infinity is clipped as other values are
+                np.square(answer, out=answer)
         total = _JOIN.get(combine, np.add)(total, answer, out=total) if count else answer
         count += 1
     if combine is Combine.MAGNITUDE:
