@@ -83,10 +83,10 @@ def brief(value: object) -> str:
     >>> brief("7"), brief([7] * 99)
     ("'7'", '[7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7…')
     """
-    text = repr(value)
-    if isinstance(value, str) or len(text) <= _LINE:
-        return text
-    return f"{' '.join(text.split())[: _LINE - 1]}…"
+    if isinstance(value, str):
+        return repr(value)
+    text = " ".join(repr(value).split())
+    return text if len(text) <= _LINE else f"{text[: _LINE - 1]}…"
 
 
 def percent(share: float) -> str:

@@ -172,3 +172,13 @@ def test_a_kernel_larger_than_the_padded_input_fails(text: str, parts: Words) ->
 def test_each_option_may_be_set_by_environment(name: str, value: str, rest: str) -> None:
     settings = {f"CONVCLI_SIZE_{name}": value}
     assert done(*words(rest), "--quiet", env=settings) == "7\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [("--common --w 5000", "5000"), ("--w 9000 --k 3 --p 1500 --compare", "1500")],
+)
+def test_pixels_have_no_commas_in_tables(text: str, shown: str) -> None:
+    printed = done(*words(text))
+    assert shown in printed.split()
+    assert f"{int(shown):,}" not in printed

@@ -140,6 +140,13 @@ def test_a_colour_profile_does_not_go_with_grey(tmp_path: Path) -> None:
     assert "icc_profile" not in out.info
 
 
+def test_a_profile_of_other_colours_is_told_by_its_space(tmp_path: Path) -> None:
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes()
+    Image.new("RGB", (8, 8)).save(tmp_path / "in.png", icc_profile=profile)
+    said = apply("identity", tmp_path / "in.png", tmp_path / "out.png").stderr
+    assert "colour profile (for Lab, not for RGB)" in said
+
+
 def test_a_long_colour_profile_fits_a_jpeg(tmp_path: Path) -> None:
     """It is kept in several segments, which other metadata cannot be."""
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes() + bytes(70_000)

@@ -71,9 +71,10 @@ def test_flat_windows_have_a_mean_too() -> None:
     assert scene.step(0).caption == "output (0, 0): mean of 4 values: 28 / 4 = 7"
 
 
+@pytest.mark.filterwarnings("error")
 def test_pixels_that_are_no_numbers_are_written_and_have_no_colour() -> None:
     pixels = np.array([[[1.0], [np.nan]], [[np.inf], [4.0]]])
-    for kernel in (Kernel([[-1, 1]]), Kernel([[2]])):
+    for kernel in (Kernel([[-1, 1]]), Kernel([[0, 1]]), Kernel([[2]])):
         made = animation_of(Frame(pixels), kernel, Options(padding="valid"), cells=2)
         assert len(made.drawings) == made.output.size
     # twice each pixel: what is no number stays none

@@ -414,3 +414,13 @@ def test_a_background_is_seen_by_the_window() -> None:
     one, *_ = convcli.explain("box:3", glass, (1, 1), background="white", depth=16)
     assert one.value == 65_535
     assert one.parts[0].planes[0].patch.tolist() == [[65_535] * 3] * 3
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("kernel", ["sobel-x", "box", "[[1,1,-1]]"])
+def test_infinite_pixels_are_explained_without_a_warning(kernel: str) -> None:
+    pixels = np.ones((5, 5, 1))
+    pixels[2, 1:4, 0] = [np.inf, np.nan, np.inf]
+    (found,) = Explainer(kernel_from(kernel), Frame(pixels)).at((2, 2))
+    assert np.isnan(found.raw)
+    assert found.parts[0].planes[0].products.shape == kernel_from(kernel).size

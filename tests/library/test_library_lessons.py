@@ -138,6 +138,12 @@ def test_a_wrong_kind_of_value_is_refused_in_one_short_line(
     assert len(str(raised.value)) < 170
 
 
+def test_an_array_of_several_lines_is_quoted_whole_where_it_is_short() -> None:
+    with pytest.raises(convcli.OptionError) as caught:
+        LIBRARY.explain("box", [[1]], at=np.arange(10).reshape(5, 2))
+    assert str(caught.value).endswith("got array([[0, 1], [2, 3], [4, 5], [6, 7], [8, 9]])")
+
+
 def test_an_error_is_one_line_whatever_it_quotes() -> None:
     for options in ({"bias": np.eye(3)}, {"border": "a\n  b"}):
         with pytest.raises(convcli.ConvcliError) as caught:

@@ -101,6 +101,23 @@ def test_paths_and_urls_are_looked_up_alike(store: str, tmp_path: Path) -> None:
         size_of(f"{folder}/d.png")
 
 
+def test_a_store_without_prefixes_is_asked_for_one_folder() -> None:
+    """As SFTP: it takes no other parameters. Folders in the folder are not looked into."""
+    asked: list[str] = []
+
+    class Plain(fsspec.spec.AbstractFileSystem):  # type: ignore[name-defined, misc]
+        protocol, cachable = "plain", False
+
+        def ls(self, path: str, detail: bool = False) -> list[dict[str, Any]]:  # noqa: FBT001, FBT002, ARG002
+            asked.append(path)
+            kinds = {"sub": "directory", ".convcli-a": "file", "b": "file"}
+            return [{"name": f"{path}/{name}", "type": kinds[name]} for name in kinds]
+
+    fsspec.register_implementation("plain", Plain, clobber=True)
+    assert list(urls.files_in("plain://a/b", prefix=".convcli-")) == [".convcli-a"]
+    assert asked == ["a/b"]
+
+
 # ------------------------------------------------------------------ memory
 
 

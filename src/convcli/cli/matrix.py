@@ -60,8 +60,8 @@ def command(
     found = found.transposed if transposed else found
     if png is not None:
         write_canvas(draw_matrix(found, kernel.name), png)
-    document = {"kernel": kernel.name, "transposed": transposed, **found.as_dict()}
-    answer(document, "grids:show_matrix", found, kernel.name)
+    named = {"kernel": kernel.name, "transposed": transposed}
+    answer(lambda: named | found.as_dict(), "grids:show_matrix", found, kernel.name)
 
 
 def show_applied(

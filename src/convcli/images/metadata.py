@@ -119,7 +119,8 @@ def lost_metadata(metadata: Metadata, format_name: str, shape: Sequence[int]) ->
     lost = titles_of(metadata, kept)
     space = (metadata.icc or b"")[16:20].decode("ascii", "replace").strip()
     if space and "icc" in FORMATS[format_name].keeps and "icc_profile" not in kept:
-        lost[0] += f" (for {space}, not for {counted(shape[2], 'channel')})"
+        own = "RGB" if shape[2] == 3 else counted(shape[2], "channel")  # noqa: PLR2004
+        lost[0] += f" (for {space}, not for {own})"
     return f"dropped, for the {format_name} does not hold it: {', '.join(lost)}" if lost else ""
 
 

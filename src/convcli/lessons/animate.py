@@ -70,6 +70,7 @@ class Scene(Record, kw_only=True):
         """How many steps there are."""
         return self.order.size
 
+    @np.errstate(invalid="ignore")
     def step(self, index: int) -> "AnimationStep":
         """Return what one step shows."""
         order = self.order

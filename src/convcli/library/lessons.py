@@ -230,7 +230,8 @@ def animate(
     at : (int, int), optional
         The middle of the crop: x columns from the left, y rows from the top.
     cells, delay, frames : int
-        Rows of the crop, milliseconds of each frame, and the most frames.
+        Rows of the crop (1 to 16), milliseconds of each frame (20 to 10,000), and the most
+        frames (1 to 256).
     **options
         `stride`, `padding`, `border`, `dilation`, `transposed`, `output_padding`, `flip` and
         `range` of `convcli.apply`.
@@ -243,7 +244,7 @@ def animate(
     Raises
     ------
     ConvcliError
-        If it is not one kernel, or an option is not drawn.
+        If it is not one kernel, a number is out of its range, or an option is not drawn.
 
     Examples
     --------
@@ -342,7 +343,7 @@ def learn(
     Raises
     ------
     ConvcliError
-        If the pictures do not fit each other.
+        If the pictures do not fit each other, or an option is out of its range.
 
     Examples
     --------

@@ -25,6 +25,7 @@ _GRAY_BYTES = 20  # bytes a pixel while a colour picture is made grey
 _DECODED = 4  # copies of a file's pixels: Pillow's with a fourth byte, its bytes, the array
 _ENCODED = 2  # copies of the result: the encoder's, too
 _ENCODER = {"AVIF": 15, "GIF": 15, "JPEG2000": 15, "WEBP": 15}  # its own copies of the result
+_START = {"AVIF": 2**24}  # bytes of an encoder, however small the picture is
 _BLOCK_COPIES = 2  # copies of a block: one that is read, one that the steps get or is encoded
 _UNKNOWN = 16  # bytes for each byte of a file whose header cannot be read
 
@@ -48,7 +49,8 @@ def file_bytes(work: FileFilter, source: str, target: str) -> int:
     scratch = _scratch_bytes(pipeline, work.options.jobs or 1)
     encoded = _ENCODED + _ENCODER.get(output.file_format, 0)
     nbytes, _ = _need(pipeline, pipeline.output_shape[:2], _DECODED, encoded)
-    return work.options.mask_bytes + scratch + header.frames * nbytes
+    start = _START.get(output.file_format, 0)
+    return work.options.mask_bytes + scratch + start + header.frames * nbytes
 
 
 def block_need(pipeline: Pipeline, shape: tuple[int, int]) -> MemoryNeed:

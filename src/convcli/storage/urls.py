@@ -375,14 +375,21 @@ def size_of(name: str) -> int:
 def files_in(url: str, *, recursive: bool = False, prefix: str = "") -> Iterator[str]:
     """Yield the objects below a URL in the order of their names: relative, with slashes.
 
-    Of a `prefix` stores list the objects whose relative names begin so, at any depth.
+    With a `prefix` those whose relative names begin so, at any depth where the store finds them
+    by it; other stores list all of the folder.
     """
     with opened_store(url, "listed", ABSENT) as (store, path):
-        settings = {"prefix": prefix} if prefix else {}
-        is_deep = recursive or prefix
-        paths = store.find(path, **settings) if is_deep else _listed(store, path)
+        if prefix and _FIND_BY_PREFIX.intersection(_protocols(store)):
+            paths = store.find(path, prefix=prefix)
+        else:
+            paths = store.find(path) if recursive else _listed(store, path)
     start = len(path.rstrip("/")) + 1 if path else 0
-    yield from sorted(name[start:] for name in paths)
+    found = sorted(name[start:] for name in paths)
+    yield from (name for name in found if name.startswith(prefix))
+
+
+_FIND_BY_PREFIX = frozenset(("s3", "gs", "abfs"))
+"""Stores that find objects by the beginning of a name: no folder of millions is listed."""
 
 
 def _listed(store: Any, path: str) -> list[str]:

@@ -127,3 +127,17 @@ def test_the_folder_that_an_array_is_in_is_listed_for_leftovers_alone(
     assert ended.stdout.splitlines().count(str(folder)) <= 2
     assert zarr.open_array(str(folder / "out.zarr"), mode="r").shape == (120, 130)
     folder.chmod(0o755)
+
+
+@pytest.mark.parametrize("facts", [[{"datasets": [{}]}], [{"datasets": 3}], [7], {"a": 1}])
+def test_what_others_say_of_levels_is_no_fault_of_ours(facts: Any, tmp_path: Path) -> None:
+    """An array is replaced, whatever its attributes say; a group of no known levels stays."""
+    said = {"attributes": {"ome": {"multiscales": facts}}}
+    for name in ("array", "group"):
+        (tmp_path / f"{name}.zarr").mkdir()
+        text = json.dumps({"node_type": name, **said})
+        (tmp_path / f"{name}.zarr" / "zarr.json").write_text(text)
+    filtered(tmp_path, tmp_path / "array.zarr")
+    assert zarr.open_array(str(tmp_path / "array.zarr"), mode="r").shape == (120, 130)
+    with pytest.raises(ConvcliError, match="a folder with other things in it"):
+        filtered(tmp_path, tmp_path / "group.zarr")

@@ -148,13 +148,15 @@ def _neighbour(side: "Side", setting: "CleanSetting") -> Row:
 
 def show_common(size: int, rows: "Sequence[dict[str, Any]]") -> None:
     """Print a table of settings; a size that is no whole number shows what is rounded."""
+    cells = []
     for row in rows:
+        output, effect = f"{row['output']}", row["effect"]
         if not row["clean"]:
-            row["output"] = f"{float(Fraction(row['exact'])):g} → {row['output']}"
-            row["effect"] += ", rounded down: not clean"
+            output = f"{float(Fraction(row['exact'])):g} → {output}"
+            effect += ", rounded down: not clean"
+        cells.append((row["setting"], row["k"], row["s"], row["p"], output, effect))
     heads = "setting | >K | >S | >P | >output | effect"
-    cells = [list(row.values()) for row in rows]
-    show_table(f"Common settings, W = {size}", heads, [row[:6] for row in cells])
+    show_table(f"Common settings, W = {size}", heads, cells)
 
 
 def show_transposed(sides: "Sequence[Side]", sizes: Sequence[int], extra: int) -> None:
@@ -185,7 +187,7 @@ def show_rules(
     for side, axis_rules in zip(sides, rules, strict=True):
         before, after = ("left", "right") if side.letter == "W" else ("top", "bottom")
         rows = [
-            (rule.rule, rule.output, *(rule.padding or ("", "")), rule.note)
+            (rule.rule, rule.output, *map(str, rule.padding or ("", "")), rule.note)
             for rule in axis_rules
         ]
         axis = side.axis

@@ -35,6 +35,7 @@ class Plane(Record):
     weights: Grid
 
     @property
+    @np.errstate(invalid="ignore")
     def products(self) -> Grid:
         """The patch times the weights."""
         return self.patch * self.weights
@@ -84,10 +85,14 @@ def meaning_of(cosine: float | None) -> str:
 class Explanation(Record, kw_only=True):
     """One output value, and all that it comes from.
 
-    `rows` and `columns` are those that the window sees; `padded` (kh, kw) says which taps see
-    padding or, of a transposed convolution, zeros between pixels that are `spread` apart.
-    `parts` are the answers of the kernels, which become `raw`; `steps` lead from there to the
-    pixel by name and value; `value` and `opacity` are what `convcli apply` writes.
+    `at` is its row and column in the output, and `name` that of the `channel`: ``red``,
+    ``output map 3``, or empty where there is only one. `rows` and `columns` are those that the
+    window sees; `padded`, shape (kh, kw), says which of these pixels are padding or, of a
+    transposed convolution, zeros between pixels that are `spread` apart. `parts` are the
+    answers of the kernels, and `combine` says how several become `raw`, the value before the
+    step `range`. `steps` has the name of each step to the pixel, and the value after it;
+    `value` and `opacity` are what `convcli apply` writes, `white` is the largest value, and
+    `alpha` says how transparency was filtered.
     """
 
     at: Pair
@@ -157,6 +162,7 @@ class Explainer:
         chosen = range(self.shape[2]) if channels is None else channels
         return [self._explained(at, view, channel) for channel in chosen]
 
+    @np.errstate(invalid="ignore")
     def _explained(self, at: Pair, view: "_View", channel: int) -> Explanation:
         applied, frame, step = self._applied, self._frame, self._step
         report, mapping = applied.report, applied.report.range or "none"

@@ -35,7 +35,10 @@ largest. The catalogue's own kernels of fixed weights differ by at least as much
 
 
 class Nearest(Record):
-    """The nearest kernel of the catalogue: `near` enough to give its name, or not."""
+    """The nearest kernel of the catalogue; where it is `near`, two kernels share its name.
+
+    `difference` is the largest of two weights.
+    """
 
     kernel: str
     difference: float
@@ -84,11 +87,14 @@ def _settings(entry: Entry, shape: tuple[int, ...]) -> list[dict[str, float]]:
 class Learnt(Record, kw_only=True):
     """A kernel that was learnt, and how well the pictures determine it.
 
-    `residual` is the root mean square of the output minus the target, `unexplained` its square
-    as part of the target's variance. `condition` is that of the normal equations, infinite
-    where directions of the weights are `undetermined`; `rounding_error` the standard error of
-    the least certain weight, from rounding to whole numbers. `converged` says whether the
-    weights are as good as the exact ones. `history` has steps and mean squared errors of a
+    `residual` is the root mean square of the output minus the target, in the target's units;
+    `unexplained` its square as part of the target's variance, 0 to 1. `condition` is that of
+    the normal equations, infinite where directions of the weights are `undetermined`;
+    `rounding_error` the standard error of the least certain weight, from rounding to whole
+    numbers. `left_out` is the part of the target's values that are not used, because they are
+    0 or white. `converged` says whether the weights are as good as the exact ones. `nearest`
+    has the nearest kernel of the catalogue for each 2-D kernel, where one fits into it, and
+    `warnings` say what limits the answer. `history` has steps and mean squared errors of a
     descent.
     """
 

@@ -26,12 +26,12 @@ class StackRow(Record, kw_only=True):
     spec: LayerSpec
     volume: Volume
     fields: tuple[ReceptiveField, ...] = (ReceptiveField(), ReceptiveField())
-    all_seen: bool = False
+    all_seen: bool = False  # as it is after a fully connected layer
     sources: tuple[int, ...] = ()  # numbers of the layers that come to it; 0 is the input
     depth: int = 0  # residual blocks around it
     layer: Layer = Layer(0, 0)
     arithmetic: str = ""  # how parameters are counted: (3·3·3+1)·64
-    unseen: tuple[Unseen, Unseen] = (Unseen(0, 0), Unseen(0, 0))
+    unseen: tuple[Unseen, Unseen] = (Unseen(0, 0), Unseen(0, 0))  # what no window sees
     exact: tuple[str, ...] = ()  # the output size before truncation
 
     @property

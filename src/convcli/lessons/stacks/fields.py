@@ -19,7 +19,10 @@ from convcli.values import Record
 
 
 class Unit(Record):
-    """A value of a layer, counted from 1, at column x and row y of one map or of all mixed."""
+    """One value of a layer: the layer's number from 1, the map, the column x and the row y.
+
+    Without a map, a mix of all maps at that place is meant.
+    """
 
     layer: int
     map: int | None
@@ -174,7 +177,8 @@ _MOST_OF_IT = 0.95
 class EffectiveField(Record):
     """How much each place of the input moves a unit: see `effective_field`.
 
-    `energy`, shape (H, W), sums to 1: the squared gradient, mean of the seeds and channels.
+    `energy`, shape (H, W), sums to 1: the squared gradient, all channels together, and the mean
+    over the `seeds`, which are counted. `field` is what the unit can see.
     """
 
     energy: NDArray[np.float64]

@@ -458,10 +458,12 @@ def _may_go(place: str, own: set[str], names: Collection[str]) -> bool:
     """Tell whether names are those of an array or an image, or of chunks that were left."""
     if own.issuperset(names):
         return not any(_json(f"{place}/{name}", head) for name in names for head in HEADS)
-    head = _json(place, _HEAD) or _json(place, _OLDER_ATTRIBUTES)
-    facts = ngff_facts(head.get("attributes", head)).get("multiscales")
-    levels = facts[0].get("datasets", []) if isinstance(facts, list) and facts else []
-    known = {*HEADS, _OLDER_ATTRIBUTES, ".zmetadata", *(_top(each["path"]) for each in levels)}
+    levels = list[str]()
+    with contextlib.suppress(AttributeError, LookupError, TypeError):  # It may be anybody's.
+        head = _json(place, _HEAD) or _json(place, _OLDER_ATTRIBUTES)
+        image = ngff_facts(head.get("attributes", head))["multiscales"][0]
+        levels = [_top(each["path"]) for each in image["datasets"]]
+    known = {*HEADS, _OLDER_ATTRIBUTES, ".zmetadata", *levels}
     return _is_array(place) or (bool(levels) and known.issuperset(names))
 
 
