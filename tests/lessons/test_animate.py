@@ -81,6 +81,12 @@ def test_pixels_that_are_no_numbers_are_written_and_have_no_colour() -> None:
     np.testing.assert_array_equal(made.output[..., 0], [[2, np.nan], [np.inf, 8]])
 
 
+@pytest.mark.filterwarnings("error")
+def test_a_map_without_any_number_is_drawn() -> None:
+    made = animation_of(Frame(np.full((3, 3, 1), np.nan)), Kernel([[2]]), Options(), cells=3)
+    assert len(made.drawings) == 9
+
+
 def torch_cases() -> list[Any]:
     found = json.loads((GOLDEN / "transposed.json").read_text())
     return [(n, case) for n, case in enumerate(found) if case["case"][3].get("groups", 1) == 1]

@@ -343,7 +343,8 @@ def _rows(scene: Scene, step: AnimationStep) -> list[Row]:
 
 def _maps(scene: Scene, step: AnimationStep) -> list[Cells]:
     """Return the output maps: greys for pixels, blue to red where some sums are negative."""
-    lowest, highest = float(np.nanmin(scene.raw)), float(np.nanmax(scene.raw))
+    lowest = float(np.fmin.reduce(scene.raw, axis=None, initial=0.0))  # not of NaN
+    highest = float(np.fmax.reduce(scene.raw, axis=None, initial=0.0))
     scale = max(-lowest, highest) if lowest < 0 else max(highest, scene.white)
     signed, cut = lowest < 0, scene.outside if scene.is_stamped else None
     maps: list[Cells] = []
