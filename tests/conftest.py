@@ -9,6 +9,7 @@ from uuid import uuid4
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 
+from convcli.threads import available_cores
 from support.forks import end_server
 from support.s3_server import Bucket, s3_server
 from support.schemas import check_all_outputs
@@ -51,6 +52,11 @@ collect_ignore = [
 
 SERVERS = {"s3_address", "cluster", "lonely"}
 """Fixtures that start a server: a test that has one is marked."""
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Start one process more than there are cores: tests of servers often wait."""
+    return available_cores() + 1
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -62,7 +62,7 @@ def test_sums_are_those_of_the_oracle(name: str) -> None:
             for plan in plans_of(case):
                 exact = plan.strategy.exact or dtype == "uint8"
                 slack = 0 if exact else case.tolerance(np.dtype(dtype))
-                got, wanted = case.executed(plan), case.expected()
+                got, wanted = case.executed(plan), case.expected
                 np.testing.assert_allclose(got, wanted, rtol=0, atol=slack)
 
 
@@ -74,7 +74,7 @@ def test_nothing_is_written_beside_tiles_of_floats(name: str) -> None:
     case = Case(values, np.array(KERNELS[name], float), {"padding": "same", "border": "wrap"})
     for plan in plans_of(case):
         slack = case.tolerance(np.dtype(np.float32))
-        np.testing.assert_allclose(case.executed(plan), case.expected(), rtol=0, atol=slack)
+        np.testing.assert_allclose(case.executed(plan), case.expected, rtol=0, atol=slack)
 
 
 @pytest.mark.slow
@@ -91,7 +91,7 @@ def test_strides_and_borders(name: str, border: str) -> None:
             plans = plans_of(case)
             assert plans
             for plan in plans:
-                np.testing.assert_array_equal(case.executed(plan), case.expected())
+                np.testing.assert_array_equal(case.executed(plan), case.expected)
 
 
 @pytest.mark.slow
@@ -243,7 +243,7 @@ def test_transforms_keep_the_constant_of_the_border(fill: float) -> None:
     weights = np.random.default_rng(11).normal(size=(5, 9))
     case = Case(image, weights, {"padding": 8, "fill": fill})
     got = case.executed(plans_of(case)[-1])[..., 0]
-    np.testing.assert_allclose(got, case.expected(), rtol=0, atol=0.05)
+    np.testing.assert_allclose(got, case.expected, rtol=0, atol=0.05)
 
 
 @pytest.mark.slow

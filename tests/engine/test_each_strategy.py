@@ -75,7 +75,7 @@ def assert_close(way: str, result: NDArray[Any], expected: NDArray[Any], atol: f
 @pytest.mark.parametrize(("dtype", "border"), [("uint8", "reflect"), ("float64", "wrap")])
 def test_kernels(name: str, dtype: str, border: str) -> None:
     case = kernel_case(name, dtype, border)
-    expected = case.expected()
+    expected = case.expected
     for way, result in case.results():
         assert_close(way, result, expected, case.tolerance(result.dtype))
 
@@ -85,7 +85,7 @@ def test_kernels(name: str, dtype: str, border: str) -> None:
 @pytest.mark.parametrize("dtype", ["uint8", "float32", "float64"])
 def test_banks(name: str, dtype: str) -> None:
     case = bank_case(name, dtype)
-    expected = case.expected()
+    expected = case.expected
     for way, result in case.results():
         assert_close(way, result, expected, case.tolerance(result.dtype))
 
@@ -94,7 +94,7 @@ def test_banks(name: str, dtype: str) -> None:
 def test_bytes_are_off_at_ties_only(name: str) -> None:
     """Within 1e-3 of a tie either neighbour is right."""
     case = kernel_case(name, "uint8", "replicate")
-    expected = case.expected()
+    expected = case.expected
     for way, result in case.results(dtype=np.int16):
         assert np.abs(result - expected).max() <= 0.5 + 1e-3, way
 

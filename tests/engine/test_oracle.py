@@ -20,21 +20,21 @@ def assert_close(
 
 @given(case=cases.cases())
 def test_every_type_of_image_with_real_weights(case: Case) -> None:
-    expected = case.expected()
+    expected = case.expected
     for way, result in case.results():
         assert_close(way, result, expected, case.tolerance(result.dtype))
 
 
 @given(case=cases.cases(cases.INTEGERS, cases.whole_weights))
 def test_whole_weights_on_integers_are_exact(case: Case) -> None:
-    expected = case.expected()
+    expected = case.expected
     for way, result in case.results():
         assert_close(way, result, expected.astype(result.dtype), case.slack(way))
 
 
 @given(case=cases.cases(("float64",)))
 def test_float64_images_keep_their_digits(case: Case) -> None:
-    expected = case.expected()
+    expected = case.expected
     for way, result in case.results():
         assert result.dtype == np.float64
         assert_close(way, result, expected, case.tolerance(result.dtype))
@@ -43,7 +43,7 @@ def test_float64_images_keep_their_digits(case: Case) -> None:
 @given(case=cases.cases(), wanted=st.sampled_from(cases.FLOATS[1:]))
 def test_a_float_type_may_be_asked_for(case: Case, wanted: str) -> None:
     """A float64 result of a float32 image has at least float32's digits."""
-    expected = case.expected()
+    expected = case.expected
     for way, result in case.results(dtype=wanted):
         assert result.dtype == wanted
         assert_close(way, result, expected, case.tolerance(np.dtype(np.float32)))
@@ -59,7 +59,7 @@ def test_integers_over_a_divisor_are_rounded_exactly(
 ) -> None:
     """Ties go to the even neighbour, what does not fit saturates."""
     bias = case.settings["bias"] or 0
-    sums = (case.expected() - bias) / divisor + bias
+    sums = (case.expected - bias) / divisor + bias
     limits = np.iinfo(wanted)
     expected = [min(max(round(v), int(limits.min)), int(limits.max)) for v in sums.flat]
     for way, result in case.with_weights(case.weights / divisor).results(dtype=wanted):
@@ -76,7 +76,7 @@ def test_integers_over_a_divisor_are_rounded_exactly(
 )
 def test_integers_of_real_weights_are_off_at_ties_only(case: Case, wanted: str) -> None:
     limits = np.iinfo(wanted)
-    exact = np.clip(case.expected(), limits.min, limits.max)
+    exact = np.clip(case.expected, limits.min, limits.max)
     for way, result in case.results(dtype=wanted):
         distance = np.abs(result.astype(np.float64) - exact)
         assert distance.max() <= 0.5 + 1e-5 * max(case.scale(), 100), way
@@ -96,7 +96,7 @@ def test_nan_and_infinity_stay_where_the_kernel_looks(case: Case, data: st.DataO
     spoilt[place] = data.draw(st.sampled_from([np.nan, np.inf, -np.inf]))
     bad = Case(spoilt, case.weights, case.settings)
     with np.errstate(invalid="ignore"):
-        expected = bad.expected()
+        expected = bad.expected
     touched = ~np.isfinite(expected)
     for way, result in bad.results():
         np.testing.assert_array_equal(~np.isfinite(result), touched, way)

@@ -140,7 +140,7 @@ def test_a_stride_takes_every_so_manieth_output(case: Case) -> None:
 def test_convolve_is_correlate_with_the_kernel_flipped_on_both_axes(case: Case) -> None:
     flipped = case.with_weights(case.weights[..., ::-1, ::-1])
     result = convcli.convolve(case.image, case.weights, **case.settings)
-    np.testing.assert_array_equal(result, flipped.expected().astype(result.dtype))
+    np.testing.assert_array_equal(result, flipped.expected.astype(result.dtype))
 
 
 @pytest.mark.parametrize("side", [2, 3, 4, 5])

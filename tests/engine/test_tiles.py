@@ -95,7 +95,7 @@ def test_a_wide_image_equals_the_oracle(
     weights = np.array([[1, 0, -2], [3, -1, 0]], float)
     case = Case(scene(shape, "float32"), weights, {**settings, "border": "reflect"})
     assert len(case.plan().tiles) > 1
-    expected = case.expected()
+    expected = case.expected
     for way, result in case.results():
         np.testing.assert_allclose(result, expected, 0, case.slack(way), err_msg=way)
 
@@ -130,7 +130,7 @@ def test_the_size_of_a_tile_changes_nothing(case: Case, size: tuple[int, int]) -
     strategy = FALLBACK(chosen.problem)
     strategy.rows, strategy.columns = size
     result = case.executed(replace(chosen, strategy=strategy))
-    expected = case.expected().reshape(result.shape)
+    expected = case.expected.reshape(result.shape)
     np.testing.assert_array_equal(result, expected.astype(result.dtype))
 
 

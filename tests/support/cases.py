@@ -1,6 +1,7 @@
 """Correlations to draw: images of every type and layout, and settings of every form."""
 
 import dataclasses
+import functools
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -59,8 +60,9 @@ class Case:
     weights: NDArray[Any]
     settings: dict[str, Any]
 
+    @functools.cached_property
     def expected(self) -> NDArray[np.float64]:
-        """Return what the oracle makes of it, in the shape that convcli promises."""
+        """What the oracle makes of it, in the shape that convcli promises."""
         maps = oracle.correlate(self.image, self.weights, **self.settings)
         flat = self.image.ndim == 2 and self.weights.ndim == 2
         return maps[..., 0] if flat else maps
