@@ -4,11 +4,12 @@ import contextlib
 import random
 import socket
 import threading
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from socketserver import StreamRequestHandler, ThreadingTCPServer
 from typing import Any
 from urllib.parse import urlsplit
+
+from support.web_servers import serving
 
 _PHRASES = {400: "Bad Request", 403: "Forbidden", 429: "Too Many Requests", 503: "Slow Down"}
 
@@ -79,9 +80,9 @@ class _Proxy(ThreadingTCPServer):
         self._open.discard(request)
         super().shutdown_request(request)
 
-    def end(self) -> None:
+    def shutdown(self) -> None:
         """Take no more connections, and wake each thread that waits for a client."""
-        self.shutdown()
+        super().shutdown()
         self.stopped.set()
         for request in tuple(self._open):
             with contextlib.suppress(OSError):  # It has just been closed.
@@ -140,15 +141,7 @@ class _Connection(StreamRequestHandler):
             return behind.makefile("rb").read()
 
 
-@contextlib.contextmanager
-def flaky(address: str, trouble: Trouble) -> Iterator[str]:
-    """Run the proxy before a server; yield its address."""
+def flaky(address: str, trouble: Trouble) -> contextlib.AbstractContextManager[str]:
+    """Run the proxy before a server; the address of the proxy is yielded."""
     parts = urlsplit(address)
-    with _Proxy((parts.hostname or "", parts.port or 80), trouble) as proxy:
-        thread = threading.Thread(target=proxy.serve_forever, args=(0.01,))
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{proxy.server_address[1]}"
-        finally:
-            proxy.end()
-            thread.join()
+    return serving(_Proxy((parts.hostname or "", parts.port or 80), trouble))

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from socketserver import TCPServer
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -104,9 +105,14 @@ def _send(
         to.wfile.write(body)
 
 
+def _running(handler: type[BaseHTTPRequestHandler]) -> contextlib.AbstractContextManager[str]:
+    return serving(ThreadingHTTPServer(("127.0.0.1", 0), handler))
+
+
 @contextlib.contextmanager
-def _running(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+def serving(made: TCPServer) -> Iterator[str]:
+    """Run a server in a thread; yield its address."""
+    with made as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         try:
