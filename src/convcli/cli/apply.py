@@ -2,6 +2,7 @@
 
 import functools
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -17,13 +18,42 @@ from convcli.threads import available_cores
 from convcli.values import fields_of, replace
 
 if TYPE_CHECKING:
+    from convcli.choices import PlaneChoice
+    from convcli.pipeline.options import Options
     from convcli.pipeline.recipe import Recipe
     from convcli.pipeline.report import Report
+    from convcli.pipeline.steps import Link
     from convcli.scale.tiled.blocks import Tiling
 
 
-class ApplyCall(placing.PlacedCall):
-    """What stands on the command line of `convcli apply`, by the names of its options."""
+class ApplyCall(placing.PlacedCall, kw_only=True):
+    """What stands on the command line of `convcli apply`, by the names of its options.
+
+    Without `out_dir`, the folder for the outputs of many, there is one picture.
+    """
+
+    kernels: "tuple[Link, ...]"
+    names: tuple[str, ...]
+    options: "Options"
+    planes: "PlaneChoice"
+    sheet: bool
+    tiled: bool
+    resume: bool
+    plan_only: bool
+    dry_run: bool
+    save_recipe: Callable[[], None] = lambda: None
+    out_dir: str | None
+    recursive: bool
+    files_from: str | None
+    template: str | None
+    fail_fast: bool
+    memory: int | None
+    cluster: str | None
+    retries: int
+    timeout: int | None
+    progress: str
+    manifest: str | None
+    retry_failed: bool
 
     @property
     def files(self) -> dict[str, Any]:
@@ -130,7 +160,7 @@ def _call(
 
         kernel = operand_from(recipe.kernel)
     links = (kernel, *chain)
-    call = ApplyCall(kernels=links * times, names=names, save_recipe=lambda: None, **given)
+    call = ApplyCall(kernels=links * times, names=names, **given)
     # Nobody reads the statistics of a batch, unless each file has its line.
     collect_stats = wants_json() or not (call.quiet or call.out_dir is not None)
     if save_recipe is not None or record:
@@ -142,11 +172,10 @@ def _call(
         if save_recipe is not None and not (call.plan_only or call.dry_run):
             if reason := unwritable(save_recipe):
                 raise ConvcliError(f"{save_recipe or '--save-recipe'}: {reason}")
-            call.save_recipe = functools.partial(made.save, save_recipe)
+            call = replace(call, save_recipe=functools.partial(made.save, save_recipe))
         if record:
-            call.saving = replace(call.saving, recipe=str(made))
-    call.options = replace(call.options, collect_stats=collect_stats)
-    return call
+            call = replace(call, saving=replace(call.saving, recipe=str(made)))
+    return replace(call, options=replace(call.options, collect_stats=collect_stats))
 
 
 def _refuse_kernel(names: tuple[str, ...], *, many: bool) -> None:

@@ -4,7 +4,6 @@ import os
 import sys
 import zlib
 from collections.abc import Callable, Sequence
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -14,9 +13,11 @@ from convcli.cli.output import STANDARD
 from convcli.errors import ImageError
 from convcli.storage import urls
 from convcli.storage.atomic import is_stream, open_descriptor
-from convcli.values import fields_of
+from convcli.values import Record, fields_of
 
 if TYPE_CHECKING:
+    from convcli.images.policy import ReadPolicy
+    from convcli.images.write import Saving
     from convcli.pipeline.report import Report
 
 _STANDARD_OUTPUT = 1
@@ -24,11 +25,20 @@ TWO_NAMES = 2
 _LARGEST_COMPARED = 2**28  # of larger files the sizes are compared, not the bytes
 
 
-class PlacedCall(SimpleNamespace):
+class PlacedCall(Record, kw_only=True):
     """What stands on a command line that has an OUTPUT, by the names of its options."""
 
-    def __init__(self, **given: Any) -> None:
-        super().__init__(**given)
+    reading: "ReadPolicy"
+    saving: "Saving"
+    output: str | None
+    on_exists: str | None
+    no_clobber: bool
+    kind: str | None  # the name of the output's format
+    show: bool
+    compare: str | None
+    quiet: bool
+
+    def __post_init__(self) -> None:
         if self.no_clobber and self.on_exists not in (None, "error"):
             raise click.UsageError(f"--no-clobber and --on-exists {self.on_exists}: use one")
 
