@@ -243,7 +243,9 @@ def _is_several(value: object) -> TypeGuard[Sequence[Any]]:
 
 def _whole(value: object, name: str) -> int:
     if isinstance(value, bool) or _is_several(value) or not hasattr(value, "__index__"):
-        raise GeometryError(f"{name}: expected a whole number, got {brief(value)}: use one, such as 3")
+        raise GeometryError(
+            f"{name}: expected a whole number, got {brief(value)}: use one, such as 3"
+        )
     return operator.index(value)
 
 
