@@ -25,7 +25,7 @@ from rich.console import Console
 from rich.table import Table
 
 from convcli.images.picture import Frame
-from convcli.images.write import Saving, write_frame
+from convcli.images.write import Saving, write_picture
 from convcli.kernels.spec import kernel_from
 from convcli.pipeline.options import Options
 from convcli.pipeline.run import filter_frame
@@ -80,7 +80,7 @@ def _by_pillow(image: Image.Image, level: int) -> int:
 def _by_convcli(picture: Frame, level: int | None, jobs: int) -> int:
     with tempfile.TemporaryDirectory() as folder:
         target = Path(folder, "out.png")
-        write_frame(picture, target, "PNG", Saving(compress_level=level, jobs=jobs))
+        write_picture(picture, target, "PNG", Saving(compress_level=level, jobs=jobs))
         return target.stat().st_size
 
 

@@ -229,6 +229,21 @@ def operator_table() -> str:
     return "\n".join(lines)
 
 
+_KERNEL_FORMATS = {
+    "json": "convcli's own, with a schema: convcli kernels --schema",
+    "vips": "libvips matrix: vips conv in.png out.png kernel.mat",
+    "imagemagick": 'ImageMagick: convert in.png -morphology Correlate "3x3:…" out.png',
+    "ffmpeg": 'ffmpeg: ffmpeg -i in.png -vf "convolution=…" out.png',
+    "svg": "SVG: the element feConvolveMatrix, to stand in a filter element",
+    "csv": "rows of numbers or fractions, between commas or semicolons: a table, numpy.savetxt",
+    "npy": "NumPy array",
+    "npz": "NumPy archive: weights and bias",
+    "numpy": "Python source with NumPy",
+    "torch": "Python source with torch",
+    "safetensors": "layers of trained networks: FILE::TENSOR (extra models)",
+}
+
+
 def format_table() -> str:
     """Return the formats of kernels as a Markdown table."""
     from convcli.kernels.formats.read import FORMATS
@@ -237,7 +252,7 @@ def format_table() -> str:
     for entry in FORMATS.values():
         name = f"`{entry.name}`" if entry.write else "only read"
         suffixes = ", ".join(f"`{suffix}`" for suffix in entry.suffixes) or "–"
-        lines.append(f"| {name} | {suffixes} | {entry.about} |")
+        lines.append(f"| {name} | {suffixes} | {_KERNEL_FORMATS[entry.name]} |")
     return "\n".join(lines)
 
 

@@ -1,11 +1,15 @@
 """What all tests share: interrupts, Hypothesis, marks, a server of objects."""
 
+import functools
+import gc
 import os
 import signal
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Generator, Iterator
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 
@@ -45,10 +49,10 @@ os.environ.setdefault("CONVCLI_FAST", "never")
 
 check_all_outputs()
 
-collect_ignore = [
+collect_ignore = ["golden/make.py"] + [
     f"golden/make_{name}.py" for name in ("digits", "networks", "ngff", "step", "transposed")
 ]
-"""Scripts that need torch or ome-zarr, which the tests do not."""
+"""Scripts that need what the tests do not: torch, ome-zarr, a second of SciPy's."""
 
 SERVERS = {"s3_address", "cluster", "lonely"}
 """Fixtures that start a server: a test that has one is marked."""
@@ -59,6 +63,17 @@ def pytest_xdist_auto_num_workers() -> int:
     return available_cores() + 1
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Let the garbage collector never look at what is collected: it lives to the end."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         fixtures = getattr(item, "fixturenames", ())
@@ -66,6 +81,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("servers")
         if "browser" in fixtures:
             item.add_marker("slow")
+
+
+@functools.cache
+def _generators(module: ModuleType) -> list[tuple[np.random.Generator, Any]]:
+    """Return the random numbers of a module, and where they are before its first test."""
+    found = [value for value in vars(module).values() if isinstance(value, np.random.Generator)]
+    return [(generator, generator.bit_generator.state) for generator in found]
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Let the random numbers of a module begin anew: the tests before change no picture."""
+    if isinstance(item, pytest.Function):
+        for generator, state in _generators(item.module):
+            generator.bit_generator.state = state
 
 
 def pytest_sessionfinish() -> None:

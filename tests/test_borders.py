@@ -5,12 +5,20 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 from scipy import ndimage
 
-from convcli.borders import beyond, fill_of, runs, source_indices
+from convcli.borders import fill_of, runs, source_indices
 from convcli.choices import ALIASES, Border, Edges, border_named
 from convcli.errors import GeometryError
+from convcli.lessons.pictures import beyond
 from support import oracle
+
+
+def padded_axis(border: Border, size: int, before: int, after: int) -> NDArray[np.intp]:
+    """Return the source of each position of a padded axis."""
+    return source_indices(border, size, np.arange(-before, size + after))
+
 
 borders = pytest.mark.parametrize(
     "border", [border for border in Border if border is not Border.ODD]
@@ -24,7 +32,7 @@ def test_indices_equal_numpy_pad(border: Border, size: int, before: int, after: 
     constant = {"constant_values": -1} if border is Border.ZERO else {}
     mode = oracle.NUMPY_MODES[border.value]
     expected = np.pad(np.arange(size), (before, after), mode, **constant)
-    np.testing.assert_array_equal(source_indices(border, size, before, after), expected)
+    np.testing.assert_array_equal(padded_axis(border, size, before, after), expected)
 
 
 @pytest.mark.parametrize(
@@ -40,12 +48,12 @@ def test_indices_equal_numpy_pad(border: Border, size: int, before: int, after: 
 def test_the_drawings_of_the_table(border: Border, drawn: str) -> None:
     """Index -1 is the last letter, which stands for the constant."""
     letters = "abcd0"
-    assert "".join(letters[i] for i in source_indices(border, 4, 3, 3)) == drawn
+    assert "".join(letters[i] for i in padded_axis(border, 4, 3, 3)) == drawn
 
 
 @borders
 def test_one_pixel_goes_on_as_itself(border: Border) -> None:
-    indices = source_indices(border, 1, 2, 3)
+    indices = padded_axis(border, 1, 2, 3)
     outside = -1 if border is Border.ZERO else 0
     assert indices.tolist() == [outside, outside, 0, outside, outside, outside]
 
@@ -69,14 +77,14 @@ OPENCV = {
 @borders
 def test_indices_equal_opencv(border: Border) -> None:
     expected = [cv2.borderInterpolate(at, 5, OPENCV[border.value]) for at in range(-9, 14)]
-    assert source_indices(border, 5, 9, 9)[: len(expected)].tolist() == expected
+    assert padded_axis(border, 5, 9, 9)[: len(expected)].tolist() == expected
 
 
 @pytest.mark.parametrize("alias", ["constant", "nearest", "wrap"])
 def test_scipys_names_mean_what_scipy_does(alias: str) -> None:
     shifted = ndimage.correlate1d(np.arange(1.0, 6), [1, 0, 0, 0, 0, 0, 0], mode=alias)
     letters = np.append(np.arange(1.0, 6), 0)
-    indices = source_indices(border_named(alias), 5, 3, 0)
+    indices = padded_axis(border_named(alias), 5, 3, 0)
     np.testing.assert_array_equal(shifted, letters[indices[:5]])
 
 
@@ -84,7 +92,7 @@ def test_scipys_names_mean_what_scipy_does(alias: str) -> None:
 def test_numpys_names_mean_what_numpy_does(alias: str) -> None:
     expected = np.pad(np.arange(1, 5), 3, alias)  # type: ignore[call-overload]
     letters = np.append(np.arange(1, 5), 0)
-    indices = source_indices(border_named(alias), 4, 3, 3)
+    indices = padded_axis(border_named(alias), 4, 3, 3)
     np.testing.assert_array_equal(letters[indices], expected)
 
 
@@ -136,8 +144,8 @@ def test_a_grey_fills_a_picture_in_grey_at_its_depth() -> None:
 
 
 def test_sources_by_hand() -> None:
-    assert source_indices(Border.REFLECT, 4, 3, 3).tolist() == [3, 2, 1, 0, 1, 2, 3, 2, 1, 0]
-    assert source_indices(Border.ZERO, 2, 1, 1).tolist() == [-1, 0, 1, -1]
+    assert padded_axis(Border.REFLECT, 4, 3, 3).tolist() == [3, 2, 1, 0, 1, 2, 3, 2, 1, 0]
+    assert padded_axis(Border.ZERO, 2, 1, 1).tolist() == [-1, 0, 1, -1]
 
 
 def test_runs_by_hand() -> None:

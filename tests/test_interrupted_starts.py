@@ -26,6 +26,7 @@ import tifffile
 import convcli.pipeline.files, convcli.images.codecs.png, convcli.images.codecs.numbers
 import convcli.kernels.spec, convcli.kernels.formats.read, convcli.batch.local
 import concurrent.futures.thread, convcli.images.codecs.tiff_pages
+import email.parser, imagecodecs._deflate, imagecodecs._zlib
 import difflib, multiprocessing.popen_fork, numpy.ma, PIL.Image
 PIL.Image.preinit()
 target, nth, shots, seconds, *words = sys.argv[1:]

@@ -18,7 +18,7 @@ from support.commands import refusal, run, save
 FILTER_OPTIONS = {
     parameter.name or "": parameter
     for parameter in command.params
-    if isinstance(parameter, Option) and getattr(parameter.part_of, "name", "") == "options"
+    if isinstance(parameter, Option) and parameter.part_of == "options"
 }
 
 
@@ -159,6 +159,12 @@ def test_the_help_has_all_words_of_an_enum(name: str, words: type[enum.Enum]) ->
 )
 def test_a_word_is_read_as_what_it_stands_for(read: str, word: Any, expected: Any) -> None:
     assert getattr(settings, f"{read}_from")(word) == expected
+
+
+@pytest.mark.parametrize("choice", ["t", "t=", "t=0,t=1", "t=1:2:3", "t=-1"])
+def test_parts_of_an_axis_are_named_once_and_in_one_way(choice: str) -> None:
+    with pytest.raises(OptionError, match="for each axis"):
+        settings.select_from(choice)
 
 
 def test_some_words_are_written_as_they_were_read() -> None:

@@ -6,8 +6,7 @@ import sys
 
 from convcli.threads import (
     available_cores,
-    many_threaded_blas,
-    single_threaded_blas,
+    blas_threads,
     thread_functions,
 )
 
@@ -31,14 +30,14 @@ def test_blas_has_as_many_threads_as_it_is_given_for_a_while_only() -> None:
     before = get_threads()
     try:
         set_threads(3)
-        with many_threaded_blas():
+        with blas_threads(available_cores()):
             assert get_threads() == available_cores()
-            with single_threaded_blas(), single_threaded_blas():
+            with blas_threads(1), blas_threads(1):
                 assert get_threads() == 1
             assert get_threads() == available_cores()
         assert get_threads() == 3
         # Blocks of several callers need not end in the order in which they began.
-        one, all_cores = single_threaded_blas(), many_threaded_blas()
+        one, all_cores = blas_threads(1), blas_threads(available_cores())
         one.__enter__()
         all_cores.__enter__()
         assert get_threads() == 1

@@ -65,18 +65,10 @@ class Edges(Record):
 
 
 ALIASES: dict[str, Border] = {
-    "constant": Border.ZERO,
-    "zeros": Border.ZERO,
-    "edge": Border.REPLICATE,
-    "nearest": Border.REPLICATE,
-    "clamp": Border.REPLICATE,
-    "duplicate": Border.REPLICATE,
-    "reflect-101": Border.REFLECT,
-    "reflect101": Border.REFLECT,
-    "circular": Border.WRAP,
-    "periodic": Border.WRAP,
-    "tile": Border.WRAP,
-    "loop": Border.WRAP,
+    **dict.fromkeys(("constant", "zeros"), Border.ZERO),
+    **dict.fromkeys(("edge", "nearest", "clamp", "duplicate"), Border.REPLICATE),
+    **dict.fromkeys(("reflect-101", "reflect101"), Border.REFLECT),
+    **dict.fromkeys(("circular", "periodic", "tile", "loop"), Border.WRAP),
 }
 """Names of other tools that mean one mode only (``mirror`` means two, so it is not here)."""
 
@@ -214,17 +206,8 @@ class WeightLayout(enum.Enum):
 
 
 EXPORTED = (
-    "json",
-    "vips",
-    "imagemagick",
-    "ffmpeg",
-    "svg",
-    "csv",
-    "npy",
-    "npz",
-    "numpy",
-    "torch",
-)
+    "json", "vips", "imagemagick", "ffmpeg", "svg", "csv", "npy", "npz", "numpy", "torch",
+)  # fmt: skip
 """The formats of `convcli.kernels.formats.read` that kernels can be written in, as shown."""
 
 

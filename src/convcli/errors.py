@@ -4,6 +4,8 @@ Every message says what was expected, what came, and what to do about it, on one
 line, so that the command line can print the message alone.
 """
 
+from typing import NoReturn
+
 
 class ConvcliError(Exception):
     """Base of all errors that convcli raises on purpose.
@@ -100,6 +102,21 @@ class ClusterError(ConvcliError):
     >>> issubclass(convcli.ClusterError, convcli.ConvcliError)
     True
     """
+
+
+def fail(
+    place: object, fault: str, remedy: str, error: type[ConvcliError] = KernelError
+) -> NoReturn:
+    """Raise an error on one line: the place, what was expected and what came, what to do.
+
+    `error` is its class: what is wrong with a kernel, unless another is named. An empty place
+    is left out.
+
+    >>> fail("divisor", "expected a number other than 0, got 0", "use 1")
+    Traceback (most recent call last):
+    convcli.errors.KernelError: divisor: expected a number other than 0, got 0: use 1
+    """
+    raise error(f"{place}: {fault}: {remedy}" if place else f"{fault}: {remedy}") from None
 
 
 def install(extra: str) -> str:

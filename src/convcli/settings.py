@@ -1,9 +1,7 @@
 """The words that a person may write for an option, and the values that they stand for.
 
-The command line and the library read their options here, so that both take the same words
-and refuse a wrong word with the same message. Each function raises an `OptionError` that
-says what was expected and what came; its caller adds the name of the option. Neither NumPy
-nor click is imported here.
+The command line and the library read their options here. Each function raises an
+`OptionError`; its caller adds the name of the option. Neither NumPy nor click is imported.
 """
 
 import enum
@@ -15,14 +13,14 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from convcli import choices
-from convcli.choices import Border, Edges, PlaneChoice, border_named
-from convcli.errors import GeometryError, OptionError
+from convcli.choices import Border, Edges, border_named
+from convcli.errors import GeometryError, OptionError, fail
 from convcli.text import brief
 
 if TYPE_CHECKING:
     from convcli.geometry.window import Padding, Pair
     from convcli.pipeline.blend import Mask
-    from convcli.pipeline.options import Options, Region
+    from convcli.pipeline.options import Options
 
 _AXES = 2
 _SHORT = 3  # digits of a colour as #rgb, and the numbers of a colour
@@ -83,12 +81,7 @@ def pair_from(value: object) -> "Pair":
 
 
 def padding_from(value: object) -> "Padding":
-    """Return a padding, as `convcli.geometry.window.window` takes it.
-
-    The value is ``"same"``, ``"valid"``, pixels for each side (``1``, ``"1"``), ``"YxX"``,
-    ``"T,R,B,L"`` (top, right, bottom, left), (rows, columns), or
-    ((top, bottom), (left, right)).
-    """
+    """Return the padding of a word, of 1, ``"YxX"``, ``"T,R,B,L"``, or of pairs of numbers."""
     if isinstance(value, str) and value in PADDING_WORDS:
         return "same" if value == "same" else "valid"
     numbers = _two_numbers(value)
@@ -106,11 +99,7 @@ def padding_from(value: object) -> "Padding":
 
 
 def border_from(value: str | Border | Edges) -> Border | Edges:
-    """Return a border mode by its name, or by an unambiguous name of another tool.
-
-    ``constant:VALUE`` has a number or a colour; ``replicate,wrap`` a mode for the rows and
-    one for the columns.
-    """
+    """Return a border: a mode, ``constant:VALUE``, or a mode for rows and one for columns."""
     if isinstance(value, Edges):
         return value
     words = [] if isinstance(value, Border) else str(value).split(",")
@@ -179,18 +168,11 @@ def whole_number_from(value: object, least: int, most: int | None = None) -> int
     return number
 
 
-_COLOURS = {
-    "black": (0, 0, 0),
-    "gray": (128, 128, 128),
-    "grey": (128, 128, 128),
-    "white": (255, 255, 255),
-    "red": (255, 0, 0),
-    "green": (0, 128, 0),
-    "blue": (0, 0, 255),
-    "yellow": (255, 255, 0),
-    "cyan": (0, 255, 255),
-    "magenta": (255, 0, 255),
-}
+_COLOUR_WORDS = (
+    "black=000 gray=808080 grey=808080 white=fff red=f00 green=008000 blue=00f yellow=ff0 "
+    "cyan=0ff magenta=f0f"
+)
+_COLOURS = dict(re.findall(r"(\w+)=(\w+)", _COLOUR_WORDS))
 """Colours that have a name, as in CSS."""
 
 
@@ -198,16 +180,14 @@ def color_from(value: object) -> tuple[int, int, int]:
     """Return red, green and blue, 0 to 255, of a word, of digits, or of three numbers."""
     if isinstance(value, str):
         word = value.strip().lower()
-        digits = word.removeprefix("#")
+        digits = _COLOURS.get(word, word.removeprefix("#"))
         wide = "".join(2 * digit for digit in digits) if len(digits) == _SHORT else digits
-        if word in _COLOURS:
-            return _COLOURS[word]
         if re.fullmatch("[0-9a-f]{6}", wide):
             red, green, blue = bytes.fromhex(wide)
             return (red, green, blue)
     elif isinstance(value, list | tuple) and len(value) == _SHORT:
-        numbers = [whole_number_from(number, 0, 255) for number in value]
-        return (numbers[0], numbers[1], numbers[2])
+        red, green, blue = (whole_number_from(number, 0, 255) for number in value)
+        return (red, green, blue)
     raise _wrong(f"a colour (#rrggbb, #rgb, or {', '.join(_COLOURS)}),", value)
 
 
@@ -239,21 +219,19 @@ def select_from(value: object) -> tuple[tuple[str, int | None, int | None], ...]
     """Return the parts of axes: name, first index, and the one after the last."""
     if not value:
         return ()
-    found = [re.fullmatch(_PART, part.strip()) for part in str(value).split(",")]
-    parts = {match[1]: (match[1], *_ends(match)) for match in found if match}
-    if len(parts) < len(found):
-        axes = "an index, or FIRST:END without the END, for each axis (t=0,c=1:3),"
-        raise _wrong(axes, value)
+    parts: dict[str, tuple[str, int | None, int | None]] = {}
+    for part in str(value).split(","):
+        match = re.fullmatch(_PART, part.strip())
+        if match is None or match[1] in parts:
+            axes = "an index, or FIRST:END without the END, for each axis (t=0,c=1:3),"
+            raise _wrong(axes, value)
+        name, *ends = match.groups()
+        first, end = (int(number) if number else None for number in ends)
+        parts[name] = (name, first, int(ends[0]) + 1 if ends[1] is None else end)
     return tuple(parts.values())
 
 
-_PART = r"(\w+)=(?:(\d{1,12})|(\d{0,12}):(\d{0,12}))"
-
-
-def _ends(match: re.Match[str]) -> tuple[int | None, int | None]:
-    if match[2]:
-        return (int(match[2]), int(match[2]) + 1)
-    return (int(match[3]) if match[3] else None, int(match[4]) if match[4] else None)
+_PART = r"(\w+)=(?=[\d:])(\d{0,12})(?::(\d{0,12}))?"
 
 
 def point_from(value: object) -> "Pair":
@@ -267,37 +245,27 @@ def point_from(value: object) -> "Pair":
 
 
 def options_from_words(**words: Any) -> "Options":
-    """Return the options of filtering, from the words or values that a person gives.
-
-    A name that no option has is a `TypeError`.
-    """
+    """Return the options of filtering, from words or values; other names are a `TypeError`."""
     from convcli.pipeline.options import Options
 
     known = [name for name in PARSERS if name in Options.__annotations__]
     for name in words:
         if name not in known:
             raise TypeError(f"there is no option {name!r}: the options are {', '.join(known)}")
-    options = Options(**_read(words, Options()))
+    options = record_from_words(Options, **words)
     if options.output_padding and not options.transposed:
-        raise OptionError(
-            "output_padding: expected 0 without transposed, got "
-            f"{options.output_padding}: give both or none"
-        )
+        fault = f"expected 0 without transposed, got {options.output_padding}"
+        fail("output_padding", fault, "give both or none", OptionError)
     return options
 
 
-def planes_from_words(**words: Any) -> PlaneChoice:
-    """Return which planes are filtered, from the words for the fields of `PlaneChoice`."""
-    return PlaneChoice(**_read(words, PlaneChoice()))
-
-
-def _read(words: dict[str, Any], defaults: Any) -> dict[str, Any]:
-    """Return the values of options; None stands for itself where it is the default."""
-    values = {}
+def record_from_words(kind: Callable[..., _Value], **words: Any) -> _Value:
+    """Return a record of options; None stands for itself where it is the default."""
+    values, defaults = {}, kind()
     for name, word in words.items():
         has_none = word is None and getattr(defaults, name) is None
         values[name] = None if has_none else named(name, PARSERS[name], word)
-    return values
+    return kind(**values)
 
 
 def named(name: str, read: Callable[..., _Value], value: object, *limits: int) -> _Value:
@@ -333,20 +301,15 @@ def mask_from(value: Any) -> "Mask":
     return read_mask(value)
 
 
-def region_from(value: "str | Region") -> "Region":
-    """Return a part of a picture, written ``X,Y,WxH``, each in pixels or in per cent."""
-    from convcli.pipeline.options import Region
-
-    if isinstance(value, Region):
-        return value
-    match = re.fullmatch(_REGION, str(value).replace(" ", "").lower())
+def region_from(value: object) -> str:
+    """Return a part of a picture, ``X,Y,WxH``, each in pixels or in per cent."""
+    text = str(value).replace(" ", "").lower().replace("×", "x")
+    match = re.fullmatch(_REGION, text)
     if match is None:
         raise _wrong("X,Y,WxH in pixels or per cent (10,20,50%x50%);", value)
-    percent: Any = tuple(text.endswith("%") for text in match.groups())
-    numbers: Any = tuple(float(text.rstrip("%")) for text in match.groups())
-    if any(not p and n != int(n) for p, n in zip(percent, numbers, strict=True)):
+    if any(not each.endswith("%") and float(each) % 1 for each in match.groups()):
         raise _wrong("whole numbers of pixels,", value)
-    return Region(numbers, percent)
+    return text
 
 
 def channels_from(value: object) -> tuple[str | int, ...]:
@@ -365,7 +328,8 @@ def channels_from(value: object) -> tuple[str | int, ...]:
 
 _LETTERS = ("r", "g", "b", "a")
 _COLOUR_LETTERS = {"red": "r", "green": "g", "blue": "b", "alpha": "a"}
-_REGION = ",".join([r"(\d{1,12}(?:\.\d+)?%?)"] * 3) + r"[x×](\d{1,12}(?:\.\d+)?%?)"
+_SIDE = r"(\d{1,12}(?:\.\d+)?%?)"
+_REGION = f"{_SIDE},{_SIDE},{_SIDE}x{_SIDE}"
 
 PARSERS: dict[str, Callable[[Any], Any]] = {
     "stride": pair_from,

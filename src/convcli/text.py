@@ -1,8 +1,10 @@
-"""How numbers and sizes are written for people."""
+"""How numbers and sizes are written for people, and how people write rows of numbers."""
 
 import math
 import re
 from collections.abc import Sequence
+
+from convcli.errors import ConvcliError, fail
 
 _LONGEST_WHOLE = 1e6
 _NARROW = 1e3
@@ -13,6 +15,7 @@ _TINY = 0.0005
 _LEAST_PERCENT = 0.01
 _ROUNDING = 1e-14
 """A smaller weight is 0 but for a rounding error."""
+_BETWEEN = " \t,;"  # what may stand before and after the numbers of a line
 
 
 def short(value: float) -> str:
@@ -108,3 +111,42 @@ def is_matrix(text: str) -> bool:
     (True, False)
     """
     return _MATRIX.fullmatch(text) is not None
+
+
+def words_of_rows(text: str, place: str, error: type[ConvcliError]) -> dict[int, list[str]]:
+    """Return the words of each line, by its number, or of one line's parts between semicolons.
+
+    >>> words_of_rows("1,2;3,4  # mine", "", ConvcliError)
+    {1: ['1', '2'], 2: ['3', '4']}
+    """
+    uncommented = [line.partition("#")[0] for line in re.split(r"\r?\n|\r", text)]
+    lines = [line.strip(_BETWEEN) for line in uncommented]
+    held = [line for line in lines if line]
+    if len(held) == 1 and ";" in held[0]:
+        lines = held[0].split(";")
+    elif any("," in line and ";" in line for line in held):
+        # A spreadsheet writes 1,5;2 for 1.5 and 2 where decimals have a comma.
+        fault = "expected commas or semicolons between numbers, got both"
+        remedy = "write 1.5 for 1,5, and one of the two between numbers"
+        fail(place, fault, remedy, error)
+    rows = {number: split_numbers(line) for number, line in enumerate(lines, 1)}
+    return {number: words for number, words in rows.items() if words}
+
+
+def split_numbers(text: str) -> list[str]:
+    """Return the words of a text between blanks, commas and semicolons."""
+    return [word for word in re.split(r"[\s,;]+", text) if word]
+
+
+def finite_number(text: str, kind: type[float] = float) -> float | None:
+    """Return the finite number of a kind that a text is; None for other texts.
+
+    >>> finite_number("2.5"), finite_number("2.5", int), finite_number("inf")
+    (2.5, None, None)
+    """
+    try:
+        value = kind(text)
+    except ValueError:
+        return None
+    # A whole number may have more digits than a float: math.isfinite refuses it.
+    return value if isinstance(value, int) or math.isfinite(value) else None

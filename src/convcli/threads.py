@@ -7,7 +7,6 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
@@ -124,8 +123,11 @@ def _change(functions: BlasFunctions, change: Callable[[int], None], threads: in
 
 
 @contextlib.contextmanager
-def _blas(threads: int) -> Iterator[None]:
-    """Give OpenBLAS other threads for a block; other libraries (Accelerate) keep theirs."""
+def blas_threads(threads: int) -> Iterator[None]:
+    """Give OpenBLAS other threads for a block; other libraries (Accelerate) keep theirs.
+
+    Of blocks that are open together the fewest threads count; the last that ends undoes it.
+    """
     functions = thread_functions()
     if functions is None:
         yield
@@ -135,13 +137,3 @@ def _blas(threads: int) -> Iterator[None]:
         yield
     finally:
         _change(functions, _open.remove, threads)
-
-
-def single_threaded_blas() -> AbstractContextManager[None]:
-    """Keep matrix products in the calling thread; the last block that ends undoes it."""
-    return _blas(1)
-
-
-def many_threaded_blas() -> AbstractContextManager[None]:
-    """Let matrix products use all cores, unless another block keeps them to one thread."""
-    return _blas(available_cores())

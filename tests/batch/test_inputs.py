@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from convcli.batch.inputs import Template, find_inputs, read_list
+from convcli.batch.inputs import Inputs, Template, read_list
 from convcli.batch.job import FileJob
 from convcli.batch.places import size_and_checksum
 from convcli.errors import BatchError
@@ -28,7 +28,7 @@ def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.mark.usefixtures("tree")
 def test_a_folder_stands_for_the_pictures_in_it() -> None:
-    assert list(find_inputs(["photos"], PNG)) == [
+    assert list(Inputs(["photos"], PNG).find()) == [
         ("photos/a.PNG", ""),
         ("photos/b.png", ""),
     ]
@@ -36,7 +36,7 @@ def test_a_folder_stands_for_the_pictures_in_it() -> None:
 
 def test_recursion_keeps_the_tree(tree: Path) -> None:
     (tree / "photos" / "circle").symlink_to(tree / "photos")
-    assert list(find_inputs(["photos"], PNG, recursive=True)) == [
+    assert list(Inputs(["photos"], PNG, recursive=True).find()) == [
         ("photos/a.PNG", ""),
         ("photos/b.png", ""),
         ("photos/sub/a.png", "sub"),
@@ -46,13 +46,13 @@ def test_recursion_keeps_the_tree(tree: Path) -> None:
 
 @pytest.mark.usefixtures("tree")
 def test_the_outputs_folder_is_no_input() -> None:
-    names = list(find_inputs(["photos"], PNG, recursive=True, excluded="photos/sub"))
+    names = list(Inputs(["photos"], PNG, recursive=True, excluded="photos/sub").find())
     assert [source for source, _ in names] == ["photos/a.PNG", "photos/b.png"]
 
 
 @pytest.mark.usefixtures("tree")
 def test_patterns_go_through_folders_in_order() -> None:
-    assert [source for source, _ in find_inputs(["photos/**/*.png"], PNG)] == [
+    assert [source for source, _ in Inputs(["photos/**/*.png"], PNG).find()] == [
         "photos/b.png",
         "photos/sub/a.png",
         "photos/sub/deep/c.png",
@@ -63,16 +63,16 @@ def test_patterns_go_through_folders_in_order() -> None:
 def test_pipes_are_taken_where_they_are_named_only(tree: Path) -> None:
     os.mkfifo(tree / "photos" / "pipe.png")
     for name in ("photos", "photos/*.[pP]*"):
-        found = [source for source, _ in find_inputs([name], lambda s: s == ".png")]
+        found = [source for source, _ in Inputs([name], lambda s: s == ".png").find()]
         assert "photos/b.png" in found
         assert "photos/pipe.png" not in found
-    assert list(find_inputs(["photos/pipe.png"], PNG)) == [("photos/pipe.png", "")]
+    assert list(Inputs(["photos/pipe.png"], PNG).find()) == [("photos/pipe.png", "")]
 
 
 @pytest.mark.parametrize("name", ["photos", "photos/*.png"])
 def test_a_link_to_nothing_is_taken_so_that_reading_it_says_so(name: str, tree: Path) -> None:
     (tree / "photos" / "gone.png").symlink_to("nowhere.png")
-    assert ("photos/gone.png", "") in list(find_inputs([name], PNG))
+    assert ("photos/gone.png", "") in list(Inputs([name], PNG).find())
 
 
 def test_an_output_is_measured_wherever_it_is(tree: Path) -> None:
@@ -88,11 +88,11 @@ def test_an_output_is_measured_wherever_it_is(tree: Path) -> None:
 def test_a_file_whose_name_is_a_pattern_is_that_file(tree: Path) -> None:
     (tree / "a[1].png").write_bytes(b"")
     (tree / "a1.png").write_bytes(b"")
-    assert list(find_inputs(["a[1].png"], PNG)) == [("a[1].png", "")]
+    assert list(Inputs(["a[1].png"], PNG).find()) == [("a[1].png", "")]
 
 
 def test_files_are_taken_as_they_are_named_though_they_be_missing() -> None:
-    assert list(find_inputs(["nowhere.xyz"], PNG)) == [("nowhere.xyz", "")]
+    assert list(Inputs(["nowhere.xyz"], PNG).find()) == [("nowhere.xyz", "")]
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,7 @@ def test_names_that_stand_for_nothing_are_refused(
 ) -> None:
     (tree / "empty").mkdir()
     with pytest.raises(BatchError) as caught:
-        list(find_inputs([name], PNG))
+        list(Inputs([name], PNG).find())
     assert [part for part in parts if part not in str(caught.value)] == []
 
 
@@ -120,7 +120,7 @@ def test_a_folder_that_cannot_be_read_is_refused(tree: Path) -> None:
         if os.access(closed, os.R_OK):  # Nothing is closed to the superuser.
             return
         with pytest.raises(BatchError, match="cannot be read"):
-            list(find_inputs(["photos"], PNG, recursive=True))
+            list(Inputs(["photos"], PNG, recursive=True).find())
     finally:
         closed.chmod(0o755)
 

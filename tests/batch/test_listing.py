@@ -202,7 +202,7 @@ def test_an_empty_list_has_no_jobs() -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="the peak is read from Linux's /proc")
 def test_memory_does_not_grow_with_the_jobs() -> None:
     def peak(jobs: int) -> int:
-        ran = script(LISTED, str(jobs))
+        ran = script(LISTED, str(jobs), anew=True)
         ran.check_returncode()
         return int(ran.stdout)
 
@@ -214,7 +214,7 @@ def test_memory_does_not_grow_with_the_jobs() -> None:
 def test_a_disk_without_room_for_the_list_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "list").write_text("".join(f"{n}.png\n" for n in range(20_000)))
     words = ["apply", "box", "--files-from", "list", "--out-dir", "out"]
-    ran = script(LIMITED, *words, folder=tmp_path)
+    ran = script(LIMITED, *words, folder=tmp_path, anew=True)
     assert (ran.returncode, ran.stdout) == (1, "")
     assert ran.stderr.startswith("Error: the list of files cannot be kept on the disk: ")
     assert len(ran.stderr.splitlines()) == 1

@@ -12,9 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from convcli.batch.job import BatchJob, FileJob, Outcome, Status
+from convcli.batch.job import BatchJob, FileJob, Outcome, Status, Summary
 from convcli.batch.local import LocalExecutor, worker_counts
-from convcli.batch.report import Summary
 from convcli.kernels.kernel import Kernel
 from convcli.kernels.spec import kernel_from, operand_from
 from convcli.pipeline.options import Options

@@ -124,6 +124,13 @@ def test_a_bank_that_does_not_fit_the_picture_says_what_to_do(
     assert not out.exists()
 
 
+def test_gray_is_no_remedy_where_there_is_no_grey(tmp_path: Path, out: Path) -> None:
+    np.save(tmp_path / "four.npy", np.zeros((2, 2, 4), np.uint8))
+    line = refusal("apply", "[[[[1]]]]", tmp_path / "four.npy", out, status=1)
+    assert line.endswith("the bank expects 1, the image has 4: use a 2-D kernel")
+    assert not out.exists()
+
+
 def test_the_remedy_for_a_gray_bank_works(colours: Path, out: Path) -> None:
     done("apply", "[[[[1]]]]", colours, out, "--gray")
     # 0.299 + 11.74 + 11.4 and 0.598 + 23.48 + 5.7.

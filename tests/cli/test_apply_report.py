@@ -245,6 +245,23 @@ def test_the_plan_counts_the_threads_that_have_work(
     assert not out.exists()
 
 
+@pytest.mark.parametrize(
+    ("target", "fault"),
+    [
+        ("out.xyz", "expected a picture format that can be written"),
+        ("nowhere/out.npy", "does not exist: make it first"),
+        ("out.png", "PNG cannot hold floats"),
+    ],
+)
+def test_a_plan_refuses_an_output_that_cannot_be_written(
+    target: str, fault: str, tmp_path: Path
+) -> None:
+    np.save(tmp_path / "in.npy", np.zeros((4, 4), np.float32))
+    ended = run("apply", "box", tmp_path / "in.npy", tmp_path / target, "--plan")
+    assert (ended.exit_code, ended.stdout) == (1, "")
+    assert fault in ended.stderr
+
+
 _KERNELS = ("sobel-x", "sharpen", "box:3", "box:5", "binomial:2", "box:6", "[[1,2],[3,-4]]")
 """Divisors 1, 9, 25, 256 and 36."""
 

@@ -82,7 +82,7 @@ def test_a_command_imports_only_what_it_needs(
     tmp_path: Path, lines: tuple[str, ...], forbidden: set[str]
 ) -> None:
     save(tmp_path / "in.png", [[10, 20, 30]])
-    ended = script(IMPORTED, *lines, folder=tmp_path)
+    ended = script(IMPORTED, *lines, folder=tmp_path, anew=True)
     ended.check_returncode()
     assert forbidden & set(ended.stdout.splitlines()[-1].split()) == set()
 
@@ -90,7 +90,7 @@ def test_a_command_imports_only_what_it_needs(
 @pytest.mark.slow
 def test_a_named_kernel_loads_at_most_eighty_modules(tmp_path: Path) -> None:
     save(tmp_path / "in.png", [[10, 20, 30]])
-    ended = script(IMPORTED, "apply sobel-x in.png out.png --quiet", folder=tmp_path)
+    ended = script(IMPORTED, "apply sobel-x in.png out.png --quiet", folder=tmp_path, anew=True)
     ended.check_returncode()
     loaded = [name.partition(".")[0] for name in ended.stdout.splitlines()[-1].split()]
     assert loaded.count("convcli") <= 80

@@ -11,12 +11,12 @@ from click.testing import CliRunner
 from PIL import Image
 
 from convcli.cli.app import main
-from convcli.kernels.analysis import factors_of, frequency_response
 from convcli.kernels.catalogue import THEMES
 from convcli.kernels.catalogue.entry import CATALOGUE, OPERATORS
 from convcli.kernels.kernel import Kernel
 from convcli.kernels.spec import kernel_from
 from convcli.lessons.kernel_figures import kernel_figure
+from convcli.lessons.kernels import factors_of, frequency_response
 from support.terminal import plain, shown
 
 
@@ -110,6 +110,13 @@ def test_factors_of_a_bell_are_the_bell() -> None:
     bell = np.exp(-(np.arange(-8, 9) ** 2) / 8)
     np.testing.assert_allclose(column / divisor, bell / bell.sum(), atol=1e-12)
     np.testing.assert_allclose(row, bell / bell.sum(), atol=1e-12)
+
+
+def test_factors_of_large_whole_numbers_are_exact() -> None:
+    row = [1073741789, 1073741783, 1073741741, 1073741723, 1073741719, 1073741717, 9, 1]
+    factors = factors_of(Kernel(np.outer([0, 2, -1], [-number for number in row])))
+    assert factors is not None
+    assert [part.tolist() for part in factors[:2]] == [[0, -2, 1], row]
 
 
 @pytest.mark.parametrize("name", CATALOGUE)

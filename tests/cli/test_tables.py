@@ -3,12 +3,12 @@
 import pytest
 from rich.color import Color
 
-from convcli.batch.report import Summary
+from convcli.batch.job import Summary
 from convcli.cli.ending import printable, shortened, wrapped
 from convcli.cli.render.batch import line
+from convcli.cli.render.layers import show_sides
 from convcli.cli.render.learn import curve
-from convcli.cli.render.size import show_sides
-from convcli.cli.render.tables import BAD, GOOD, ODD, Row, layout_for, show_table
+from convcli.cli.render.tables import BAD, GOOD, ODD, layout_for, show_table
 from convcli.cli.size import Side
 from convcli.geometry.window import Axis
 from support.commands import cells
@@ -44,15 +44,23 @@ def test_numbers_are_aligned_below_their_heads(capsys: pytest.CaptureFixture[str
     assert len({len(line) for line in (heads, *rows)}) == 1
 
 
+def test_a_row_may_be_one_text(capsys: pytest.CaptureFixture[str]) -> None:
+    show_table("Title", "what | >count | ", [("a", 1000), ("", 2, "b, c")], note="Below.")
+    cells_apart = capsys.readouterr().out
+    show_table("Title", "what | >count | ", ["a | 1,000", " | 2 | b, c"], note="Below.")
+    assert capsys.readouterr().out == cells_apart
+    assert cells_apart.endswith("Below.\n")
+
+
 @pytest.mark.parametrize(
     ("stride", "row", "style"), [(2, "left over", GOOD), (3, "exact", ODD)]
 )
 def test_a_colour_says_whether_a_size_is_clean(
     monkeypatch: pytest.MonkeyPatch, stride: int, row: str, style: str
 ) -> None:
-    tables: list[list[Row]] = []
+    tables: list[list[tuple[object, ...]]] = []
     monkeypatch.setattr(
-        "convcli.cli.render.size.show_table",
+        "convcli.cli.render.layers.show_table",
         lambda _title, _heads, rows: tables.append(list(rows)),
     )
     show_sides([Side("W", 7, Axis(kernel=3, stride=stride))], floor=False)

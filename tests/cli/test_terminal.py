@@ -176,6 +176,17 @@ def test_a_terminal_that_knows_no_escapes_gets_none(tmp_path: Path) -> None:
     assert " -2   0   2" in text
 
 
+@pytest.mark.parametrize(("name", "value"), [("NO_COLOR", "1"), ("TERM", "dumb")])
+def test_frequencies_are_letters_where_there_is_no_colour(
+    tmp_path: Path, name: str, value: str
+) -> None:
+    text = shown(("kernels", "[[1,1]]"), 80, tmp_path, b"", **{name: value})
+    # By hand: |1 + e^(-2πif)| / 2 is 1 at f = 0 in the middle, and 0 at ½ at the rim: "@", " ".
+    rows = [line for line in text.splitlines() if line[16:17] == "@"]
+    assert len(rows) == 17
+    assert all(row[:1] == row[32:33] == " " for row in rows)
+
+
 @pytest.mark.parametrize(
     "words",
     [

@@ -228,3 +228,20 @@ def test_what_equals_a_valid_setting_is_refused_after_it_too(setting: str, value
     convcli.correlate(np.ones((4, 4)), np.ones((3, 3)), **{setting: plain})
     with pytest.raises(GeometryError):
         convcli.correlate(np.ones((4, 4)), np.ones((3, 3)), **{setting: value})
+
+
+@pytest.mark.parametrize(
+    ("image", "settings"),
+    [
+        ([[1.0, 2.0]], {"padding": 10**8}),
+        (np.zeros((1, 1, 300)), {"padding": 10**8}),
+    ],
+)
+def test_what_no_memory_holds(image: Any, settings: dict[str, Any]) -> None:
+    with pytest.raises(convcli.ImageError, match="not enough memory: use a smaller"):
+        convcli.correlate(image, [[1]], **settings)
+
+
+def test_a_transposed_result_that_no_memory_holds() -> None:
+    with pytest.raises(convcli.ImageError, match="not enough memory: use a smaller"):
+        convcli.correlate_transposed(np.ones((2, 2)), [[1]], stride=10**8)

@@ -16,7 +16,7 @@ from convcli.engine.planner import Plan
 from convcli.engine.pooling import Pooling, Reduction, pooled, running
 from convcli.engine.problem import natural_result, problem_for
 from convcli.engine.program import cancels, program_for, typed_program
-from convcli.engine.store import integer_limits, rim_of, saturate
+from convcli.engine.store import integer_limits, rim_magnitude, saturate
 from convcli.engine.strategies.base import even_tile
 from convcli.engine.strategies.passes import Taps
 from convcli.geometry.window import window
@@ -54,8 +54,9 @@ def test_the_memory_of_a_large_result_is_used_again() -> None:
 
 def test_the_rim_of_some_rows() -> None:
     """The last of rows 4 and 5 is at the rim of a result whose inner rows are 1 to 4."""
-    parts = rim_of(np.arange(6).reshape(2, 3), ((1, 5), (0, 3)), top=4)
-    assert [part.tolist() for part in parts] == [[[3, 4, 5]]]
+    values, inner = np.array([[-9, 1, 2], [-5, 4, np.nan]]), ((1, 5), (0, 3))
+    assert rim_magnitude(values, inner, top=4) == 5
+    assert rim_magnitude(values, ((1, 9), (0, 3)), top=4) == 0
 
 
 def test_saturated_numbers_are_rounded_half_to_even() -> None:
@@ -71,6 +72,7 @@ def test_tiles() -> None:
     plan = Plan(problem, Method.DIRECT, Taps(problem), "a test", 1.0)
     rows = [tile.rows for tile in plan.tiles if tile.columns == slice(0, 2500)]
     assert rows == [slice(y, min(y + 52, 300)) for y in range(0, 300, 52)]
+    assert plan.tiles is plan.tiles, "they are made for each run"
     # Outputs 60 to 69 are in the tile of rows 52 to 103, which reads one row more on each side.
     held = plan.block_of(slice(60, 70), slice(0, 9)).held_rows
     assert held.tolist() == list(range(51, 105))

@@ -15,7 +15,7 @@ from convcli.engine.strategies import STRATEGIES
 from convcli.engine.strategies.base import Strategy
 from convcli.engine.worker import run_plan
 from convcli.kernels.kernel import Kernel
-from convcli.threads import single_threaded_blas
+from convcli.threads import blas_threads
 
 Floats = NDArray[np.float64]
 MUCH = 1e9
@@ -96,7 +96,7 @@ def expected(
         sums: Floats = np.einsum("yxcij,ij->yxc", windows, weights)
         return sums
     pairs = zip(np.split(windows, groups, 2), np.split(weights, groups), strict=True)
-    with single_threaded_blas():  # tests run on all cores already
+    with blas_threads(1):  # tests run on all cores already
         parts = [np.einsum("yxcij,ocij->yxo", w, f, optimize=True) for w, f in pairs]
     return np.concatenate(parts, axis=2)
 
@@ -238,20 +238,20 @@ def test_memory_does_not_grow_with_the_image(
 ) -> None:
     kind, shape, weights, settings = scenario(name)
     plan = planned(kind, (*size, shape[2]), dtype, weights, **settings)
-    assert plan.scratch_bytes <= 16 * MIB
+    assert plan.memory_bytes(1) <= 16 * MIB
 
 
 @dense
 @pytest.mark.parametrize("size", [(63, 63), (1, 63), (63, 1)])
 def test_memory_of_long_kernels(name: str, size: tuple[int, int]) -> None:
     plan = planned(name, (3_000, 4_000, 3), "float32", drawn(*size))
-    assert plan.scratch_bytes <= 16 * MIB
+    assert plan.memory_bytes(1) <= 16 * MIB
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_memory_of_large_transforms(dtype: str) -> None:
     plan = planned("fft", (3_000, 4_000, 1), dtype, drawn(512, 512))
-    assert plan.scratch_bytes <= 32 * MIB
+    assert plan.memory_bytes(1) <= 32 * MIB
 
 
 @pytest.mark.parametrize("name", [*DENSE, *BANKS])
@@ -261,7 +261,7 @@ def test_small_images_take_little_memory(name: str) -> None:
     plan = planned(kind, (9, 11, shape[2]), "float32", weights, **settings)
     problem = plan.problem
     values = math.prod(problem.shape) + math.prod(problem.result_shape) + weights.size
-    assert plan.scratch_bytes <= 32 * 4 * values
+    assert plan.memory_bytes(1) <= 32 * 4 * values
 
 
 @pytest.mark.parametrize(

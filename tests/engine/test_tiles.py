@@ -33,7 +33,7 @@ SCIPY_MODES = {
     "wrap": "wrap",
 }
 
-LARGE = (1_100, 1_301)
+LARGE = (700, 1_301)
 WEIGHTS = np.array([[1, -2, 3], [0, 5, -1], [2, 2, -7]], float)
 
 borders = pytest.mark.parametrize("border", cases.BORDERS)
@@ -59,7 +59,7 @@ def test_a_large_image_equals_scipy(border: str, dtype: str, stride: tuple[int, 
     """With a stride s, every s-th of SciPy's values."""
     settings = {"stride": stride, "padding": 1, "border": border}
     case = Case(scene(LARGE, dtype), WEIGHTS, settings)
-    assert len(case.plan().tiles) > 1
+    assert case.plan().tile_count > 1
     expected = scipy_result(border)[:: stride[0], :: stride[1]]
     for way, result in case.results():
         np.testing.assert_allclose(result, expected, 0, case.slack(way), err_msg=way)
@@ -74,7 +74,7 @@ def test_a_large_image_equals_opencv(border: str, size: tuple[int, int]) -> None
     weights = np.random.default_rng(3).integers(-9, 10, size).astype(np.float32)
     padding = tuple((k // 2, k - 1 - k // 2) for k in size)
     case = Case(image, weights, {"padding": padding, "border": border})
-    assert len(case.plan().tiles) > 1
+    assert case.plan().tile_count > 1
     peer = cv2.filter2D(image, cv2.CV_32F, weights, borderType=CV2_BORDERS[border])
     for way, result in case.results():
         np.testing.assert_allclose(result, peer, 0, case.slack(way), err_msg=way)
@@ -94,7 +94,7 @@ def test_a_wide_image_equals_the_oracle(
     settings = {"stride": stride, "padding": padding, "dilation": dilation}
     weights = np.array([[1, 0, -2], [3, -1, 0]], float)
     case = Case(scene(shape, "float32"), weights, {**settings, "border": "reflect"})
-    assert len(case.plan().tiles) > 1
+    assert case.plan().tile_count > 1
     expected = case.expected
     for way, result in case.results():
         np.testing.assert_allclose(result, expected, 0, case.slack(way), err_msg=way)
@@ -105,7 +105,7 @@ def test_a_large_bank_equals_scipy() -> None:
     image, rng = scene((90, 700, 8), "float32"), np.random.default_rng(11)
     weights = rng.integers(-4, 5, (6, 4, 3, 3)).astype(float)
     case = Case(image, weights, {"groups": 2, "padding": 1, "bias": [1, 2, 3, 4, 5, 6]})
-    assert len(case.plan().tiles) > 1
+    assert case.plan().tile_count > 1
     expected = np.stack([filtered(image, weights, output) for output in range(6)], axis=-1)
     for way, result in case.results():
         np.testing.assert_allclose(result, expected, 0, case.slack(way), err_msg=way)

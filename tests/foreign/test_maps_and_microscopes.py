@@ -12,7 +12,7 @@ import pytest
 
 import convcli
 from convcli.errors import ConvcliError
-from convcli.images.codecs.tiff import shrunk
+from convcli.scale.tiled.copies import shrunk
 from support.commands import Words, run, script
 from support.scenes import picture, tifffile
 
@@ -376,11 +376,12 @@ except Exception as error:
 def test_without_imagecodecs_the_message_names_it(tmp_path: Path) -> None:
     tifffile.imwrite(tmp_path / "in.tif", picture((90, 70)), compression="lerc", metadata=None)
     for tiled in ([], ["--tiled"]):
-        said = script(WITHOUT, "in.tif", "out.tif", *tiled, folder=tmp_path).stdout
+        said = script(WITHOUT, "in.tif", "out.tif", *tiled, folder=tmp_path, anew=True).stdout
         assert "pip install" in said
         assert "Traceback" not in said
     target = tmp_path / "map.tif"
-    assert not script(WITHOUT, GEO / "cog.tif", target, "--tiled", folder=tmp_path).stdout
+    words = (GEO / "cog.tif", target, "--tiled")
+    assert not script(WITHOUT, *words, folder=tmp_path, anew=True).stdout
     with_it = tmp_path / "with.tif"
     apply("box:3", GEO / "cog.tif", with_it, "--tiled")
     np.testing.assert_array_equal(tifffile.imread(target), tifffile.imread(with_it))

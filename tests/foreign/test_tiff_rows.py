@@ -14,13 +14,15 @@ import imagecodecs
 import numpy as np
 import pytest
 import tifffile
+import zarr
 
 import convcli
 from convcli.errors import ConvcliError, ImageError
 from convcli.images.policy import ReadPolicy
-from convcli.images.read import read_picture
+from convcli.images.read import header_of, read_picture
 from convcli.images.write import write_picture
 from support.foreign import random_samples, tiff_bytes_of
+from support.scenes import write_zarr
 
 
 def read(data: bytes | None, **policy: Any) -> Any:
@@ -60,6 +62,51 @@ def test_whole_numbers_that_no_float_holds_are_refused() -> None:
     values = np.array([[[2**53 + 1]]], np.uint64)
     with pytest.raises(ImageError, match=r"whole numbers beyond 2\^53"):
         read(tiff_bytes_of(values, photometric="minisblack"))
+
+
+@pytest.mark.parametrize("number", [2**53 + 1, -(2**53) - 1, 2**63 + 1])
+def test_whole_numbers_that_a_float_rounds_are_refused_everywhere(
+    number: int, tmp_path: Path
+) -> None:
+    array = np.array([[number, 1]], np.uint64 if number > 0 else np.int64)
+    beyond = r"whole numbers up to 2\^53"
+    np.save(tmp_path / "in.npy", array)
+    (tmp_path / "in.csv").write_text(f"{number},1\n")
+    (tmp_path / "in.json").write_text(f"[[{number},1]]")
+    sources: list[Any] = [array, f"[[{number},1]]", *sorted(tmp_path.iterdir())]
+    for source in sources:
+        with pytest.raises(ConvcliError, match=beyond):
+            convcli.apply("identity", source)
+    with pytest.raises(ConvcliError, match=beyond):
+        convcli.apply_tiled(
+            "identity", write_zarr(tmp_path / "in.zarr", array), str(tmp_path / "out.tif")
+        )
+
+
+def test_whole_numbers_that_a_float_holds_are_read_as_they_are(tmp_path: Path) -> None:
+    for number in (2**53, -(2**53), 2**53 + 2, 10**20):
+        (tmp_path / "in.csv").write_text(f"{number},1\n")
+        (tmp_path / "in.json").write_text(f"[[{number},null]]")
+        for name in ("in.csv", "in.json"):
+            assert read_picture(tmp_path / name).array[0, 0] == number
+
+
+@pytest.mark.parametrize(
+    ("dtype", "number"), [("i8", -(2**63)), ("i8", 2**53 + 2), ("u8", 2**63), ("u8", 2**53)]
+)
+def test_large_numbers_of_arrays_that_a_float_holds_are_read(
+    dtype: str, number: int, tmp_path: Path
+) -> None:
+    """The least number of a type often stands for no data."""
+    array = np.array([[number, 1]], dtype)
+    np.save(tmp_path / "in.npy", array)
+    tifffile.imwrite(tmp_path / "in.tif", array)
+    for source in (array, tmp_path / "in.npy", tmp_path / "in.tif"):
+        assert convcli.apply("identity", source).array.tolist() == [[number, 1]]
+    zarr_source = write_zarr(tmp_path / "in.zarr", array)
+    convcli.apply_tiled("identity", zarr_source, str(tmp_path / "out.zarr"))
+    made = zarr.open_array(tmp_path / "out.zarr")[...]
+    assert np.asarray(made).tolist() == [[number, 1]]
 
 
 @pytest.mark.parametrize("tile", [None, (16, 16)])
@@ -148,6 +195,21 @@ def test_pages_of_different_depths_are_all_read() -> None:
         np.testing.assert_array_equal(frame.pixels[..., 0], page)
     second = read(buffer.getvalue(), frame=3)
     np.testing.assert_array_equal(second.frames[0].pixels[..., 0], pages[3])
+
+
+def test_header_and_mode_are_those_of_the_page_that_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "in.tif"
+    with tifffile.TiffWriter(path) as writer:
+        for rows, dtype in enumerate(("u1", "u4", "u1"), 8):
+            values = random_samples(dtype, (rows, 9))
+            writer.write(values, photometric="minisblack", metadata=None)
+    for frame, rows, mode in ((None, 8, "L"), (0, 8, "L"), (1, 9, "I"), (2, 10, "L")):
+        policy = ReadPolicy(frame=frame)
+        picture, header = read_picture(path, None, policy), header_of(path, policy)
+        assert picture.mode == mode
+        assert header is not None
+        assert header.shape == picture.frames[0].header.shape == (rows, 9, 1)
+    assert header_of(path, ReadPolicy(frame=3)) is None
 
 
 def test_three_samples_without_a_photometric_are_red_green_and_blue() -> None:
@@ -263,7 +325,7 @@ def test_a_tile_that_is_a_larger_picture_is_refused(tmp_path: Path) -> None:
     path.write_bytes(bytes(data) + jpeg)
     from convcli.kernels.kernel import Kernel
     from convcli.pipeline.options import Options
-    from convcli.scale.tiled.run import filter_large
+    from support.scenes import filter_large
 
     with pytest.raises(ConvcliError, match=r"a tile of 64 × 64 px holds 4096 × 4096 px"):
         filter_large([Kernel([[1.0]])], str(path), str(tmp_path / "out.tif"), Options())

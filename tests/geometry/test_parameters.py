@@ -3,12 +3,7 @@
 import pytest
 
 from convcli.errors import GeometryError
-from convcli.geometry.layers import (
-    Volume,
-    convolution_layer,
-    fully_connected_layer,
-    locally_connected_layer,
-)
+from convcli.geometry.layers import Volume, convolution_layer
 
 
 def test_64_filters_of_3x3x3() -> None:
@@ -25,13 +20,13 @@ def test_32x32x3_to_1000_units() -> None:
     """32·32·3 = 3,072 values, times 1,000."""
     image = Volume(3, 32, 32)
     assert image.values == 3_072
-    layer = fully_connected_layer(image.values, 1_000)
+    layer = convolution_layer(image.values, 1_000, (1, 1), output=(1, 1))
     assert (layer.weights, layer.biases) == (3_072_000, 1_000)
     assert layer.multiply_adds == 3_072_000
 
 
 def test_a_million_pixels_to_a_million_units_take_a_trillion() -> None:
-    assert fully_connected_layer(10**6, 10**6, bias=False).total == 10**12
+    assert convolution_layer(10**6, 10**6, (1, 1), bias=False).total == 10**12
 
 
 @pytest.mark.parametrize(
@@ -58,13 +53,13 @@ def test_multiply_adds_are_weights_times_positions() -> None:
 
 def test_without_sharing_each_position_has_its_own_weights() -> None:
     """32·32·64·(27 + 1)."""
-    layer = locally_connected_layer(3, Volume(64, 32, 32), (3, 3))
+    layer = convolution_layer(3, Volume(64, 32, 32).values, (3, 3), output=(1, 1))
     assert (layer.weights, layer.biases, layer.total) == (1_769_472, 65_536, 1_835_008)
     assert layer.multiply_adds == 1_769_472
 
 
 def test_without_sharing_in_groups() -> None:
-    layer = locally_connected_layer(4, Volume(2, 5, 5), (3, 3), groups=2, bias=False)
+    layer = convolution_layer(4, Volume(2, 5, 5).values, (3, 3), groups=2, bias=False)
     assert layer.total == 5 * 5 * 2 * (4 // 2) * 9
 
 

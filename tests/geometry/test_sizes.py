@@ -174,6 +174,7 @@ def test_pairs_are_rows_then_columns() -> None:
         ({"kernel": 3, "stride": 0}, "stride: expected a whole number of at least 1, got 0"),
         ({"kernel": 3, "dilation": -2}, "dilation: expected a whole number of at least 1, "),
         ({"kernel": 3, "padding": -2}, "padding: expected 0 or more pixels, got -2"),
+        ({"kernel": 3, "padding": {1, 2}}, "padding: expected a whole number, got {1, 2}"),
         ({"kernel": 3, "padding": "some"}, "got 'some'"),
         ({"kernel": 2.0}, "kernel: expected a whole number, got 2.0"),
         ({"kernel": True}, "kernel: expected a whole number, got True"),

@@ -12,8 +12,8 @@ from PIL import Image, ImageCms
 from convcli.errors import ImageError
 from convcli.images.formats import FORMATS, format_for
 from convcli.images.picture import Frame, Metadata, Picture, Timing
-from convcli.images.read import read_frame, read_picture
-from convcli.images.write import write_frame, write_picture
+from convcli.images.read import read_picture
+from convcli.images.write import write_picture
 from support.format_cases import PICTURES, ROWS, Row
 
 CASES = [(row, picture) for row in ROWS for picture in PICTURES]
@@ -46,11 +46,11 @@ def test_what_a_format_keeps(row: Row, name: str, tmp_path: Path) -> None:
     cell = row.cells[name]
     if cell == "-" and not (row.format == "NPY" and picture.alpha is not None):
         with pytest.raises(ImageError, match=r"cannot hold|grey only"):
-            write_frame(picture, target, row.format)
+            write_picture(picture, target, row.format)
         assert not target.exists()
         return
-    write_frame(picture, target, row.format)
-    back = read_frame(target)
+    write_picture(picture, target, row.format)
+    back = read_picture(target).frames[0]
     wanted = np.repeat(picture.pixels, 3, axis=2) if cell == "rgb" else picture.pixels
     assert back.depth is picture.depth
     if cell in ("same", "rgb", "-"):
@@ -145,7 +145,7 @@ def test_opencv_reads_our_pixels(name: str, suffix: str, tmp_path: Path) -> None
     if suffix == "png" and name.endswith("F"):
         suffix = "tiff"
     picture, target = sample(name), tmp_path / f"out.{suffix}"
-    write_frame(picture, target, format_for(target))
+    write_picture(picture, target, format_for(target))
     got = cv2.imread(str(target), cv2.IMREAD_UNCHANGED)
     assert got is not None
     assert got.dtype == picture.pixels.dtype
@@ -155,7 +155,7 @@ def test_opencv_reads_our_pixels(name: str, suffix: str, tmp_path: Path) -> None
 @pytest.mark.parametrize("name", ["RGBA", "RGBA16"])
 def test_opencv_reads_our_transparency(name: str, tmp_path: Path) -> None:
     picture = sample(name)
-    write_frame(picture, tmp_path / "out.png", "PNG")
+    write_picture(picture, tmp_path / "out.png", "PNG")
     got = cv2.imread(str(tmp_path / "out.png"), cv2.IMREAD_UNCHANGED)
     assert got is not None
     np.testing.assert_array_equal(got[..., 2::-1], picture.pixels)
@@ -167,7 +167,7 @@ def test_deep_colours_of_opencv_keep_all_bits(compression: int, tmp_path: Path) 
     values = np.random.default_rng(0).integers(0, 65536, (20, 30, 3)).astype(np.uint16)
     options = [cv2.IMWRITE_TIFF_COMPRESSION, compression]
     cv2.imwrite(str(tmp_path / "in.tif"), values[..., ::-1], options)
-    got = read_frame(tmp_path / "in.tif")
+    got = read_picture(tmp_path / "in.tif").frames[0]
     np.testing.assert_array_equal(got.pixels, values)
 
 
@@ -175,12 +175,14 @@ def test_deep_colours_of_opencv_keep_all_bits(compression: int, tmp_path: Path) 
 def test_deep_colours_keep_all_bits(suffix: str, tmp_path: Path) -> None:
     values = np.random.default_rng(1).integers(0, 65536, (20, 30, 3)).astype(np.uint16)
     cv2.imwrite(str(tmp_path / f"in.{suffix}"), values[..., ::-1])
-    np.testing.assert_array_equal(read_frame(tmp_path / f"in.{suffix}").pixels, values)
+    np.testing.assert_array_equal(
+        read_picture(tmp_path / f"in.{suffix}").frames[0].pixels, values
+    )
 
 
 def test_numpy_reads_our_array() -> None:
     buffer = io.BytesIO()
     picture = sample("RGBF")
-    write_frame(picture, buffer, "NPY")
+    write_picture(picture, buffer, "NPY")
     got = np.load(io.BytesIO(buffer.getvalue()), allow_pickle=False)
     np.testing.assert_array_equal(got, picture.pixels)

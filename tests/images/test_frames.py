@@ -1,8 +1,10 @@
 """Animations, pages and pipes."""
 
 import io
+import struct
 import subprocess
 import sys
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +13,8 @@ from click.testing import CliRunner, Result
 from PIL import Image, ImageSequence
 
 from convcli.cli.app import main
-from support.commands import PHOTOS
+from support import commands
+from support.commands import PHOTOS, refusal
 from support.opening import opened
 
 
@@ -224,6 +227,47 @@ def test_an_animation_passes_a_pipe(tmp_path: Path) -> None:
     assert (image.format, image.n_frames) == ("GIF", 5)  # type: ignore[attr-defined]
 
 
+def gif_of_a_photograph() -> tuple[bytes, list[int]]:
+    """Five crops of a photograph as Pillow writes them, and where each frame begins."""
+    with opened(PHOTOS / "camera.png") as photo:
+        crops = [photo.convert("L").crop((9 * n, 40, 9 * n + 48, 76)) for n in range(5)]
+    buffer = io.BytesIO()
+    crops[0].save(buffer, "GIF", save_all=True, append_images=crops[1:], duration=80)
+    data = buffer.getvalue()
+    starts = [at for at in range(len(data)) if data.startswith(b"\x21\xf9\x04", at)]
+    assert len(starts) == len(crops)
+    assert b";" in data[starts[0] : starts[1]]  # the end mark's byte, among the pixels
+    return data, starts
+
+
+@pytest.mark.parametrize("way", ["file", "pipe"])
+def test_a_gif_that_was_cut_loses_no_frame_in_silence(way: str, tmp_path: Path) -> None:
+    whole, starts = gif_of_a_photograph()
+    between, in_the_pixels = starts[1:], [(start + len(whole)) // 2 for start in starts]
+    for length in (*between, *in_the_pixels, starts[3] + 5, len(whole) - 1):
+        (tmp_path / "in.gif").write_bytes(whole[:length])
+        source, data = (tmp_path / "in.gif", None) if way == "file" else ("-", whole[:length])
+        target = tmp_path / "out.tif"
+        said = refusal("apply", "identity", source, target, status=1, stdin=data)
+        assert said.endswith("file is truncated: --allow-truncated reads what there is"), length
+        assert not target.exists()
+
+
+@pytest.mark.parametrize("way", ["file", "pipe"])
+def test_a_gif_that_was_cut_between_frames_is_read_so_far_on_request(
+    way: str, tmp_path: Path
+) -> None:
+    whole, starts = gif_of_a_photograph()
+    (tmp_path / "in.gif").write_bytes(whole[: starts[3]])
+    source = tmp_path / "in.gif" if way == "file" else "-"
+    words = ("apply", "identity", source, tmp_path / "out.tif", "--allow-truncated")
+    assert commands.run(*words, stdin=whole[: starts[3]]).exit_code == 0
+    (tmp_path / "whole.gif").write_bytes(whole)
+    np.testing.assert_array_equal(
+        composed(tmp_path / "out.tif"), composed(tmp_path / "whole.gif")[:3]
+    )
+
+
 def piped(data: bytes, *arguments: str) -> bytes:
     command = [sys.executable, "-m", "convcli", "apply", *arguments]
     return subprocess.run(command, input=data, capture_output=True, check=True).stdout
@@ -273,3 +317,19 @@ def test_colours_that_a_gif_has_no_room_for_are_said(
 ) -> None:
     done = apply("identity", PHOTOS / photo, tmp_path / "out.gif", "--quiet")
     assert ("holds 256 colours" in done.output) == is_said
+
+
+def test_an_apng_that_promises_more_frames_than_it_has_is_refused(tmp_path: Path) -> None:
+    pixels = np.random.default_rng(1).integers(0, 256, (3, 64, 64, 3), np.uint8)
+    first, *others = map(Image.fromarray, pixels)
+    buffer = io.BytesIO()
+    first.save(buffer, "PNG", save_all=True, append_images=others)
+    data, promise = bytearray(buffer.getvalue()), struct.pack(">II", 4, 0)
+    at = data.index(b"acTL") + 4
+    data[at : at + 12] = promise + struct.pack(">I", zlib.crc32(b"acTL" + promise))
+    (tmp_path / "in.png").write_bytes(data)
+    for words in ((), ("--allow-truncated",)):
+        done = run("identity", tmp_path / "in.png", tmp_path / "out.png", *words)
+        assert done.exit_code == 1
+        assert "cannot be read: " in done.output
+        assert not (tmp_path / "out.png").exists()

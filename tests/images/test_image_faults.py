@@ -34,7 +34,6 @@ OURS: dict[str, Callable[[], bytes]] = {
     "policy.open_image": lambda: encoded("PNG"),
     "read.metadata_of": lambda: encoded("JPEG"),
     "read.frame_of": lambda: encoded("JPEG"),
-    "read._play": lambda: encoded("GIF"),
     "codecs.pillow.picture_from": lambda: encoded("BMP"),
     "codecs.pillow.deep_rawmode": lambda: encoded("PNG"),
     "codecs.gif.has_end_mark": lambda: encoded("GIF"),
@@ -67,7 +66,7 @@ def test_a_bug_in_reading_a_header_surfaces(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "in.png").write_bytes(encoded("PNG"))
-    monkeypatch.setattr("convcli.images.read.deep_rawmode", None)
+    monkeypatch.setattr("convcli.images.codecs.pillow.deep_rawmode", None)
     with pytest.raises(TypeError):
         header_of(tmp_path / "in.png", ReadPolicy())
 

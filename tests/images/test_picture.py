@@ -1,11 +1,15 @@
-"""A picture in memory: its grey, its ground, its light; its copies, and its numbers as text."""
+"""A picture in memory: its grey, its ground, its light; and its numbers as text."""
+
+from pathlib import Path
 
 import numpy as np
+import pytest
+from click.testing import CliRunner
 from PIL import Image
 
+from convcli.cli.app import main
+from convcli.errors import ImageError
 from convcli.images.codecs.numbers import matrix_bytes
-from convcli.images.codecs.tiff import mean_of, shrunk
-from convcli.images.drawing import diverging, spelled
 from convcli.images.picture import Frame, from_linear, to_linear
 
 GREY = np.array([[0, 1, 2], [100, 254, 255]], np.uint8)
@@ -43,6 +47,15 @@ def test_a_translucent_grey_on_white_is_rounded_half_up() -> None:
     assert half.on((255, 255, 255)).pixels.tolist() == [[[224]]]  # 100/5 + 255 · 4/5
 
 
+def test_any_number_of_channels_is_laid_on_grey_and_on_nothing_else() -> None:
+    opacity = np.array([[51]], np.uint8)
+    for channels in (2, 4):
+        frame = Frame(np.full((1, 1, channels), 100, np.uint8), opacity)
+        assert frame.on((255, 255, 255)).pixels.tolist() == [[[224] * channels]]
+        with pytest.raises(ImageError, match=f"a grey background for {channels} channels, got"):
+            frame.on((255, 0, 0))
+
+
 def test_pure_red_has_the_luma_of_bt_601() -> None:
     assert Frame(np.array([[[255, 0, 0]]], np.uint8)).gray().pixels.tolist() == [[[76]]]
 
@@ -54,17 +67,31 @@ def test_half_of_the_light_is_the_code_188() -> None:
     np.testing.assert_allclose(codes, [0, 187.5, 255], atol=0.1)
 
 
-def test_copies_are_means_of_squares_that_may_be_smaller_at_an_end() -> None:
-    assert shrunk(np.array([[[1], [3], [9]]], np.uint8), 2).tolist() == [[[2], [9]]]
-    values = np.array([[1, 2, 9], [3, 4, 11]], np.uint8)
-    assert mean_of(values, (2, 2)).tolist() == [[2, 10]]  # 2.5 is rounded to even
-
-
 def test_numbers_as_text_have_the_fewest_digits() -> None:
     assert matrix_bytes(np.array([[1.0, 0.5]]), "CSV") == b"1,0.5\n"
     assert matrix_bytes(np.array([[2]]), "JSON") == b"[[2]]\n"
 
 
-def test_drawings_spell_signs_that_their_font_lacks_and_are_pale_at_zero() -> None:
-    assert spelled("2π·σx·σy, 45° → Ré") == "2*pi*sigma_x*sigma_y, 45 deg -> Re"
-    assert diverging(0.0) == (247, 247, 247)
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["find", "sobel-x", "four.npy"],
+        ["find", "image:four.npy", "grey.png"],
+        ["animate", "sobel-x", "four.npy", "out.gif"],
+        ["animate", "max:2", "four.npy", "out.gif"],
+        ["learn", "four.npy", "four.npy", "--show-step"],
+    ],
+)
+def test_what_needs_grey_refuses_channels_that_have_none(
+    words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first of several plain channels is not taken in silence."""
+    monkeypatch.chdir(tmp_path)
+    np.save("four.npy", np.zeros((20, 20, 4), np.uint8))
+    Image.new("L", (20, 20), 90).save("grey.png")
+    result = CliRunner().invoke(main, words)
+    assert result.exit_code == 1
+    wanted = "expected one channel, or red, green and blue, got 4: take one channel of it"
+    assert wanted in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+    assert not list(tmp_path.glob("out.*"))

@@ -1,18 +1,20 @@
 """Reading: every mode that Pillow knows, orientation, and files that are no pictures."""
 
 import io
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import ExifTags, Image
 
 from convcli.errors import ImageError
-from convcli.images.picture import Frame
+from convcli.images.picture import Frame, picture_of_samples
 from convcli.images.policy import ReadPolicy
-from convcli.images.read import read_frame, read_picture
+from convcli.images.read import header_of, read_picture
+from convcli.images.write import write_picture
 
 GREY = np.array([[0, 1, 2], [100, 254, 255]], np.uint8)
 COLOUR = np.dstack([GREY, GREY[::-1], GREY[:, ::-1]])
@@ -36,7 +38,7 @@ def assert_picture(
 
 
 def test_grey(tmp_path: Path) -> None:
-    picture = read_frame(saved(Image.fromarray(GREY), tmp_path / "l.png"))
+    picture = read_picture(saved(Image.fromarray(GREY), tmp_path / "l.png")).frames[0]
     assert_picture(picture, GREY[..., np.newaxis])
     assert (picture.shape, picture.channels, picture.white) == ((2, 3), 1, 255)
     assert picture.format == "PNG"
@@ -45,12 +47,14 @@ def test_grey(tmp_path: Path) -> None:
 def test_grey_with_alpha(tmp_path: Path) -> None:
     image = Image.fromarray(np.dstack([GREY, ALPHA]))
     assert image.mode == "LA"
-    assert_picture(read_frame(saved(image, tmp_path / "la.png")), GREY[..., np.newaxis], ALPHA)
+    assert_picture(
+        read_picture(saved(image, tmp_path / "la.png")).frames[0], GREY[..., np.newaxis], ALPHA
+    )
 
 
 @pytest.mark.parametrize("suffix", ["png", "tif", "bmp", "ppm"])
 def test_colour(tmp_path: Path, suffix: str) -> None:
-    picture = read_frame(saved(Image.fromarray(COLOUR), tmp_path / f"rgb.{suffix}"))
+    picture = read_picture(saved(Image.fromarray(COLOUR), tmp_path / f"rgb.{suffix}")).frames[0]
     assert_picture(picture, COLOUR)
     assert picture.channels == 3
 
@@ -58,14 +62,14 @@ def test_colour(tmp_path: Path, suffix: str) -> None:
 @pytest.mark.parametrize("suffix", ["png", "tif"])
 def test_colour_with_alpha(tmp_path: Path, suffix: str) -> None:
     image = Image.fromarray(np.dstack([COLOUR, ALPHA]))
-    picture = read_frame(saved(image, tmp_path / f"rgba.{suffix}"))
+    picture = read_picture(saved(image, tmp_path / f"rgba.{suffix}")).frames[0]
     assert_picture(picture, COLOUR, ALPHA)
 
 
 def test_bilevel_becomes_grey(tmp_path: Path) -> None:
     image = Image.fromarray(np.array([[True, False, True]]))
     assert image.mode == "1"
-    picture = read_frame(saved(image, tmp_path / "1.png"))
+    picture = read_picture(saved(image, tmp_path / "1.png")).frames[0]
     assert_picture(picture, np.array([[[255], [0], [255]]], np.uint8))
 
 
@@ -81,24 +85,26 @@ PALETTE_COLOURS = np.array([[[10, 20, 30], [40, 50, 60], [70, 80, 90]]], np.uint
 
 @pytest.mark.parametrize("suffix", ["png", "gif", "bmp"])
 def test_a_palette_becomes_its_colours(tmp_path: Path, suffix: str) -> None:
-    picture = read_frame(saved(palette(), tmp_path / f"p.{suffix}"))
+    picture = read_picture(saved(palette(), tmp_path / f"p.{suffix}")).frames[0]
     assert_picture(picture, PALETTE_COLOURS)
 
 
 def test_a_palette_with_a_transparent_entry(tmp_path: Path) -> None:
-    picture = read_frame(saved(palette(), tmp_path / "p.png", transparency=1))
+    picture = read_picture(saved(palette(), tmp_path / "p.png", transparency=1)).frames[0]
     assert_picture(picture, PALETTE_COLOURS, np.array([[255, 0, 255]], np.uint8))
 
 
 def test_a_palette_with_an_alpha_for_each_entry(tmp_path: Path) -> None:
     path = saved(palette(), tmp_path / "p.png", transparency=bytes([255, 128, 0]))
-    assert_picture(read_frame(path), PALETTE_COLOURS, np.array([[255, 128, 0]], np.uint8))
+    assert_picture(
+        read_picture(path).frames[0], PALETTE_COLOURS, np.array([[255, 128, 0]], np.uint8)
+    )
 
 
 def test_one_grey_that_is_transparent(tmp_path: Path) -> None:
     path = saved(Image.fromarray(GREY), tmp_path / "l.png", transparency=100)
     expected = np.where(GREY == 100, 0, 255).astype(np.uint8)
-    assert_picture(read_frame(path), GREY[..., np.newaxis], expected)
+    assert_picture(read_picture(path).frames[0], GREY[..., np.newaxis], expected)
 
 
 def test_one_colour_that_is_transparent(tmp_path: Path) -> None:
@@ -106,7 +112,7 @@ def test_one_colour_that_is_transparent(tmp_path: Path) -> None:
         Image.fromarray(PALETTE_COLOURS), tmp_path / "c.png", transparency=(40, 50, 60)
     )
     expected = np.array([[255, 0, 255]], np.uint8)
-    assert_picture(read_frame(path), PALETTE_COLOURS, expected)
+    assert_picture(read_picture(path).frames[0], PALETTE_COLOURS, expected)
 
 
 @pytest.mark.parametrize("suffix", ["tif", "jpg"])
@@ -114,7 +120,7 @@ def test_cmyk_becomes_rgb(tmp_path: Path, suffix: str) -> None:
     """No ink is white, all black ink is black, cyan alone takes the red away."""
     inks = np.repeat([[[0, 0, 0, 0], [0, 0, 0, 255], [255, 0, 0, 0]]], 8, axis=1)
     image = Image.fromarray(np.repeat(inks, 8, axis=0).astype(np.uint8), "CMYK")
-    picture = read_frame(saved(image, tmp_path / f"cmyk.{suffix}"))
+    picture = read_picture(saved(image, tmp_path / f"cmyk.{suffix}")).frames[0]
     expected = [[255, 255, 255], [0, 0, 0], [0, 255, 255]]
     tolerance = 0 if suffix == "tif" else 3
     np.testing.assert_allclose(picture.pixels[4, [4, 12, 20]], expected, atol=tolerance)
@@ -126,7 +132,7 @@ DEEP = np.array([[0, 1, 255], [256, 40_000, 65_535]], np.uint16)
 
 @pytest.mark.parametrize("suffix", ["png", "tif", "pgm"])
 def test_16_bit_grey_keeps_its_bits(tmp_path: Path, suffix: str) -> None:
-    picture = read_frame(saved(Image.fromarray(DEEP), tmp_path / f"i16.{suffix}"))
+    picture = read_picture(saved(Image.fromarray(DEEP), tmp_path / f"i16.{suffix}")).frames[0]
     assert_picture(picture, DEEP[..., np.newaxis])
     assert picture.white == 65_535
 
@@ -161,7 +167,7 @@ def test_16_bit_grey_of_the_other_byte_order(tmp_path: Path) -> None:
     assert image.mode == "I;16B"
     path = saved(image, tmp_path / "big.tif")
     assert path.read_bytes()[:2] == b"MM"
-    assert_picture(read_frame(path), DEEP[..., np.newaxis])
+    assert_picture(read_picture(path).frames[0], DEEP[..., np.newaxis])
 
 
 STORED = np.array([[10, 20, 30], [40, 50, 60]], np.uint8)
@@ -187,14 +193,14 @@ def test_the_orientation_of_a_camera_is_applied(
     image = Image.fromarray(STORED)
     exif = image.getexif()
     exif[0x0112] = orientation
-    picture = read_frame(saved(image, tmp_path / "turned.png", exif=exif))
+    picture = read_picture(saved(image, tmp_path / "turned.png", exif=exif)).frames[0]
     assert picture.pixels[..., 0].tolist() == shown
     assert picture.format == "PNG"
 
 
 def test_a_stream_is_read_like_a_file(tmp_path: Path) -> None:
     data = saved(Image.fromarray(COLOUR), tmp_path / "rgb.png").read_bytes()
-    assert_picture(read_frame(io.BytesIO(data), "standard input"), COLOUR)
+    assert_picture(read_picture(io.BytesIO(data), "standard input").frames[0], COLOUR)
 
 
 @pytest.mark.parametrize(
@@ -209,10 +215,17 @@ def test_what_is_no_picture(tmp_path: Path, content: bytes, said: str) -> None:
     path = tmp_path / "no.png"
     path.write_bytes(content)
     with pytest.raises(ImageError) as raised:
-        read_frame(path)
+        read_picture(path).frames[0]
     assert str(raised.value).startswith(f"{path}: {said}")
     with pytest.raises(ImageError, match=r"^standard input: expected a picture"):
-        read_frame(io.BytesIO(content), "standard input")
+        read_picture(io.BytesIO(content), "standard input").frames[0]
+
+
+def test_a_stream_of_pictures_that_holds_floats_in_colour() -> None:
+    """Pillow reads no PF: what is said names the file, and nothing of Python's."""
+    data = b"P5 2 1 255\n\1\2" + b"PF 1 1 -1.0\n" + np.ones(3, "<f4").tobytes()
+    with pytest.raises(ImageError, match=r"^in\.pnm: expected a picture, got something else: "):
+        read_picture(io.BytesIO(data), "in.pnm")
 
 
 @pytest.mark.parametrize("suffix", ["png", "jpg", "tif", "bmp", "gif", "webp", "ppm"])
@@ -222,7 +235,7 @@ def test_a_file_cut_short_is_one_line_that_names_it(tmp_path: Path, suffix: str)
     data = path.read_bytes()
     path.write_bytes(data[: len(data) // 2])
     with pytest.raises(ImageError) as raised:
-        read_frame(path)
+        read_picture(path).frames[0]
     said = str(raised.value)
     assert said.startswith(f"{path}: ")
     assert "\n" not in said
@@ -234,7 +247,7 @@ def test_a_png_cut_anywhere_is_refused_or_whole(tmp_path: Path) -> None:
     refused = 0
     for length in range(len(whole)):
         try:
-            picture = read_frame(io.BytesIO(whole[:length]), "cut")
+            picture = read_picture(io.BytesIO(whole[:length]), "cut").frames[0]
         except ImageError:
             refused += 1
         else:
@@ -244,13 +257,15 @@ def test_a_png_cut_anywhere_is_refused_or_whole(tmp_path: Path) -> None:
 
 def test_a_missing_file_and_a_folder(tmp_path: Path) -> None:
     with pytest.raises(ImageError, match=r"absent\.png: no such file: check the path"):
-        read_frame(tmp_path / "absent.png")
+        read_picture(tmp_path / "absent.png").frames[0]
     with pytest.raises(ImageError, match="got a folder: name a file in it"):
-        read_frame(tmp_path)
+        read_picture(tmp_path).frames[0]
 
 
 def test_a_path_may_be_text(tmp_path: Path) -> None:
-    assert_picture(read_frame(str(saved(Image.fromarray(COLOUR), tmp_path / "a.png"))), COLOUR)
+    assert_picture(
+        read_picture(str(saved(Image.fromarray(COLOUR), tmp_path / "a.png"))).frames[0], COLOUR
+    )
 
 
 # ------------------------------------------------------------------ folders
@@ -268,3 +283,45 @@ def test_suffixes_are_those_of_the_formats_that_pillow_reads() -> None:
         ".PNG": False,
     }
     assert ReadPolicy(allow_formats=frozenset({"EPS"})).takes(".eps")
+
+
+def files_of_many_headers() -> Iterator[tuple[str, bytes]]:
+    """Yield pictures whose headers say something else than their decoders at first sight."""
+    photo = Image.fromarray(np.arange(60, dtype=np.uint8).reshape(5, 12))
+    for orientation in range(1, 9):
+        exif = photo.getexif()
+        exif[ExifTags.Base.Orientation] = orientation
+        for name in ("JPEG", "PNG", "WEBP", "TIFF"):
+            buffer = io.BytesIO()
+            photo.save(buffer, name, exif=exif)
+            yield f"{name} {orientation}", buffer.getvalue()
+    for name in ("JPEG", "PNG", "WEBP"):
+        buffer = io.BytesIO()
+        photo.save(buffer, name, exif=b"Exif\0\0nothing that EXIF is")
+        yield f"{name} with damaged EXIF", buffer.getvalue()
+    deep = np.arange(40, dtype=np.uint16).reshape(2, 5, 4) * 1000
+    for channels in (1, 2, 3, 4):
+        buffer = io.BytesIO()
+        samples = deep[..., :channels]
+        picture = Frame(samples) if channels % 2 else picture_of_samples(samples)
+        write_picture(picture, buffer, "PNG")
+        yield f"PNG {channels}", buffer.getvalue()
+    for letters, channels in (("P5", 1), ("P6", 3)):
+        for largest in (255, 1000, 65_535):
+            data = deep[..., :channels].astype(">u2" if largest > 255 else ">u1").tobytes()
+            yield f"{letters} {largest}", f"{letters} 5 2 {largest}\n".encode() + data
+    yield "P3", b"P3 1 2 1000\n" + b"7 " * 6
+    buffer = io.BytesIO()
+    np.save(buffer, deep.astype(">u2"))
+    yield "npy", buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    "data", [pytest.param(data, id=name) for name, data in files_of_many_headers()]
+)
+def test_a_header_says_what_is_read(data: bytes, tmp_path: Path) -> None:
+    (tmp_path / "in").write_bytes(data)
+    assert (
+        header_of(tmp_path / "in", ReadPolicy())
+        == read_picture(tmp_path / "in").frames[0].header
+    )

@@ -13,8 +13,8 @@ from convcli.errors import ImageError
 from convcli.images.codecs import tiff
 from convcli.images.formats import format_for
 from convcli.images.picture import Frame, Metadata
-from convcli.images.read import read_frame
-from convcli.images.write import Saving, pipe_format, write_frame
+from convcli.images.read import read_picture
+from convcli.images.write import Saving, pipe_format, write_picture
 
 RNG = np.random.default_rng(21)
 GREY: NDArray[Any] = RNG.integers(0, 256, (9, 11, 1), dtype=np.uint8)
@@ -42,14 +42,14 @@ def as_pillow_sees(path: Path) -> tuple[str, NDArray[Any]]:
 @pytest.mark.parametrize("suffix", ["png", "tif"])
 def test_png_and_tiff_hold_all(tmp_path: Path, picture: Frame, mode: str, suffix: str) -> None:
     path = tmp_path / f"out.{suffix}"
-    write_frame(picture, path, format_for(path))
+    write_picture(picture, path, format_for(path))
     stored_mode, stored = as_pillow_sees(path)
     layers = (
         picture.pixels if picture.alpha is None else np.dstack([picture.pixels, picture.alpha])
     )
     assert stored_mode == mode
     np.testing.assert_array_equal(stored.reshape(layers.shape), layers)
-    again = read_frame(path)
+    again = read_picture(path).frames[0]
     np.testing.assert_array_equal(again.pixels, picture.pixels, strict=True)
 
 
@@ -57,25 +57,25 @@ def test_png_and_tiff_hold_all(tmp_path: Path, picture: Frame, mode: str, suffix
 @pytest.mark.parametrize("pixels", [GREY, COLOUR])
 def test_plain_formats(tmp_path: Path, suffix: str, pixels: NDArray[Any]) -> None:
     path = tmp_path / f"out.{suffix}"
-    write_frame(Frame(pixels), path, format_for(path))
-    np.testing.assert_array_equal(read_frame(path).pixels, pixels, strict=True)
+    write_picture(Frame(pixels), path, format_for(path))
+    np.testing.assert_array_equal(read_picture(path).frames[0].pixels, pixels, strict=True)
 
 
 def test_16_bits_in_a_pgm_come_back(tmp_path: Path) -> None:
     """Netpbm has the high byte first."""
     path = tmp_path / "out.pgm"
-    write_frame(Frame(DEEP), path, format_for(path))
+    write_picture(Frame(DEEP), path, format_for(path))
     header, raster = path.read_bytes().split(b"65535\n", 1)
     assert header.split() == [b"P5", b"11", b"9"]
     assert raster == DEEP.astype(">u2").tobytes()
-    np.testing.assert_array_equal(read_frame(path).pixels, DEEP, strict=True)
+    np.testing.assert_array_equal(read_picture(path).frames[0].pixels, DEEP, strict=True)
 
 
 def test_jpeg_is_close_to_the_picture(tmp_path: Path) -> None:
     ramp = np.linspace(0, 255, 64 * 64).reshape(64, 64, 1).astype(np.uint8)
     path = tmp_path / "out.jpg"
-    write_frame(Frame(ramp), path, format_for(path))
-    difference = read_frame(path).pixels.astype(int) - ramp
+    write_picture(Frame(ramp), path, format_for(path))
+    difference = read_picture(path).frames[0].pixels.astype(int) - ramp
     assert np.abs(difference).max() <= 3
 
 
@@ -83,20 +83,20 @@ def test_jpeg_is_close_to_the_picture(tmp_path: Path) -> None:
 def test_formats_without_transparency(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"out.{suffix}"
     with pytest.raises(ImageError) as raised:
-        write_frame(Frame(COLOUR, ALPHA), path, format_for(path))
+        write_picture(Frame(COLOUR, ALPHA), path, format_for(path))
     said = str(raised.value)
     assert said.startswith(f"{path}: ")
     assert "cannot hold transparency: write .png, .webp or .tif" in said
     assert not path.exists()
-    write_frame(Frame(COLOUR, OPAQUE), path, format_for(path))
-    assert read_frame(path).channels == 3
+    write_picture(Frame(COLOUR, OPAQUE), path, format_for(path))
+    assert read_picture(path).frames[0].channels == 3
 
 
 @pytest.mark.parametrize("suffix", ["jpg", "bmp", "webp", "gif"])
 def test_formats_without_16_bits(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"out.{suffix}"
     with pytest.raises(ImageError, match=r"cannot hold 16 bits: write \.png or \.tif"):
-        write_frame(Frame(DEEP), path, format_for(path))
+        write_picture(Frame(DEEP), path, format_for(path))
     assert not path.exists()
 
 
@@ -157,9 +157,9 @@ def test_a_pipe_goes_on_in_the_format_that_keeps_all(
 ) -> None:
     assert pipe_format(source, picture) == kind
     stream = io.BytesIO()
-    write_frame(picture, stream, kind)
+    write_picture(picture, stream, kind)
     stream.seek(0)
-    again = read_frame(stream)
+    again = read_picture(stream).frames[0]
     assert again.format == kind
     assert again.shape == (9, 11)
     assert again.pixels.dtype == picture.pixels.dtype
@@ -168,7 +168,7 @@ def test_a_pipe_goes_on_in_the_format_that_keeps_all(
 def test_a_stream_gets_nothing_where_the_format_fails() -> None:
     stream = io.BytesIO()
     with pytest.raises(ImageError, match=r"^standard output: JPEG cannot hold transparency"):
-        write_frame(Frame(COLOUR, ALPHA), stream, "JPEG")
+        write_picture(Frame(COLOUR, ALPHA), stream, "JPEG")
     assert stream.getvalue() == b""
 
 
@@ -179,7 +179,7 @@ def test_a_picture_too_large_for_its_format(tmp_path: Path) -> None:
         path = tmp_path / f"wide.{suffix}"
         path.write_text("old")
         with pytest.raises(ImageError) as raised:
-            write_frame(wide, path, format_for(path))
+            write_picture(wide, path, format_for(path))
         assert str(raised.value).startswith(f"{path}: ")
         assert path.read_text() == "old"
     assert sorted(p.name for p in tmp_path.iterdir()) == ["wide.jpg", "wide.webp"]
@@ -189,25 +189,25 @@ def test_a_picture_too_large_for_its_format(tmp_path: Path) -> None:
 def test_arrays_hold_the_raw_numbers(tmp_path: Path, dtype: str) -> None:
     values = RNG.normal(size=(4, 5, 2)).astype(dtype)
     path = tmp_path / "raw.npy"
-    write_frame(Frame(values), path, "NPY")
+    write_picture(Frame(values), path, "NPY")
     np.testing.assert_array_equal(np.load(path), values, strict=True)
     stream = io.BytesIO()
-    write_frame(Frame(values), stream, "NPY")
+    write_picture(Frame(values), stream, "NPY")
     assert stream.getvalue() == path.read_bytes()
 
 
 def test_an_array_keeps_the_name_that_was_given(tmp_path: Path) -> None:
     """`numpy.save` would add .npy to a path."""
     path = tmp_path / "raw.bin"
-    write_frame(Frame(np.ones((3, 1, 1))), path, "NPY")
+    write_picture(Frame(np.ones((3, 1, 1))), path, "NPY")
     assert [p.name for p in tmp_path.iterdir()] == ["raw.bin"]
 
 
 def test_pixels_of_any_layout_are_written(tmp_path: Path) -> None:
     path = tmp_path / "out.png"
     turned = COLOUR[::-1, ::-2].transpose(1, 0, 2)
-    write_frame(Frame(turned), path, "PNG")
-    np.testing.assert_array_equal(read_frame(path).pixels, turned)
+    write_picture(Frame(turned), path, "PNG")
+    np.testing.assert_array_equal(read_picture(path).frames[0].pixels, turned)
 
 
 @pytest.mark.parametrize("setting", [{"quality": 0}, {"quality": 101}, {"compress_level": 10}])

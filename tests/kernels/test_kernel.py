@@ -1,6 +1,7 @@
 """What a kernel is, and what is read from its weights."""
 
 from typing import Any
+from unittest.mock import ANY
 
 import numpy as np
 import pytest
@@ -39,6 +40,7 @@ def test_equal_weights_and_bias_make_equal_kernels() -> None:
     assert kernel != Kernel([[1, 2]], 4)
     assert kernel != Kernel([[1, 3]], 3)
     assert kernel != [[1, 2]]
+    assert kernel == ANY, "the other side has a say, too"
 
 
 def test_a_2d_kernel_and_a_bank() -> None:

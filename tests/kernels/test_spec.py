@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from convcli.errors import KernelError, SpecError
+from convcli.kernels.catalogue.entry import entry_named
 from convcli.kernels.operator import Operator
-from convcli.kernels.spec import entry_named, kernel_from, operand_from
+from convcli.kernels.spec import kernel_from, operand_from
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,7 @@ BANK = [[[[1, 0], [0, 1]], [[1, 2], [3, 4]], [[-1, -1], [1, 1]]], [[[0, 2], [0, 
 def test_a_filter_of_three_channels_sums_into_one_map_and_maps_stack() -> None:
     kernel = Kernel(np.array(BANK, float), [0.5, -2.0])
     scene = scene_of(Frame(RGB), kernel, Options(padding="valid"), None, 16)
-    assert scene.count == 2 * 3 * 4
+    assert scene.order.size == 2 * 3 * 4
     places = itertools.product(range(2), range(3), range(4))
     for index, (number, row, column) in enumerate(places):
         step = scene.step(index)
@@ -55,7 +55,7 @@ def test_a_filter_of_three_channels_sums_into_one_map_and_maps_stack() -> None:
 def test_pooling_by_hand(kind: str, reduce: Callable[..., float], said: str) -> None:
     grey = RGB[:, :4, :1]
     scene = scene_of(Frame(grey), Plain(kind, 2), Options(), None, 16)
-    assert scene.count == 4
+    assert scene.order.size == 4
     for index, (row, column) in enumerate(itertools.product((0, 2), (0, 2))):
         step = scene.step(index)
         window = grey[row : row + 2, column : column + 2, 0]
@@ -104,8 +104,8 @@ def test_all_stamps_together_are_what_torch_computes(number: int, found: Any) ->
     }
     options = Options(transposed=True, **pairs)
     scene = scene_of(Frame(image), Kernel(weights), options, None, 16)
-    assert scene.count == filters * 6 * 7
-    last = scene.step(scene.count - 1).outputs
+    assert scene.order.size == filters * 6 * 7
+    last = scene.step(scene.order.size - 1).outputs
     rows, columns = (~scene.outside).any(axis=1), (~scene.outside).any(axis=0)
     kept = np.nan_to_num(last[:, rows][:, :, columns].transpose(1, 2, 0)) + bias
     assert list(kept.shape) == found["shape"]

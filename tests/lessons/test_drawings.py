@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageSequence
 
-from convcli.images.drawing import ACCENT, PADDING, Canvas, Cell
-from convcli.images.figures import cell_block
+from convcli.drawing.canvas import ACCENT, PADDING
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -138,21 +137,6 @@ def test_nonsense_is_refused(
     assert said in refuse("animate", *ready)
 
 
-@pytest.mark.parametrize("framed", [False, True])
-def test_digits_of_16_bits_stay_within_their_cell(framed: bool) -> None:  # noqa: FBT001
-    side = 56
-    pictures = []
-    for text in ("", "58111"):
-        canvas = Canvas(side + 1, side + 1)
-        canvas.grid((0, 0), [[Cell((255, 255, 255), text, framed=framed)]], side)
-        pictures.append(np.asarray(canvas.image).astype(int))
-    columns = np.flatnonzero((pictures[0] != pictures[1]).any(axis=(0, 2)))
-    edge = 6 if framed else 1
-    assert columns.size
-    assert edge < columns.min()
-    assert columns.max() < side - edge
-
-
 def test_16_bits_in_small_cells_are_counted_in_thousands(
     run: Callable[..., Any], tmp_path: Path
 ) -> None:
@@ -161,18 +145,6 @@ def test_16_bits_in_small_cells_are_counted_in_thousands(
     Image.fromarray(pixels.astype(np.uint16)).save(deep)
     run("animate", "sobel-x", str(deep), str(out), "--cells", "16", "--frames", "2")
     assert_same(out, "animate-deep-0.png")
-
-
-def test_numbers_of_a_figure_stay_within_their_cells() -> None:
-    side, colors = 40, np.full((1, 3, 3), 255, np.uint8)
-    blank, numbers = (
-        np.asarray(cell_block(colors, [[text] * 3], side).image).astype(int)
-        for text in ("", "-.0965")
-    )
-    places = np.flatnonzero((blank != numbers).any(axis=(0, 2))) % side
-    assert places.size
-    assert places.min() >= 2
-    assert places.max() <= side - 2
 
 
 def test_a_figure_shows_small_weights_as_such(run: Callable[..., Any], tmp_path: Path) -> None:

@@ -7,37 +7,31 @@ import pytest
 from numpy.lib.stride_tricks import sliding_window_view
 
 from convcli.choices import Sharing
-from convcli.lessons.learning import (
-    Samples,
-    solve_exactly,
-    spectrum_of,
-    sums_of_products,
-    task_for,
-)
+from convcli.lessons.learning import Samples, Spectrum, sums_of_products, task_for
 from convcli.lessons.learning.learn import learn_task
 
 SIZES = [(1, 1), (3, 3), (1, 5), (5, 1), (2, 7), (6, 4)]
 
 
 def samples_of(
-    size: tuple[int, int], planes: int, outputs: int, share: float, seed: int = 0
+    size: tuple[int, int], planes: int, outputs: int, share: float, pictures: int = 1
 ) -> Samples:
     """Return noise of 31 × 37 px, of whose targets a share is known."""
-    chance = np.random.default_rng(seed)
+    chance = np.random.default_rng(0)
     valid = (31 - size[0] + 1, 37 - size[1] + 1)
     return Samples(
-        chance.normal(3, 1, (planes, 31, 37)),
-        chance.normal(size=(outputs, *valid)),
-        chance.random(valid) < share,
+        chance.normal(3, 1, (pictures, planes, 31, 37)),
+        chance.normal(size=(pictures, outputs, *valid)),
+        chance.random((pictures, *valid)) < share,
         size,
     )
 
 
 def design(samples: Samples) -> tuple[Any, Any]:
     """Return what each known window sees, one a row, and what should come out."""
-    windows = sliding_window_view(samples.inputs, samples.size, axis=(1, 2))
-    rows = windows[:, samples.known].swapaxes(0, 1).reshape(-1, samples.weights)
-    return rows, samples.targets[:, samples.known].T
+    windows = sliding_window_view(samples.inputs, samples.size, axis=(2, 3))
+    rows = np.moveaxis(windows, 1, 3)[samples.known].reshape(-1, samples.weights)
+    return rows, np.moveaxis(samples.targets, 1, 3)[samples.known]
 
 
 @pytest.mark.parametrize("share", [1.1, 0.9, 0.4])
@@ -46,11 +40,11 @@ def design(samples: Samples) -> tuple[Any, Any]:
 def test_the_least_squares_are_those_of_numpy(
     size: tuple[int, int], planes: int, outputs: int, share: float
 ) -> None:
-    group = [samples_of(size, planes, outputs, share, seed) for seed in (1, 2)]
-    seen, wanted = (np.concatenate(parts) for parts in zip(*map(design, group), strict=True))
+    samples = samples_of(size, planes, outputs, share, 2)
+    seen, wanted = design(samples)
     with_bias = np.column_stack([seen, np.ones(len(seen))])
     expected = np.linalg.lstsq(with_bias, wanted, rcond=None)[0]
-    solution = solve_exactly(spectrum_of(group))
+    solution = Spectrum.of(samples).solved()
     np.testing.assert_allclose(solution.weights, expected[:-1].T, rtol=0, atol=1e-12)
     np.testing.assert_allclose(solution.bias, expected[-1], rtol=0, atol=1e-11)
 
@@ -64,17 +58,17 @@ def test_sums_over_whole_numbers_are_exact(size: tuple[int, int], share: float) 
     seen, wanted = (values.astype(np.int64) for values in design(samples))
     design_matrix = np.column_stack([seen, wanted, np.ones(len(seen), np.int64)])
     expected = design_matrix.T @ design_matrix
-    np.testing.assert_array_equal(sums_of_products([samples]), expected)
-    assert spectrum_of([samples]).count == len(seen)
+    np.testing.assert_array_equal(sums_of_products(samples), expected)
+    assert Spectrum.of(samples).count == len(seen)
 
 
 def test_what_is_left_out_costs_no_digits() -> None:
     """One pixel of 10¹² is seen by windows only of which the target is not known."""
     samples = samples_of((3, 3), 1, 1, 1.1)
-    samples.inputs[0, 15, 15] = 1e12
-    samples.known[13:16, 13:16] = False
+    samples.inputs[0, 0, 15, 15] = 1e12
+    samples.known[0, 13:16, 13:16] = False
     seen, _ = design(samples)
-    gram = sums_of_products([samples])[:9, :9]
+    gram = sums_of_products(samples)[:9, :9]
     np.testing.assert_allclose(gram, seen.T @ seen, rtol=1e-13)
 
 
@@ -98,10 +92,8 @@ def test_the_residual_is_that_of_the_known_windows() -> None:
     for sharing in Sharing:
         task = task_for(source, target, (5, 5), sharing)
         squares, count = 0.0, 0
-        for group in task.groups:
-            seen, wanted = (
-                np.concatenate(parts) for parts in zip(*map(design, group), strict=True)
-            )
+        for samples in task.groups:
+            seen, wanted = design(samples)
             with_bias = np.column_stack([seen, np.ones(len(seen))])
             squares += float(np.linalg.lstsq(with_bias, wanted, rcond=None)[1].sum())
             count += wanted.size

@@ -197,6 +197,13 @@ def test_a_flat_patch(tmp_path: Path) -> None:
     assert "one brightness all over" in result.stderr
 
 
+@pytest.mark.parametrize("scale", [2.0**-600, 1.0, 2.0**600])
+def test_a_patch_of_numbers_whose_squares_no_float_holds(scale: float, tmp_path: Path) -> None:
+    np.save(tmp_path / "patch.npy", np.array([[0, 1], [0, 1]]) * scale)
+    weights = kernel_from(f"image:{tmp_path / 'patch.npy'}").kernels[0].weights
+    assert weights.tolist() == [[-0.5, 0.5], [-0.5, 0.5]]  # mean 0, length 1
+
+
 def test_a_patch_beyond_the_limit_of_weights(tmp_path: Path) -> None:
     Image.fromarray(RANDOM.integers(0, 256, (2100, 2100), dtype=np.uint8)).save(
         tmp_path / "huge.png"

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 from scipy import ndimage
 
-from convcli.choices import LearningMethod, Sharing
+from convcli.choices import Sharing
 from convcli.engine.correlate import correlate
 from convcli.kernels.catalogue.entry import CATALOGUE
 from convcli.kernels.spec import kernel_from
@@ -89,9 +89,9 @@ def test_gradient_descent_finds_it_too_and_its_loss_falls(
 def test_the_gradient_is_a_correlation_of_input_and_error() -> None:
     chance = np.random.default_rng(3)
     image, errors = chance.normal(size=(12, 15)), chance.normal(size=(10, 13))
-    known = np.ones((10, 13), bool)
-    samples = Samples(image[np.newaxis], errors[np.newaxis], known, (3, 3))
-    patches, flat, _ = samples.block(slice(None), slice(None))
+    known = np.ones((1, 10, 13), bool)
+    samples = Samples(image[None, None], errors[None, None], known, (3, 3))
+    patches, flat, _ = samples.block(0, slice(None), slice(None))
     found = gradient(patches, flat).reshape(3, 3)
     np.testing.assert_allclose(found * errors.size, correlate(image, errors), rtol=1e-9)
 
@@ -104,10 +104,10 @@ def test_the_gradient_is_the_slope_of_the_loss() -> None:
     def loss(tried: Any) -> float:
         return float(((correlate(image, tried) - target) ** 2).mean() / 2)
 
-    known = np.ones((6, 7), bool)
-    samples = Samples(image[np.newaxis], target[np.newaxis], known, (3, 3))
+    known = np.ones((1, 6, 7), bool)
+    samples = Samples(image[None, None], target[None, None], known, (3, 3))
     errors = (correlate(image, weights) - target).reshape(1, -1)
-    found = gradient(samples.block(slice(None), slice(None))[0], errors).reshape(3, 3)
+    found = gradient(samples.block(0, slice(None), slice(None))[0], errors).reshape(3, 3)
     for place in np.ndindex(3, 3):
         moved = weights.copy()
         moved[place] += step
@@ -258,7 +258,7 @@ def test_a_descent_finds_the_few_places_that_are_known() -> None:
     target = np.full((898, 898, 1), 255, np.uint8)
     target[:30, :30] = source[1:31, 1:31]
     task = task_for(source, target, (3, 3), Sharing.SHARED)
-    kernel = learn_task(task, LearningMethod.SGD, Schedule(steps=5)).kernel
+    kernel = learn_task(task, Schedule(steps=5)).kernel
     assert np.isfinite(kernel.weights).all()
 
 
@@ -277,7 +277,8 @@ def test_learning_refuses(
     for name, value in (("--history", "x.json"), ("--steps", "9"), ("--seed", "1")):
         words = ("learn", camera, camera, name, value)
         assert f"{name} needs --method sgd" in refuse(*words)
-    assert "the name of a file to write" in refuse("learn", camera, camera, "--output", "")
+    for name in ("", "-"):
+        assert "the name of a file to write" in refuse("learn", camera, camera, "-o", name)
     before = Path(gray).read_bytes()
     for more in (["-o", gray], ["--method", "sgd", "--history", gray]):
         assert "a picture of this run itself" in refuse("learn", camera, gray, *more)

@@ -105,8 +105,9 @@ def test_pool_prints_a_matrix_and_writes_one(
         ("[[1,2", "mend the brackets"),
         ('[[1,"2"]]', "expected numbers"),
         ("[[null,true,[]]]", "rows of one length"),
-        (f"[[1,{10**30}]]", "numbers of 64 bits"),
+        (f"[[1,{10**30}]]", "whole numbers up to 2^53"),
         ("1,2\n3,x", "rows of numbers"),
+        ("1,5;2,5\n3,5;4,5", "write 1.5 for 1,5"),
         ("", "rows of numbers"),
         ("[[]]", "rows of numbers"),
         ("[1,2]", "rows of numbers"),
@@ -119,6 +120,25 @@ def test_nonsense_is_one_line(
     source, target = tmp_path / "in.csv", tmp_path / "out.csv"
     source.write_text(text)
     assert words in refuse("apply", "box:3", str(source), str(target))
+    assert not target.exists()
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["1;2\n3;4", "1 2;\n3 4;\n", "1,2;\n3,4", "1 2;3 4", "1,2;3,4", "1\t2\r\n3\t4 # end"],
+)
+def test_lines_are_rows_and_so_are_parts_of_a_single_line(text: str) -> None:
+    (frame,) = read_matrix(io.BytesIO(text.encode()), "in.csv", ReadPolicy()).frames
+    assert frame.array.tolist() == [[1, 2], [3, 4]]
+
+
+def test_json_does_not_hide_an_infinite_number(
+    refuse: Callable[..., str], tmp_path: Path
+) -> None:
+    source, target = tmp_path / "in.csv", tmp_path / "out.json"
+    source.write_text("1,-inf\n")
+    said = refuse("apply", "identity", str(source), str(target))
+    assert "JSON has no infinite numbers: write .csv or .npy" in said
     assert not target.exists()
 
 
@@ -159,6 +179,16 @@ def test_matrix_by_hand(run: Run, tmp_path: Path) -> None:
         top = drawn.height - 16 - 2 * 40 - 1  # two rows of cells, above the margin
         assert drawn.getpixel((16 + 3, top + 3)) == (178, 24, 43)  # the first weight
         assert drawn.getpixel((16 + 80 + 3, top + 3)) == (255, 255, 255)  # no weight
+
+
+def test_weights_that_meet_no_pixel_are_not_counted(run: Run) -> None:
+    # By hand: one row of pixels, with zeros around, meets the middle row of the kernel only.
+    row = json.loads(run("matrix", "box:3", "--w", "4", "--h", "1", "--json").stdout)
+    assert (row["entries"], row["connected"], row["free"]) == (16, 10, 3)
+    point = run("matrix", "box:3", "--w", "1", "--h", "1").stdout
+    assert "1 repeat the 1 weights: 100 % are free" in point
+    copied = ["matrix", "box:3", "--w", "2", "--h", "1", "--border", "replicate", "--json"]
+    assert json.loads(run(*copied).stdout)["free"] <= 4
 
 
 def test_a_matrix_too_large_is_refused(refuse: Callable[..., str]) -> None:

@@ -132,7 +132,7 @@ def test_a_wrong_file_is_refused_before_it_runs(edges: tuple[str, str]) -> None:
         WeightFiles(edges[1], specs) as files,
         pytest.raises(convcli.KernelError, match=r"expected edge\.weight of shape"),
     ):
-        files.tensor(0, "weight", (3, 1, 3, 3), slice(None))
+        files.tensor(0, "weight", 3, 1, 3, 3)
 
 
 def test_a_picture_of_floats_is_refused(edges: tuple[str, str], tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from convcli.lessons.sequences import (
-    cheaper_by_fft,
+    CHEAPER_BY_FFT,
     convolve_exactly,
     operations,
 )
@@ -159,9 +159,15 @@ def test_the_fft_in_numbers(run: Callable[..., Any]) -> None:
     assert "inverse transform: 4, 13, 22, 15" in text
 
 
+def test_numbers_that_no_float_holds_have_no_transforms(run: Callable[..., Any]) -> None:
+    result = run("conv1d", "1e400", "2", "--method", "fft")
+    assert result.exit_code == 0
+    assert "The transforms are not shown" in result.stdout
+
+
 def test_the_fft_pays_where_its_count_is_smaller(run: Callable[..., Any]) -> None:
-    runs = cheaper_by_fft()
-    for n in range(1, 2000):
+    runs = CHEAPER_BY_FFT
+    for n in range(1, 4100):
         count = operations(n, n)
         inside = any(a <= n and (b is None or n <= b) for a, b in runs)
         assert inside == (count.fft < count.direct)

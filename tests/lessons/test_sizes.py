@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from convcli.errors import GeometryError
-from convcli.geometry.layers import ceil_padding, transposed_size
+from convcli.geometry.layers import size_rules, transposed_size
 from convcli.geometry.window import Axis
 from convcli.lessons.quiz import questions
 from support.commands import cells
@@ -28,8 +28,9 @@ Ask = Callable[..., Any]
 def test_same_of_tensorflow_and_onnx(
     size: int, kernel: int, stride: int, upper: tuple[int, int]
 ) -> None:
-    assert ceil_padding(size, kernel, stride) == upper
-    assert ceil_padding(size, kernel, stride, lower=True) == upper[::-1]
+    rules = {each.rule: each.padding for each in size_rules(Axis(kernel, stride), size, "row")}
+    assert rules["TensorFlow SAME"] == rules["ONNX SAME_UPPER"] == upper
+    assert rules["ONNX SAME_LOWER"] == upper[::-1]
     axis = Axis(kernel, stride, *upper)
     assert axis.output_size(size) == -(-size // stride)
 

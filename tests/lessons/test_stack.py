@@ -8,7 +8,7 @@ import pytest
 from convcli.errors import GeometryError
 from convcli.geometry.layers import Volume
 from convcli.lessons.stacks import stack, stack_of
-from convcli.lessons.stacks.spec import layers_from
+from convcli.lessons.stacks.spec import layers_of
 
 Ask = Callable[..., Any]
 
@@ -213,7 +213,7 @@ def test_a_file_that_is_no_stack_is_refused(
 def test_a_shortcut_adds_its_own_weights() -> None:
     stack = stack_of(
         Volume(2, 8, 8),
-        layers_from(["residual conv:4,k3,s2,p1,nobias shortcut conv:4,k1,s2,nobias add"]),
+        layers_of(["residual conv:4,k3,s2,p1,nobias shortcut conv:4,k1,s2,nobias add"])[1],
     )
     assert stack.parameters == 4 * 2 * 9 + 4 * 2
     assert stack.rows[-1].volume == Volume(4, 4, 4)
@@ -261,7 +261,7 @@ def test_the_library_reads_stacks_as_the_command_does(tmp_path: Path) -> None:
     layers = ["conv:8,k3,p1", "relu", "pool:2"]
     file = tmp_path / "stack.json"
     file.write_text(json.dumps({"in": "32x32x3", "layers": layers}))
-    expected = stack_of(Volume(3, 32, 32), layers_from(layers))
+    expected = stack_of(Volume(3, 32, 32), layers_of(layers)[1])
     assert stack(str(file)) == expected
     assert stack(layers, "32x32x3") == stack(" ".join(layers), (32, 32, 3)) == expected
     assert stack("lenet").source == Volume(1, 32, 32)

@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 
 import convcli
+from convcli.images.picture import Frame
+from convcli.lessons.learning.step import step_on_crop
 
 GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "step.json").read_text())
 
@@ -53,6 +55,14 @@ def test_the_command_shows_it(ask: Callable[..., Any], tmp_path: Path) -> None:
         for j in range(3)
     )
     assert step["kernel_gradient"] == pytest.approx(by_hand)
+
+
+@pytest.mark.parametrize("label", ["picture", "target"])
+def test_says_which_picture_has_no_grey(label: str) -> None:
+    shapes = {"picture": (9, 9, 1), "target": (9, 9, 1), label: (9, 9, 2)}
+    before, after = (Frame(np.zeros(shape, np.uint8)) for shape in shapes.values())
+    with pytest.raises(convcli.ImageError, match=f"^{label}: expected one channel, or red"):
+        step_on_crop(before, after, (3, 3), rate=0.1, at=None, cells=5)
 
 
 def test_refuses_a_bank() -> None:

@@ -92,8 +92,10 @@ def test_a_script_that_uses_all_of_it_runs(tmp_path: Path) -> None:
     assert printed == f"{convcli.__version__} (150, 451, 3) 4 (9, 7) 224 224 (4, 4, 4)\n"
 
 
-def test_a_script_that_uses_all_of_it_is_typed(tmp_path: Path) -> None:
-    words = ["--strict", "--cache-dir", str(tmp_path), "--config-file="]
+def test_a_script_that_uses_all_of_it_is_typed(pytestconfig: pytest.Config) -> None:
+    # What has not changed since the last run of the tests is not read again.
+    kept = pytestconfig.cache.mkdir("mypy")
+    words = ["--strict", "--cache-dir", str(kept), "--config-file="]
     assert python("-m", "mypy", *words, SCRIPT).startswith("Success")
 
 

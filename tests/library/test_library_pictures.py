@@ -238,6 +238,18 @@ def test_notebooks_show_pictures_results_and_kernels() -> None:
     assert "sobel-x" in html
 
 
+def test_notebooks_see_floats_as_opaque_as_they_are() -> None:
+    opacity = np.array([[255, 255, 0]], np.uint8)
+    pixels = np.dstack([np.full((1, 3, 3), 7, np.uint8), opacity])
+    result = convcli.apply("identity", pixels, depth="float")
+    assert result.array[..., 3].tolist() == [[255, 255, 0]]
+    with Image.open(io.BytesIO(result._repr_png_())) as shown:
+        assert np.asarray(shown)[..., 3].tolist() == [[255, 255, 0]]
+    opaque = convcli.apply("identity", pixels[:, :2], depth="float")
+    with Image.open(io.BytesIO(opaque._repr_png_())) as shown:
+        assert np.asarray(shown)[..., 3].tolist() == [[255, 255]]
+
+
 def test_a_notebook_is_sent_no_huge_picture() -> None:
     large = convcli.open(np.zeros((100, 4000), np.float32))
     with Image.open(io.BytesIO(large._repr_png_())) as shown:

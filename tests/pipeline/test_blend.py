@@ -5,6 +5,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tifffile
+from click.testing import CliRunner
 from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage
@@ -141,6 +143,18 @@ def test_mixed_opacity_comes_down_to_8_bits_with_the_colours() -> None:
 def test_what_does_not_fit_is_refused(options: dict[str, Any], said: str) -> None:
     with pytest.raises(ConvcliError, match=said):
         convcli.apply("box", PHOTOS["colour"], **options)
+
+
+@pytest.mark.parametrize("tiled", [[], ["--tiled"]])
+def test_a_mask_of_several_plain_channels_is_refused(tmp_path: Path, tiled: list[str]) -> None:
+    """Its first channel is not taken in silence."""
+    tifffile.imwrite(tmp_path / "in.tif", np.full((8, 9), 7, np.uint8))
+    layout: dict[str, Any] = {"photometric": "minisblack", "planarconfig": "contig"}
+    tifffile.imwrite(tmp_path / "m.tif", np.zeros((8, 9, 4), np.uint8), **layout)
+    words = ["apply", "box:3", "in.tif", "out.tif", "--mask", "m.tif", *tiled]
+    result = CliRunner().invoke(main, [str(tmp_path / w) if ".tif" in w else w for w in words])
+    assert (result.exit_code, (tmp_path / "out.tif").exists()) == (1, False)
+    assert "m.tif: expected one channel, or red, green and blue, got 4: take" in result.stderr
 
 
 @pytest.mark.parametrize("kind", ["colour", "alpha"])

@@ -11,13 +11,13 @@ import pytest
 import tifffile
 from numpy.typing import NDArray
 from PIL import Image
-from scipy.signal import correlate2d
 
 import convcli
-from convcli.borders import Padder, beyond, fill_of
+from convcli.borders import Padder, fill_of
 from convcli.choices import Border, Edges
 from convcli.cli.app import main
 from convcli.errors import ConvcliError
+from convcli.lessons.pictures import beyond
 from convcli.settings import border_from
 
 RNG = np.random.default_rng(5)
@@ -45,6 +45,14 @@ def run(*line: object) -> None:
     main([str(word) for word in line], prog_name="convcli", standalone_mode=False)
 
 
+def valid(image: NDArray[Any], kernel: Any) -> NDArray[Any]:
+    """Correlate with SciPy, which is loaded here only: that takes a second in each process."""
+    from scipy.signal import correlate2d
+
+    sums: NDArray[Any] = correlate2d(image, kernel, "valid")
+    return sums
+
+
 def padded(
     image: NDArray[Any], modes: tuple[dict[str, Any], dict[str, Any]], width: int
 ) -> NDArray[Any]:
@@ -56,7 +64,7 @@ def padded(
 
 def expected(image: NDArray[Any], border: str, width: int = 1) -> NDArray[Any]:
     wide = padded(image, BORDERS[border], width)
-    return np.dstack([correlate2d(wide[..., c], KERNEL, "valid") for c in range(3)])
+    return np.dstack([valid(wide[..., c], KERNEL) for c in range(3)])
 
 
 @pytest.mark.parametrize("border", BORDERS)
@@ -92,7 +100,7 @@ def test_colour_is_the_constant_of_each_channel() -> None:
     ours = convcli.apply(KERNEL, PHOTO, border="constant:#ff8800", raw=True).array
     for channel, value in enumerate((0xFF, 0x88, 0)):
         wide = padded(PHOTO[..., channel], (constant(value),) * 2, 1)
-        np.testing.assert_array_equal(ours[..., channel], correlate2d(wide, KERNEL, "valid"))
+        np.testing.assert_array_equal(ours[..., channel], valid(wide, KERNEL))
 
 
 def test_colour_is_scaled_to_16_bits_and_to_linear_light() -> None:
@@ -138,11 +146,11 @@ def test_floats_have_no_white() -> None:
 def test_correlate_takes_them_too() -> None:
     wide = padded(PHOTO[..., 0], BORDERS["odd"], 1)
     ours = convcli.correlate(PHOTO[..., 0], KERNEL, padding=1, border="odd")
-    np.testing.assert_array_equal(ours, correlate2d(wide, KERNEL, "valid"))
+    np.testing.assert_array_equal(ours, valid(wide, KERNEL))
     edges = Edges("replicate,wrap", (Border.REPLICATE, Border.WRAP))
     wide = padded(PHOTO[..., 0], BORDERS["replicate,wrap"], 1)
     ours = convcli.correlate(PHOTO[..., 0], KERNEL, padding="same", border=edges)
-    np.testing.assert_array_equal(ours, correlate2d(wide, KERNEL, "valid"))
+    np.testing.assert_array_equal(ours, valid(wide, KERNEL))
 
 
 @pytest.mark.parametrize("border", BORDERS)
@@ -168,7 +176,7 @@ def test_pool_pads_with_them(border: str) -> None:
 def test_padding_of_four_sides_is_top_right_bottom_left() -> None:
     wide = np.pad(PHOTO[..., 0], ((1, 3), (4, 2)), mode="edge").astype(np.float64)
     ours = convcli.apply(KERNEL, PHOTO[..., 0], padding="1,2,3,4", border="edge", raw=True)
-    np.testing.assert_array_equal(ours.array, correlate2d(wide, KERNEL, "valid"))
+    np.testing.assert_array_equal(ours.array, valid(wide, KERNEL))
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 7])
@@ -200,7 +208,7 @@ def test_axis_lays_kernels_of_one_row_along_x_or_y() -> None:
     for axis, kernel in {"x": row, "y": row.T}.items():
         for given in (row, row.T):
             ours = convcli.apply(given, grey, axis=axis, padding="valid", raw=True).array
-            np.testing.assert_array_equal(ours, correlate2d(grey, kernel, "valid"))
+            np.testing.assert_array_equal(ours, valid(grey, kernel))
     found = convcli.explain(row, grey, (3, 3), axis="y", range="clip")[0]
     assert found.parts[0].planes[0].patch.shape == (3, 1)
     with pytest.raises(ConvcliError, match="one row or one column"):

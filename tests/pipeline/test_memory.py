@@ -92,7 +92,7 @@ def test_the_estimate_is_more_than_it_takes_but_not_much(
     rows = SLOW.get(Path(words[2]).suffix, 1632)
     source = photo(tmp_path / words[1], mode, rows)
     save(tmp_path / "tiny.png", [[1, 2]])
-    ran = script(PEAK, "tiny.png", "small.png", *words, folder=tmp_path)
+    ran = script(PEAK, "tiny.png", "small.png", *words, folder=tmp_path, anew=True)
     ran.check_returncode()
     grown = int(ran.stdout)
     work = FileFilter(kernels=(operand_from(words[0]),), options=options)
@@ -156,11 +156,13 @@ def test_jobs_wait_until_there_is_room(tmp_path: Path) -> None:
     needs = work.needed_bytes(job)
     assert needs >= 2 * 100 * 100
     waiting = MemoryGate(work, [job, job])
-    assert waiting.take(10**9 - needs + 1) is None
-    assert waiting.take(10**9 - needs) == (job, needs)
-    assert waiting.take(10**9) is None
-    assert waiting.take(0) == (job, needs)
-    assert waiting.take(0) is None
+    assert not waiting.opens(10**9 - needs + 1)
+    assert waiting.opens(10**9 - needs)
+    assert waiting.passed() == (job, needs)
+    assert not waiting.opens(10**9)
+    assert waiting.opens(0)
+    assert waiting.passed() == (job, needs)
+    assert not waiting.opens(0)
 
 
 @pytest.mark.slow

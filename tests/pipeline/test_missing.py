@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import pytest
 import tifffile
-from astropy.convolution import convolve
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -31,7 +30,9 @@ def holes(shape: tuple[int, int], share: float = 0.3) -> NDArray[np.float64]:
 
 
 def astropy(values: NDArray[Any], boundary: str, *, normalize: bool) -> NDArray[Any]:
-    """Convolve with astropy, which flips its kernel."""
+    """Convolve with astropy, which flips its kernel, and takes half a second to load."""
+    from astropy.convolution import convolve
+
     kernel = np.array(KERNEL, np.float64)[::-1, ::-1]
     answer: NDArray[Any] = convolve(
         values, kernel, boundary=boundary, nan_treatment="interpolate",

@@ -17,6 +17,7 @@ from PIL import Image, ImageSequence
 from scipy import ndimage
 from skimage import filters
 
+import convcli
 from convcli.cli.app import main
 from convcli.kernels.spec import kernel_from
 from support.references import KERNELS, OPERATORS, correlated, operated
@@ -124,6 +125,14 @@ def test_combine_needs_several(gray: Path, tmp_path: Path) -> None:
     result = run("apply", "sobel-x", gray, tmp_path / "o.png", "--combine", "max")
     assert result.exit_code == 2
     assert "expected several kernels, got one: join them as sobel-x+sobel-y" in result.stderr
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(("combine", "expected"), [("sum", [np.nan, 0]), ("mean", [np.nan, 0])])
+def test_infinities_are_combined_without_a_warning(combine: str, expected: list[float]) -> None:
+    pixels = np.array([[np.inf, 2]])
+    result = convcli.apply("[[1]]+[[-1]]", pixels, combine=combine, raw=True)
+    np.testing.assert_array_equal(result.array, [expected])
 
 
 # ------------------------------------------------------------------- directions
@@ -252,6 +261,59 @@ def test_no_direction(words: list[str], message: str, gray: Path, tmp_path: Path
     assert result.exit_code == (2 if "two directions" in message else 1)
     assert message in result.stderr
     assert len(result.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("channels", [2, 4, 5])
+@pytest.mark.parametrize("tiled", [[], ["--tiled"]])
+def test_several_channels_have_no_one_direction(
+    channels: int, tiled: list[str], tmp_path: Path
+) -> None:
+    """Of plain channels none is left out in silence; joined by a bank, all are seen."""
+    pixels = RANDOM.integers(0, 64, (20, 24, channels), dtype=np.uint8)
+    pixels[..., 1] *= 2
+    path, out = tmp_path / "in.tif", tmp_path / "out.tif"
+    extra: dict[str, Any] = {
+        "planarconfig": "contig",
+        "extrasamples": ["unspecified"] * (channels - 1),
+    }
+    tifffile.imwrite(path, pixels, photometric="minisblack", **extra)
+    result = run("apply", "sobel", path, out, "--direction", *tiled)
+    assert (result.exit_code, out.exists()) == (1, False)
+    wanted = "--direction: expected one channel, or red, green and blue"
+    assert f"{wanted}, got {channels}: join them first" in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+    second = [[[[1.0 * (number == 1)]] for number in range(channels)]]
+    words = (json.dumps(second), path, out, "--then", "sobel", "--direction", *tiled)
+    assert run("apply", *words).exit_code == 0
+    plane = pixels[..., 1].astype(float)
+    x, y = (ndimage.sobel(plane, axis, mode="constant") for axis in (1, 0))
+    strength = pixels_of(out).max(axis=2)
+    np.testing.assert_allclose(strength, np.minimum(np.hypot(x, y), 255), atol=0.51)
+
+
+def test_a_kernel_that_has_no_direction_is_named_first(tmp_path: Path) -> None:
+    """To join the channels, as the other message says, would not help it."""
+    source = tmp_path / "in.npy"
+    np.save(source, np.zeros((6, 7, 2), np.uint8))
+    result = run("apply", "identity", source, tmp_path / "out.png", "--direction")
+    assert result.exit_code == 2
+    assert "identity: expected kernels that answer two directions" in result.stderr
+
+
+def test_maps_of_a_bank_have_no_one_direction(bank: Path, gray: Path, tmp_path: Path) -> None:
+    words = (bank, gray, tmp_path / "out.png", "--then", "sobel", "--direction")
+    result = run("apply", *words)
+    assert result.exit_code == 1
+    assert "red, green and blue, got 5: join them first" in result.stderr
+
+
+@pytest.mark.parametrize(("channels", "warnings"), [(1, 0), (2, 1), (3, 0), (4, 1)])
+def test_gray_says_where_there_is_no_grey(channels: int, warnings: int, tmp_path: Path) -> None:
+    np.save(tmp_path / "in.npy", np.zeros((5, 6, channels), np.uint8))
+    result = run("apply", "box:3", tmp_path / "in.npy", tmp_path / "out.tif", "--gray", "-q")
+    assert result.exit_code == 0
+    told = "--gray is not used: only red, green and blue can be made grey"
+    assert result.stderr.count(f"{told}, got {channels} channels") == warnings
 
 
 # ------------------------------------------------------------------ output maps

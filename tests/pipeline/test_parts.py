@@ -1,5 +1,7 @@
 """The small parts of a pipeline, each by itself, against values worked out by hand."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -7,17 +9,16 @@ from convcli.choices import Border, Colormap, Combine, Depth, Range, WeightLayou
 from convcli.engine.store import ValueStats
 from convcli.errors import install
 from convcli.images.picture import Frame, Header
-from convcli.kernels.formats.arrays import kernel_of_array
+from convcli.kernels.catalogue.entry import no_convolution
 from convcli.kernels.formats.base import plain
 from convcli.kernels.kernel import Kernel
 from convcli.kernels.operator import Plain, plain_from
-from convcli.kernels.spec import kernel_from, no_convolution
+from convcli.kernels.spec import kernel_from
 from convcli.pipeline.alpha import unweigh, with_nan
 from convcli.pipeline.blend import read_mask, region_box
-from convcli.pipeline.colours import hue_picture, palette
-from convcli.pipeline.options import LUMA, Options, Region
+from convcli.pipeline.colours import hue_picture, meanings, palette
+from convcli.pipeline.options import LUMA, Options
 from convcli.pipeline.pipeline import plan_pipeline
-from convcli.pipeline.range import meanings
 from convcli.pipeline.recipe import recipe_from
 from convcli.pipeline.run import filter_frame
 from convcli.pipeline.steps import combined_answer
@@ -80,7 +81,7 @@ def test_a_fifth_of_white_is_a_fifth_of_the_filter() -> None:
 
 
 def test_the_right_half_of_five_columns_begins_at_the_third() -> None:
-    box = region_box(Region((50, 0, 50, 100), (True,) * 4), (4, 5))
+    box = region_box("50%,0%,50%x100%", (4, 5))
     assert box == (slice(0, 4), slice(2, 5))
 
 
@@ -92,8 +93,9 @@ def test_an_alias_is_a_border() -> None:
     assert border_named("edge") is Border.REPLICATE
 
 
-def test_a_bank_of_tensorflow_is_turned_to_torch_s_order() -> None:
-    bank = kernel_of_array(np.zeros((3, 5, 2, 8)), None, "bank", WeightLayout.HWIO)
+def test_a_bank_of_tensorflow_is_turned_to_torch_s_order(tmp_path: Path) -> None:
+    np.save(tmp_path / "bank.npy", np.zeros((3, 5, 2, 8)))
+    bank = kernel_from(str(tmp_path / "bank.npy"), layout=WeightLayout.HWIO)
     assert bank.weights.shape == (8, 2, 3, 5)
 
 

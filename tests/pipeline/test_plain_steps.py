@@ -101,3 +101,42 @@ def test_refusals() -> None:
         convcli.apply("sobel", PHOTO, then="relu", direction=True)
     with pytest.raises(ConvcliError, match="no one opacity"):
         convcli.apply("box", np.zeros((4, 4, 4), np.uint8), then="max:2", alpha="premultiply")
+
+
+def test_a_direction_does_not_see_the_colour_of_transparent_pixels() -> None:
+    picture = np.random.default_rng(2).integers(0, 256, (9, 8, 4)).astype(np.uint8)
+    picture[2:5, 3:6, 3] = 0
+    bare = np.where(picture[..., 3:] == 0, 0, picture)
+    seen, plain = (
+        convcli.apply("sobel", each, direction=True, alpha="premultiply").array
+        for each in (picture, bare)
+    )
+    np.testing.assert_array_equal(seen, plain)
+
+
+def test_relu_leaves_no_negative_strength_of_a_direction() -> None:
+    options: dict[str, Any] = {"direction": True, "combine": "max"}
+    cut = convcli.apply("sobel", PHOTO, range="clip", **options).array
+    relu = convcli.apply("sobel", PHOTO, range="abs", relu=True, **options).array
+    np.testing.assert_array_equal(relu, cut)
+
+
+@pytest.mark.parametrize("value", [np.inf, -np.inf, np.nan])
+def test_raw_values_of_which_none_is_finite_have_no_extent(
+    value: float, tmp_path: Path
+) -> None:
+    flat = np.full((2, 3), value, np.float32)
+    report = convcli.apply("[[1]]", flat, depth=8).report
+    assert (report.raw_values, report.as_dict()["raw"]) == (
+        "none finite",
+        {"min": None, "max": None},
+    )
+    np.save(tmp_path / "in.npy", flat)
+    # What it prints is held against the schema.
+    run("apply", "[[1]]", tmp_path / "in.npy", tmp_path / "out.png", "--depth", "8", "--json")
+
+
+def test_a_quarter_of_the_strengths_of_an_edge_is_clipped() -> None:
+    edge = np.repeat([[0, 0, 0, 0, 255, 255, 255, 255]], 5, axis=0).astype(np.uint8)
+    result = convcli.apply("sobel", edge, direction=True, border="replicate")
+    assert result.report.clipped == 0.25

@@ -276,6 +276,13 @@ def test_nothing_is_filtered_for_a_recipe_that_cannot_be_saved(name: str, photo:
         assert not Path("out").exists()
 
 
+def test_a_recipe_does_not_go_to_standard_output(photo: Path) -> None:
+    ended = commands.run("apply", "box", photo, "out.png", "--save-recipe", "-")
+    assert (ended.exit_code, ended.stdout) == (2, "")
+    assert "the name of a file to write" in ended.stderr
+    assert not Path("out.png").exists()
+
+
 def test_a_run_that_ends_well_leaves_its_recipe(photo: Path) -> None:
     for words in (("--out-dir", "out"), ("out.png",), ("out.png", "--on-exists", "skip")):
         commands.done("apply", "box", photo, *words, "-q", "--save-recipe", "r.toml")

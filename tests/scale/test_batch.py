@@ -12,8 +12,7 @@ from typing import Any
 import pytest
 
 from convcli import apply_files, apply_tiled
-from convcli.batch.job import Outcome, Status
-from convcli.batch.report import Summary
+from convcli.batch.job import Outcome, Status, Summary
 from convcli.storage.urls import store_of
 from support.commands import PHOTOS, Running, begun, process, save
 from support.dask_cluster import Cluster
@@ -310,7 +309,7 @@ def test_an_output_that_the_store_does_not_list_is_not_done(
         if outcome.status is Status.DONE and "coffee" in outcome.job.target:
             store_of(outcome.job.target)[0].rm(outcome.job.target)
 
-    summary = apply_files("box", bucket.url("in"), bucket.url("out"), progress=lose)
+    summary = apply_files("box", bucket.url("in"), bucket.url("out"), jobs=1, progress=lose)
     assert (summary.counts[Status.DONE], summary.counts[Status.FAILED]) == (1, 1)
     (failure,) = summary.failures
     assert failure.job.source == bucket.url("in/coffee.png")
@@ -331,6 +330,7 @@ def test_a_pattern_of_objects_of_which_one_is_there_already(bucket: Bucket) -> N
     for name in ("in/camera.png", "in/coffee.png", "in/rocket.jpg", "out/coffee.png"):
         bucket.put(name, (PHOTOS / Path(name).name).read_bytes())
     words = ["apply", "box", bucket.url("in/*.png"), "--out-dir", bucket.url("out"), "--json"]
+    words += ["--jobs", "1"]
     refused = process(*words, **bucket.settings)
     assert refused.returncode == 2
     assert refused.stderr.decode().startswith(

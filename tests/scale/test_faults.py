@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from support.commands import begun, environment, process, refusal, save
-from support.dask_cluster import Cluster
+from support.commands import begun, environment, process, refusal, save, script
+from support.dask_cluster import HASTY, Cluster, hurry
 from support.held import Held, contents
 from support.s3_server import Bucket
 from support.waiting import PATIENCE
@@ -19,14 +19,6 @@ from support.waiting import PATIENCE
 pytestmark = pytest.mark.servers
 
 pytest.importorskip("distributed", reason="--cluster needs the extra cluster")
-
-HASTY = """\
-import sys
-from convcli.scale import cluster
-from convcli.cli.app import main
-setattr(cluster, sys.argv.pop(1), 1.0)
-main(sys.argv[1:])
-"""
 
 WITHOUT = """\
 import sys
@@ -46,13 +38,7 @@ with connected(sys.argv[1], 0):
 
 def said(code: str, *words: str | Path) -> str:
     """Run the program by other means, which must fail with one line; return that."""
-    ended = subprocess.run(
-        [sys.executable, "-c", code, *map(str, words)],
-        capture_output=True,
-        check=False,
-        text=True,
-        env=environment(),
-    )
+    ended = script(code, *words)
     assert (ended.returncode, ended.stdout) == (1, "")
     assert len(ended.stderr.splitlines()) == 1
     return ended.stderr.removeprefix("Error: ").removesuffix("\n")
@@ -83,34 +69,27 @@ def test_without_the_extra(source: Path, tmp_path: Path) -> None:
 
 def test_a_scheduler_that_does_not_answer(source: Path, tmp_path: Path) -> None:
     words = ("apply", "box", source, "--out-dir", tmp_path / "o", "--cluster")
-    line = said(HASTY, "_PATIENCE", *words, "tcp://127.0.0.1:1")
+    line = said(HASTY, *words, "tcp://127.0.0.1:1")
     assert line.startswith("tcp://127.0.0.1:1: no scheduler answers: Timed out")
     assert line.endswith("check the address, and that `dask scheduler` runs there")
 
 
 def test_encryption_without_certificates(source: Path, tmp_path: Path) -> None:
     words = ("apply", "box", source, "--out-dir", tmp_path / "o", "--cluster")
-    line = said(HASTY, "_PATIENCE", *words, "tls://127.0.0.1:1")
+    line = said(HASTY, *words, "tls://127.0.0.1:1")
     assert line.startswith("tls://127.0.0.1:1: tls:// needs certificates")
 
 
 def test_a_cluster_without_workers(lonely: Cluster, source: Path, tmp_path: Path) -> None:
     words = ("apply", "box", source, "--out-dir", tmp_path / "o", "--cluster")
-    assert said(HASTY, "_WORKERS_PATIENCE", *words, lonely.address) == (
+    assert said(HASTY, *words, lonely.address) == (
         f"{lonely.address}: the cluster has no workers: start some with "
         f"`dask worker {lonely.address}`"
     )
 
 
 def test_nothing_that_dask_logs_stands_in_a_report(cluster: Cluster) -> None:
-    told = subprocess.run(
-        [sys.executable, "-c", LISTENING, cluster.address],
-        capture_output=True,
-        check=True,
-        text=True,
-        env=environment(),
-    ).stdout
-    number, loud = told.split(maxsplit=1)
+    number, loud = script(LISTENING, cluster.address).stdout.split(maxsplit=1)
     assert int(number) > 10
     assert loud == "[]\n"
 
@@ -214,7 +193,8 @@ def test_a_scheduler_that_dies_is_told_in_one_line(
     lonely.start_worker()
     named = sorted(held[0].iterdir())
     words: list[str | Path] = ["apply", "gaussian:2", *named, "--out-dir", tmp_path / "out"]
-    with begun(*words, "--cluster", lonely.address, stderr=subprocess.PIPE) as running:
+    words += ["--cluster", lonely.address]
+    with begun(*words, code=HASTY, stderr=subprocess.PIPE) as running:
         held[1][0].await_reader()
         lonely.processes[0].kill()
         _, errors = running.communicate(timeout=PATIENCE)
@@ -235,6 +215,7 @@ def test_a_worker_that_hangs_before_the_run_is_not_waited_for(
     lonely: Cluster, source: Path, tmp_path: Path
 ) -> None:
     hung, _ = lonely.start_worker(), lonely.start_worker()
+    hurry(lonely)
     os.kill(hung, signal.SIGSTOP)
     words = ("apply", "box", source, "--out-dir", tmp_path / "o", "--timeout", "1")
     ended = process(*words, "--cluster", lonely.address, "-q")
@@ -245,9 +226,9 @@ def test_a_worker_that_hangs_before_the_run_is_not_waited_for(
 def test_a_file_that_kills_its_workers_fails_alone(tmp_path: Path) -> None:
     for name in ("a", "b", "c", "d", "poison"):
         save(tmp_path / f"{name}.png", [[1, 2, 3]])
-    script = Path(__file__).parents[1] / "support" / "poisoned.py"
+    poisoned = Path(__file__).parents[1] / "support" / "poisoned.py"
     ended = subprocess.run(
-        [sys.executable, script, tmp_path],
+        [sys.executable, poisoned, tmp_path],
         capture_output=True,
         check=False,
         text=True,

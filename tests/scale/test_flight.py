@@ -13,7 +13,7 @@ from convcli.batch.job import FileJob
 from convcli.errors import ClusterError
 from convcli.scale import cluster as scale_cluster
 from convcli.scale.cluster import connected
-from convcli.scale.flight import flight_of
+from convcli.scale.flight import Flight
 from support.dask_cluster import Cluster
 from support.held import wait_for
 
@@ -29,7 +29,7 @@ def flown(cluster: Cluster, folder: Path, task: Task, shared: Any, *groups: list
     job = FileJob(str(folder / "in.png"), str(folder / "out.png"))
     with (
         connected(cluster.address, 0) as client,
-        flight_of(
+        Flight(
             client,
             job,
             task,
@@ -99,7 +99,7 @@ def test_a_client_that_gave_up_its_scheduler_is_told_in_one_line(
     named: dict[str, Any] = {"address": "here", "noun": "files", "remedy": "go on"}
     with (
         connected(lonely.address, 0) as client,
-        flight_of(client, job, divmod, 7, retries=3, timeout=None, **named) as flight,
+        Flight(client, job, divmod, 7, retries=3, timeout=None, **named) as flight,
     ):
 
         def following() -> list[int]:
@@ -109,3 +109,25 @@ def test_a_client_that_gave_up_its_scheduler_is_told_in_one_line(
 
         with pytest.raises(ClusterError, match="here: the scheduler went away"):
             list(flight.run(following))
+
+
+def test_an_error_that_dask_does_not_hand_out_comes_back(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    """It hands out none where a worker dies as its result is fetched, and the next ones die."""
+    job = FileJob(str(tmp_path / "in.png"), str(tmp_path / "out.png"))
+    named: dict[str, Any] = {"address": "here", "noun": "files", "remedy": "go on"}
+    waiting = [[0]]
+    with (
+        connected(cluster.address, 0) as client,
+        Flight(client, job, divmod, 7, retries=0, timeout=None, **named) as flight,
+    ):
+
+        def following() -> list[int]:
+            if waiting:
+                return waiting.pop()
+            flight._ended.clear()  # type: ignore[no-untyped-call] # noqa: SLF001 - as there
+            return []
+
+        (ended,) = flight.run(following)
+    assert isinstance(ended.error, ZeroDivisionError)

@@ -99,7 +99,6 @@ def test_parts_of_files_pass_a_busy_server(trouble: Trouble) -> None:
         file = ranges.opened()
         file.seek(100_000)
         assert file.read(70_000) == data[100_000:170_000]
-        ranges.close()
     assert sum(trouble.troubled.values()) >= 5
 
 

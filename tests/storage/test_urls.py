@@ -15,8 +15,8 @@ import pytest
 from convcli.errors import ImageError
 from convcli.images.picture import Frame
 from convcli.images.policy import ReadPolicy
-from convcli.images.read import read_frame
-from convcli.images.write import write_frame
+from convcli.images.read import read_picture
+from convcli.images.write import write_picture
 from convcli.kernels.spec import kernel_from
 from convcli.pipeline.files import FileFilter
 from convcli.pipeline.options import Options
@@ -136,8 +136,8 @@ def test_each_map_has_its_object(memory: Any, tmp_path: Path) -> None:
     source = save(tmp_path / "in.png", [[[1, 2, 3]]])
     work = FileFilter(kernels=(bank,), options=Options())
     work.filter_file(str(source), "memory://map-{map}.png")
-    found = [read_frame(f"memory://map-{index}.png").pixels.tolist() for index in (0, 1)]
-    assert found == [[[[1]]], [[[2]]]]
+    maps = [read_picture(f"memory://map-{index}.png").frames[0] for index in (0, 1)]
+    assert [each.pixels.tolist() for each in maps] == [[[[1]]], [[[2]]]]
     assert sorted(memory.ls("/", detail=False)) == ["/map-0.png", "/map-1.png"]
 
 
@@ -152,8 +152,8 @@ def test_a_failure_leaves_the_old_object(memory: Any) -> None:
     with pytest.raises(KeyboardInterrupt):
         write_half("memory://out.png")
     assert memory.cat("/out.png") == b"old"
-    write_frame(PICTURE, "memory://out.png", "PNG")
-    assert read_frame("memory://out.png").pixels.tolist() == PICTURE.pixels.tolist()
+    write_picture(PICTURE, "memory://out.png", "PNG")
+    assert read_picture("memory://out.png").frames[0].pixels.tolist() == PICTURE.pixels.tolist()
 
 
 def test_an_object_larger_than_the_limit_is_not_read(
@@ -161,7 +161,7 @@ def test_an_object_larger_than_the_limit_is_not_read(
 ) -> None:
     memory.pipe("/in.png", bytes(70 * 2**20))
     with pytest.raises(ImageError, match=r"^memory://in\.png: expected at most [0-9,]+ bytes"):
-        read_frame("memory://in.png", reading=ReadPolicy(max_pixels=1))
+        read_picture("memory://in.png", reading=ReadPolicy(max_pixels=1)).frames[0]
 
 
 # ------------------------------------------------------------------ what goes wrong
@@ -253,7 +253,7 @@ def test_what_a_server_answers(
 def test_a_folder_is_no_picture(memory: Any) -> None:
     memory.pipe("/folder/in.png", b"")
     with pytest.raises(ImageError, match=re.escape("memory://folder: cannot be read: ")):
-        read_frame("memory://folder")
+        read_picture("memory://folder").frames[0]
 
 
 WITHOUT = """\
@@ -273,7 +273,8 @@ main(sys.argv[1:])
     ],
 )
 def test_a_package_that_is_missing(missing: str, said: str) -> None:
-    ended = script(WITHOUT, missing, "apply", "box", "s3://bucket/in.png", "out.png")
+    words = ("apply", "box", "s3://bucket/in.png", "out.png")
+    ended = script(WITHOUT, missing, *words, anew=True)
     assert (ended.returncode, ended.stdout) == (1, "")
     assert ended.stderr == f"Error: s3://bucket/in.png: {said}\n"
 

@@ -26,4 +26,3 @@ def test_times_are_compared_in_the_coarser_unit(
     os.utime(path, ns=(0, 1700000000123456789))
     opened = ranges_of(str(path))
     assert opened.is_version(version) is is_same
-    opened.close()

@@ -33,7 +33,7 @@ from PIL import Image
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from support.commands import Running, begun, environment, process
-from support.dask_cluster import Cluster, dask_cluster
+from support.dask_cluster import HASTY, Cluster, dask_cluster, hurry
 from support.flaky import Trouble, flaky
 from support.forks import end_server
 from support.held import contents
@@ -84,10 +84,12 @@ class Chaos:
         After `dies` seconds the scheduler is killed.
         """
         lines: list[str] = []
+        hurry(cluster)
         with (
             (self.folder / "errors").open("w+b") as errors,
             begun(
                 *("apply", "gaussian:2", *words, "--cluster", cluster.address, "--json"),
+                code=HASTY,
                 stdout=subprocess.PIPE,
                 stderr=errors,
                 env=environment(**cluster.settings),
@@ -167,7 +169,7 @@ def chaos(
     wanted = all_of_it.prepare(pictures)
     seconds = 60 * minutes
     words: Words = [all_of_it.source, "--out-dir", all_of_it.out, "--retries", "10"]
-    words += ["--timeout", "3", "--manifest", all_of_it.manifest]
+    words += ["--timeout", "2", "--manifest", all_of_it.manifest]
     dies = all_of_it.rng.uniform(0.1, 0.3) * seconds
     with dask_cluster(_made(folder / "one"), workers) as cluster:
         status, _, said = all_of_it.run(cluster, words, seconds, pictures, dies)
@@ -198,7 +200,8 @@ def _check_store(
         settings = {**bucket.settings, "AWS_ENDPOINT_URL": busy}
         with dask_cluster(_made(folder / "three"), all_of_it.workers, **settings) as cluster:
             words: Words = ["--files-from", listed, "--out-dir", bucket.url("out")]
-            words += ["--retries", "10", "--manifest", folder / "store.jsonl"]
+            words += ["--retries", "10", "--timeout", "10"]
+            words += ["--manifest", folder / "store.jsonl"]
             status, lines, said = all_of_it.run(cluster, words, seconds, len(names))
         assert status == 0, said
         made = {name: bucket.get(f"out/{name}") for name in names}

@@ -146,6 +146,7 @@ def process(
 
 def begun(
     *words: Words,
+    code: str = "",
     stdin: Stream = subprocess.DEVNULL,
     stdout: Stream = None,
     stderr: Stream = None,
@@ -155,7 +156,8 @@ def begun(
 ) -> Running:
     """Start the program: as a fork of a process that has loaded it, where one can be had.
 
-    Workers of this machine are started by a new process: how, Dask asks once, at its import.
+    Lines of Python may take its place as the `code`: they get its words. Workers of this
+    machine are started by a new process: how, Dask asks once, at its import.
     """
     env = environment() if env is None else env
     settings: dict[str, Any] = {
@@ -168,11 +170,12 @@ def begun(
     }
     _, _, module, *texts = command(*words)
     if not can_fork(env, environment()) or any(text.startswith("local:") for text in texts):
-        return subprocess.Popen([*command(), *texts], bufsize=0, **settings)
+        line = [sys.executable, "-c", code] if code else command()
+        return subprocess.Popen([*line, *texts], bufsize=0, **settings)
     loaded = [*program_modules()]
     loaded += CLUSTER_MODULES if "--cluster" in texts else []
     loaded += ["s3fs"] if "AWS_ENDPOINT_URL" in env else []
-    return Forked(texts, module=module, loaded=loaded, **settings)
+    return Forked(texts, module="" if code else module, code=code, loaded=loaded, **settings)
 
 
 CLUSTER_MODULES = ["distributed", "convcli.scale.flight", "zarr"]
@@ -190,17 +193,21 @@ def program_modules() -> list[str]:
 
 
 def script(
-    code: str, *words: Words, folder: Path | None = None
+    code: str, *words: Words, folder: Path | None = None, anew: bool = False
 ) -> subprocess.CompletedProcess[str]:
-    """Run a few lines of Python as a process of their own, in pipes; `words` are its own."""
-    return subprocess.run(
-        [sys.executable, "-c", code, *(str(word) for word in words)],
-        capture_output=True,
-        check=False,
-        cwd=folder,
-        env=environment(),
-        text=True,
-    )
+    """Run a few lines of Python as a process of their own, in pipes; `words` are its own.
+
+    It is a fork where `begun` starts one, unless it is started `anew`, as it must be where it
+    counts which modules it has loaded, or how much memory.
+    """
+    line, pipe = [sys.executable, "-c", code, *map(str, words)], subprocess.PIPE
+    if anew:
+        return subprocess.run(
+            line, capture_output=True, check=False, cwd=folder, env=environment(), text=True
+        )
+    with begun(*words, code=code, stdout=pipe, stderr=pipe, folder=folder) as running:
+        output, said = (stream.decode() for stream in running.communicate())
+    return subprocess.CompletedProcess(line, running.wait(), output, said)
 
 
 def gradient(rows: int, columns: int) -> NDArray[np.uint8]:

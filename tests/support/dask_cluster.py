@@ -24,6 +24,16 @@ _CALM = {
 }
 """Nobody looks at profiles here; each idle process takes 0.3 % of a core instead of 3."""
 
+HASTY = """\
+import sys
+from convcli.scale import cluster
+from convcli.cli.app import main
+assert cluster._PATIENCE > 2
+cluster._PATIENCE = 2.0
+main(sys.argv[1:])
+"""
+"""Runs the program, which waits for a scheduler for two seconds, not for ten."""
+
 
 @dataclass
 class Cluster:
@@ -82,6 +92,17 @@ def kept_environment() -> Iterator[None]:
     finally:
         os.environ.clear()
         os.environ.update(before)
+
+
+def hurry(cluster: Cluster) -> None:
+    """Let the scheduler wait for two seconds, not five, for a worker that does not answer."""
+    import distributed
+
+    from convcli.scale import admission
+
+    assert admission._SECONDS > 2  # noqa: SLF001 - as HASTY does
+    with distributed.Client(cluster.address, set_as_default=False) as client:  # type: ignore[no-untyped-call]
+        client.run_on_scheduler(lambda: setattr(admission, "_SECONDS", 2.0))
 
 
 @contextlib.contextmanager

@@ -123,8 +123,8 @@ def _leave(status: int) -> None:
     """End as Python does, but free no memory: a fork would copy it first."""
     threading._shutdown()  # type: ignore[attr-defined] # noqa: SLF001 - as multiprocessing does
     atexit._run_exitfuncs()  # noqa: SLF001
-    sys.stdout.flush()
-    sys.stderr.flush()
+    for stream in filter(None, (sys.stdout, sys.stderr)):
+        stream.flush()
     os._exit(status)
 
 

@@ -23,6 +23,7 @@ CAN_FORK = hasattr(os, "pidfd_open")
 _READ_LATE = (
     *("AWS_", "CONVCLI_", "DASK_", "COLUMNS", "LINES", "TERM"),
     "PYTHONPATH",  # the path is set anew
+    "HOME",  # where botocore looks for credentials
     *("PYTEST_", "LD_LIBRARY_PATH"),  # pytest changes them, and cv2 as it is imported
 )
 """Beginnings of the variables that change nothing in a module as it is imported."""

@@ -40,13 +40,16 @@ def correlate(
     padded = pad(image, sides(padding, bank.shape[2:], _pair(dilation)), border, fill)
     rows = len(range(0, padded.shape[0] - apart_y * (bank.shape[2] - 1), step_y))
     columns = len(range(0, padded.shape[1] - apart_x * (bank.shape[3] - 1), step_x))
-    taps = [(*place, weight) for place, weight in np.ndenumerate(bank) if weight != 0]
+    taps = [(*place, float(weight)) for place, weight in np.ndenumerate(bank) if weight != 0]
     result = np.zeros((rows, columns, len(bank)))
+    pixels = padded.tolist()  # numbers of Python take a third of the time of NumPy's
     for y, x in np.ndindex(rows, columns):
+        sums = [0.0] * len(bank)
         for output, inner, row, column, weight in taps:
             channel = output // (len(bank) // groups) * bank.shape[1] + inner
-            pixel = padded[y * step_y + row * apart_y, x * step_x + column * apart_x, channel]
-            result[y, x, output] += weight * pixel
+            line = pixels[y * step_y + row * apart_y]
+            sums[output] += weight * line[x * step_x + column * apart_x][channel]
+        result[y, x] = sums
     return result if bias is None else result + np.asarray(bias, np.float64)
 
 

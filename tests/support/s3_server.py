@@ -16,6 +16,8 @@ from support.waiting import PATIENCE
 _SERVE = """\
 import logging, sys
 from moto.server import ThreadedMotoServer
+from werkzeug.serving import WSGIRequestHandler
+WSGIRequestHandler.protocol_version = "HTTP/1.1"  # A client keeps its connection, as on S3.
 logging.getLogger("werkzeug").setLevel(logging.ERROR)
 server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
 server.start()

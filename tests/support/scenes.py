@@ -1,5 +1,6 @@
 """Pictures in files of other programs' making, and what they are filtered to in one piece."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -7,10 +8,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from convcli.choices import PlaneChoice
 from convcli.images.picture import Frame
+from convcli.images.policy import MAX_PIXELS, ReadPolicy
 from convcli.kernels.kernel import Kernel
 from convcli.kernels.spec import operand_from
 from convcli.pipeline.options import Options
+from convcli.pipeline.report import Report
 from convcli.pipeline.run import Filtered, filter_frame
 
 tifffile = pytest.importorskip("tifffile", reason="needs the extra cluster")
@@ -69,3 +73,45 @@ def whole(
 
 def operands(kernels: list[str | Kernel]) -> list[Any]:
     return [operand_from(one) if isinstance(one, str) else one for one in kernels]
+
+
+def large(
+    kernels: Sequence[Any],
+    options: Options,
+    *,
+    frame: int | None = None,
+    max_pixels: int = MAX_PIXELS,
+    planes: PlaneChoice | None = None,
+    **settings: Any,
+) -> Any:
+    """Return how a picture is filtered block by block."""
+    from convcli.scale.tiled.run import LargeFilter
+
+    return LargeFilter(
+        kernels=tuple(kernels),
+        options=options,
+        reading=ReadPolicy(frame=frame, max_pixels=max_pixels),
+        planes=planes or PlaneChoice(),
+        **settings,
+    )
+
+
+def filter_large(
+    kernels: Sequence[Any],
+    source: str,
+    target: str,
+    options: Options,
+    *,
+    progress: Any = None,
+    **settings: Any,
+) -> Report:
+    """Filter a picture block by block."""
+    report: Report = large(kernels, options, **settings).run(source, target, progress)
+    return report
+
+
+def plan_large(
+    kernels: Sequence[Any], source: str, target: str, options: Options, **settings: Any
+) -> Any:
+    """Plan how `filter_large` would filter a picture."""
+    return large(kernels, options, **settings).plan(source, target)

@@ -4,112 +4,106 @@ import functools
 import os
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import BinaryIO
 
 from convcli.batch import places
 from convcli.batch.job import FileJob
-from convcli.errors import BatchError, ImageError, install
+from convcli.errors import BatchError, ImageError, fail, install
 from convcli.images.formats import FORMATS, format_for
 from convcli.images.policy import needs_package
 from convcli.storage import urls
 from convcli.storage.urls import FRAME, MAP, first_output, is_pattern, is_url
 from convcli.values import Record
 
-_STANDARD, _NO_BUCKET = "-", "no such bucket: check the URL"
+_STANDARD = "-"
 
 # ------------------------------------------------------------------ finding inputs
 
 
-def find_inputs(
-    names: Iterable[str],
-    is_picture: Callable[[str], bool],
-    *,
-    recursive: bool = False,
-    excluded: str | None = None,
-    left_out: Counter[str] | None = None,
-) -> Iterator[tuple[str, str]]:
-    """Yield the files that names stand for: in the order of the names, sorted in each.
+class Inputs(Record):
+    """The names of a batch, and what they stand for.
 
     Names are files, which need not exist; folders; patterns (``*.jpg``, ``**/*.jpg``), unless
-    a file has that name. Yielded are the place of a file, and the folder for its output below
-    that of all outputs: empty but for a file in a folder of a folder. `is_picture` tells
-    whether the files of a folder that have a suffix, in lower case, are taken; `left_out`
-    counts the others. `recursive` and `excluded` are those of `places.walk`. A name that
-    stands for nothing is a `BatchError`.
+    a file has that name. `is_picture` tells whether the files of a folder that have a suffix,
+    in lower case, are taken. `recursive` and `excluded` are those of `places.walk`.
     """
-    others: Counter[str] = Counter() if left_out is None else left_out
-    for name in map(places.place_from, names):
-        if urls.is_folder(name):
-            found = places.walk(name, recursive=recursive, excluded=excluded)
-            files = ((below, file) for below, file, reason in found if not reason)
-            yield from _in_folder(name, files, is_picture, others, recursive=recursive)
-        elif is_pattern(name) and not urls.is_there(name):
-            yield from ((file, "") for file in _matching(name))
-        else:
-            _check_name(name)
-            yield name, ""
+
+    names: Sequence[str]
+    is_picture: Callable[[str], bool]
+    recursive: bool = False
+    excluded: str | None = None
+
+    def find(self, left_out: Counter[str] | None = None) -> Iterator[tuple[str, str]]:
+        """Yield the files that the names stand for: in their order, sorted in each.
+
+        Yielded are the place of a file, and the folder for its output below that of all
+        outputs: empty but for a file in a folder of a folder. `left_out` counts by suffix what
+        is no picture. A name that stands for nothing is a `BatchError`.
+        """
+        for name in map(places.place_from, self.names):
+            if urls.is_folder(name):
+                yield from self._in_folder(name, Counter() if left_out is None else left_out)
+            elif is_pattern(name) and not urls.is_there(name):
+                if not (found := urls.matching(name)):
+                    _check_bucket(name)
+                    raise BatchError(f"{name}: expected files that match the pattern, got none")
+                yield from ((file, "") for file in found)
+            else:
+                _check_name(name)
+                yield name, ""
+
+    def _in_folder(self, folder: str, left_out: Counter[str]) -> Iterator[tuple[str, str]]:
+        """Yield the pictures among the files of a folder, and count the others by suffix."""
+        is_empty, others = True, Counter[str]()
+        for place, below, suffix, reason in self._walked(folder):
+            if not reason and self.is_picture(suffix):
+                is_empty = False
+                yield place, below
+            elif not reason:
+                others[suffix or NO_SUFFIX] += 1
+        left_out.update(others)
+        if is_empty:
+            remedy = "name another" if self.recursive else "name another, or use --recursive"
+            if any(map(needs_package, others)):
+                remedy = install("formats")
+            got = f"none, but {counts_by_suffix(others)}" if others else "none"
+            raise BatchError(f"{folder}: expected pictures in the folder, got {got}: {remedy}")
+
+    def left_out(self) -> Iterator[tuple[str, str]]:
+        """Yield what `find` leaves out of the folders, and why."""
+        for folder in filter(urls.is_folder, map(places.place_from, self.names)):
+            for place, _, suffix, reason in self._walked(folder):
+                if reason or not self.is_picture(suffix):
+                    yield place, reason or f"{suffix or 'no suffix'} is no picture that is read"
+
+    def _walked(self, folder: str) -> Iterator[tuple[str, str, str, str]]:
+        """Yield the place, the path to its own folder, the suffix, and a reason: see `walk`."""
+        found = places.walk(folder, recursive=self.recursive, excluded=self.excluded)
+        for below, name, reason in found:
+            suffix = places.name_parts(name)[2].lower()
+            yield places.place_below(folder, below, name), below, suffix, reason
 
 
 def _check_name(name: str) -> None:
     """Refuse standard input, and a name without a suffix where nothing has that name."""
     if name == _STANDARD:
-        raise BatchError(
-            "-: expected files, got the standard stream, which is one picture: name files, "
-            "or list them with --files-from -"
-        )
+        fault = "expected files, got the standard stream, which is one picture"
+        fail("-", fault, "name files, or list them with --files-from -", BatchError)
     if not name:
         raise BatchError("'': expected the name of a file, got none: name a file")
     if not places.name_parts(name)[2] and not urls.is_there(name):
+        _check_bucket(name)
+        noun, what = ("folder or file", "path")
         if is_url(name):
-            urls.check_store(name, "read", _NO_BUCKET)
-        noun = "folder, prefix or file" if is_url(name) else "folder or file"
-        raise BatchError(
-            f"{name}: no such {noun}: check the {'URL' if is_url(name) else 'path'}"
-        )
+            noun, what = ("folder, prefix or file", "URL")
+        raise BatchError(f"{name}: no such {noun}: check the {what}")
 
 
-def _in_folder(
-    folder: str,
-    files: Iterable[tuple[str, str]],
-    is_picture: Callable[[str], bool],
-    left_out: Counter[str],
-    *,
-    recursive: bool,
-) -> Iterator[tuple[str, str]]:
-    """Yield the pictures among the files of a folder, and count the others by suffix."""
-    is_empty, others = True, Counter[str]()
-    for below, name in files:
-        suffix = places.name_parts(name)[2].lower()
-        if is_picture(suffix):
-            is_empty = False
-            yield places.place_below(folder, below, name), below
-        else:
-            others[suffix or NO_SUFFIX] += 1
-    left_out.update(others)
-    if is_empty:
-        remedy = "name another" if recursive else "name another, or use --recursive"
-        if any(map(needs_package, others)):
-            remedy = install("formats")
-        got = f"none, but {counts_by_suffix(others)}" if others else "none"
-        raise BatchError(f"{folder}: expected pictures in the folder, got {got}: {remedy}")
-
-
-def left_out(
-    names: Iterable[str],
-    is_picture: Callable[[str], bool],
-    *,
-    recursive: bool,
-    excluded: str | None,
-) -> Iterator[tuple[str, str]]:
-    """Yield what `find_inputs` leaves out of the folders among the names, and why."""
-    for folder in filter(urls.is_folder, map(places.place_from, names)):
-        found = places.walk(folder, recursive=recursive, excluded=excluded)
-        for below, name, reason in found:
-            suffix = places.name_parts(name)[2].lower()
-            if reason or not is_picture(suffix):
-                because = reason or f"{suffix or 'no suffix'} is no picture that is read"
-                yield places.place_below(folder, below, name), because
+def _check_bucket(name: str) -> None:
+    """Refuse a URL whose bucket is not there."""
+    if is_url(name):
+        urls.check_store(name, "read", "no such bucket: check the URL")
 
 
 NO_SUFFIX = "without a suffix"
@@ -125,15 +119,6 @@ def counts_by_suffix(counts: Counter[str]) -> str:
     shown = [f"{count:,} {suffix}" for suffix, count in counts.most_common(_SHOWN_SUFFIXES)]
     rest = counts.total() - sum(count for _, count in counts.most_common(_SHOWN_SUFFIXES))
     return ", ".join([*shown, *([f"{rest:,} others"] if rest else [])])
-
-
-def _matching(pattern: str) -> list[str]:
-    names = urls.matching(pattern)
-    if not names:
-        if is_url(pattern):
-            urls.check_store(pattern, "read", _NO_BUCKET)
-        raise BatchError(f"{pattern}: expected files that match the pattern, got none")
-    return names
 
 
 _BLOCK = 65_536
@@ -194,22 +179,20 @@ class Template(Record):
     def __post_init__(self) -> None:
         for field in _FIELD.findall(self.text):
             if first_output(field) == field and field not in FIELDS:
-                raise BatchError(
-                    f"--name {self.text}: expected {', '.join(FIELDS)}; got {field!r}"
-                )
-        beside = _BESIDE_NUMBER.search(self.text)
-        if beside:
+                known = ", ".join(FIELDS)
+                raise BatchError(f"--name {self.text}: expected {known}; got {field!r}")
+        if beside := _BESIDE_NUMBER.search(self.text):
             field = beside[1] or beside[2]
             noun = field.strip("{}:0123456789")
             raise BatchError(
                 f"--name {self.text}: expected a sign beside {field} that is no digit, so "
                 f"that {noun} 1 of a1 is not {noun} 11 of a: write {{stem}}-{field}.png"
             )
-        if not _stays_below(self.text):
-            raise BatchError(
-                f"--name {self.text!r}: expected a name in the folder of --out-dir: leave "
-                "out .. and a / at either end"
-            )
+        steps = self.text.replace("\\", "/").split("/")
+        if os.path.isabs(self.text) or not {"", ".", ".."}.isdisjoint(steps):
+            fault = "expected a name in the folder of --out-dir"
+            remedy = "leave out .. and a / at either end"
+            fail(f"--name {self.text!r}", fault, remedy, BatchError)
         if self.output_format is None:
             _check_suffix(self.text)
 
@@ -223,10 +206,8 @@ class Template(Record):
         if self.output_format is not None:
             suffix = FORMATS[self.output_format].suffixes[0]
         if "{" in source and first_output(parent + stem) != parent + stem:
-            raise BatchError(
-                f"{source}: expected a name without {MAP} and {FRAME}, which number outputs: "
-                "rename it, or filter it alone"
-            )
+            fault = f"expected a name without {MAP} and {FRAME}, which number outputs"
+            fail(source, fault, "rename it, or filter it alone", BatchError)
         name = self._pattern % {"parent": parent, "stem": stem, "suffix": suffix}
         return FileJob(source, _beginning(out_dir, subfolder) + name)
 
@@ -237,20 +218,12 @@ def _beginning(out_dir: str, subfolder: str) -> str:
     return places.place_below(out_dir, subfolder, "_")[:-1]
 
 
-def _stays_below(name: str) -> bool:
-    """Tell whether a relative name of a file cannot lead out of a folder."""
-    steps = name.replace("\\", "/").split("/")
-    return not os.path.isabs(name) and all(step not in ("", ".", "..") for step in steps)
-
-
 def _check_suffix(name: str) -> None:
     """Refuse a suffix of no format; one that has a field in it differs from file to file."""
     suffix = places.name_parts(name)[2]
     if not suffix and not name.endswith("{suffix}"):
-        raise BatchError(
-            f"--name {name}: expected a name with a suffix, which tells the format: add "
-            "{suffix} or .png, or use --format"
-        )
+        fault = "expected a name with a suffix, which tells the format"
+        fail(f"--name {name}", fault, "add {suffix} or .png, or use --format", BatchError)
     if not suffix or _FIELD.search(suffix):
         return
     try:

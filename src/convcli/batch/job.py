@@ -1,14 +1,15 @@
-"""One file of a batch, what is done to it, and how that ended."""
+"""The files of a batch, what is done to each, and how they ended."""
 
 import enum
 import math
 import time
+from collections import Counter
 from typing import Any
 
 from convcli.batch import places
 from convcli.engine.compiled import expect_runs
 from convcli.engine.planner import Plan
-from convcli.errors import ConvcliError, ImageError
+from convcli.errors import ConvcliError, ImageError, fail
 from convcli.pipeline.files import STANDARD, FileFilter, read_source
 from convcli.pipeline.memory import file_bytes
 from convcli.pipeline.pipeline import Pipeline
@@ -143,21 +144,16 @@ class BatchJob(FileFilter, kw_only=True):
             "checksum": checksum,
         }
 
-    def estimated_bytes(self, job: FileJob) -> int:
-        """Estimate the memory that a file takes."""
-        return file_bytes(self, job.source, job.target)
-
     def needed_bytes(self, job: FileJob) -> int:
         """Estimate the memory that a file takes; 0 where memory is not limited."""
-        return 0 if self.memory is None else self.estimated_bytes(job)
+        return 0 if self.memory is None else file_bytes(self, job.source, job.target)
 
     def _check_memory(self, job: FileJob) -> None:
         needed = self.needed_bytes(job)
         if self.memory is not None and needed > self.memory:
-            raise ImageError(
-                f"expected a picture that takes at most {_memory(self.memory)} of memory, got "
-                f"one of about {_memory(needed)}: raise --memory"
-            )
+            fault = f"expected a picture that takes at most {_memory(self.memory)} of memory"
+            got = f"got one of about {_memory(needed)}"
+            fail("", f"{fault}, {got}", "raise --memory", ImageError)
 
 
 def _memory(count: int) -> str:
@@ -199,9 +195,8 @@ class FilePreview(Record, kw_only=True):
 def preview_file(batch_job: BatchJob, job: FileJob) -> FilePreview:
     """Return what would be done with one file; its header is read, and little more."""
     exists = job.target != STANDARD and places.output_exists(job.target)
-    preview = FilePreview(
-        source=job.source, target=job.target, action=REPLACE if exists else WRITE
-    )
+    action = REPLACE if exists else WRITE
+    preview = FilePreview(source=job.source, target=job.target, action=action)
     if exists and batch_job.skip_existing:
         return replace(preview, action=SKIP, reason="the output exists")
     if STANDARD in (job.source, job.target) or places.is_pipe(job.source):
@@ -214,4 +209,95 @@ def preview_file(batch_job: BatchJob, job: FileJob) -> FilePreview:
     except ConvcliError as error:
         return replace(preview, action=FAIL, reason=str(error).removeprefix(f"{job.source}: "))
     plans = () if pipeline is None else pipeline.plans
-    return replace(preview, memory=batch_job.estimated_bytes(job), plans=plans)
+    memory = file_bytes(batch_job, job.source, job.target)
+    return replace(preview, memory=memory, plans=plans)
+
+
+# ------------------------------------------------------------------ how all ended
+
+MOST_FAILURES = 1000  # how many failures are remembered: a batch may have millions
+MOST_WARNINGS = 20  # how many different warnings are remembered
+
+
+class Summary:
+    """Counts outcomes as they come.
+
+    `counts` are the jobs that ended in each `Status`; `failures` the first `MOST_FAILURES` that
+    failed; `warnings` how many files had each of the first `MOST_WARNINGS` different ones;
+    `left_out` the files of each suffix that were in the folders and are no pictures.
+    `megapixels` are those of all inputs that were filtered, `busy` the seconds of work of all
+    workers together, `seconds` those since the start, `phases` those of each part of the run:
+    ``list``, ``connect``, ``filter``, ``look``. `notices` has a line for each worker of a
+    cluster that was refused, or left aside; `counts_of_cluster` its ``retries``, the files that
+    were sent again, and the workers ``left_aside``. The batch was `interrupted` where it was
+    stopped before its end. `unconfirmed` says why outputs in a store could not be looked for
+    after the run.
+    """
+
+    def __init__(self) -> None:
+        self.counts: Counter[Status] = Counter()
+        self.failures: list[Outcome] = []
+        self.warnings: Counter[str] = Counter()
+        self.left_out: Counter[str] = Counter()
+        self.megapixels = self.busy = self.seconds = 0.0
+        self.notices: list[str] = []
+        self.counts_of_cluster: dict[str, int] = {}
+        self.phases: dict[str, float] = {}
+        self.interrupted = False
+        self.unconfirmed = ""
+
+    @classmethod
+    def of(cls, done: int, megapixels: float, seconds: float) -> "Summary":
+        """Return the summary of `done` jobs that all went well."""
+        summary = cls()
+        summary.counts[Status.DONE] = done
+        summary.megapixels, summary.seconds = megapixels, seconds
+        return summary
+
+    def add(self, outcome: Outcome) -> None:
+        """Count the outcome of one more job."""
+        self.counts[outcome.status] += 1
+        self.megapixels += outcome.megapixels
+        self.busy += outcome.seconds
+        if outcome.status is Status.FAILED and len(self.failures) < MOST_FAILURES:
+            self.failures.append(outcome)
+        for warning in outcome.report.warnings if outcome.report else ():
+            if warning in self.warnings or len(self.warnings) < MOST_WARNINGS:
+                self.warnings[warning] += 1
+
+    @property
+    def ended(self) -> int:
+        """How many jobs ended."""
+        return self.counts.total()
+
+    @property
+    def rate(self) -> float:
+        """Megapixels a second."""
+        return self.megapixels / self.seconds if self.seconds else 0.0
+
+    def seconds_left(self, total: int) -> float | None:
+        """Estimate how long the rest of `total` files takes; None before the first is done."""
+        worked = self.ended - self.counts[Status.SKIPPED]
+        return self.seconds / worked * (total - self.ended) if worked else None
+
+    @property
+    def return_code(self) -> int:
+        """The exit status: 130 if interrupted, 1 if a job failed or may have, 0 otherwise."""
+        if self.interrupted:
+            return 130
+        return 1 if self.counts[Status.FAILED] or self.unconfirmed else 0
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the summary as plain JSON values."""
+        return {
+            **{status.value: self.counts[status] for status in Status},
+            "left_out": dict(self.left_out.most_common()),
+            "megapixels": round(self.megapixels, 6),
+            "seconds": round(self.seconds, 6),
+            "busy_seconds": round(self.busy, 6),
+            "megapixels_per_second": round(self.rate, 3),
+            "phases": {name: round(seconds, 6) for name, seconds in self.phases.items()},
+            **self.counts_of_cluster,
+            "notices": self.notices,
+            "interrupted": self.interrupted,
+        }

@@ -11,14 +11,15 @@ from collections.abc import Generator, Iterable, Iterator
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeAlias
 
 from convcli.batch.job import BatchJob, FileJob, Outcome, Status
-from convcli.batch.report import Executor
 from convcli.storage.atomic import remove_abandoned
 from convcli.storage.urls import is_url
 from convcli.threads import available_cores, uninterrupted
 from convcli.values import replace
+
+Outcomes: TypeAlias = Generator[Outcome, None, None]
 
 
 def worker_counts(files: int, jobs: int | None = None) -> tuple[int, int]:
@@ -26,6 +27,32 @@ def worker_counts(files: int, jobs: int | None = None) -> tuple[int, int]:
     cores = min(jobs or available_cores(), available_cores())
     workers = max(1, min(cores, files))
     return workers, cores // workers
+
+
+class Executor:
+    """Runs the jobs of a batch, several at a time.
+
+    When it has ended, `notices` are lines about what it ran on, and `counts` are numbers.
+    """
+
+    def __init__(self) -> None:
+        self.notices: list[str] = []
+        self.counts: dict[str, int] = {}
+        self.seconds_to_connect = 0.0
+        self.is_stopped = False
+
+    def run(self, batch_job: BatchJob, jobs: Iterable[FileJob]) -> Outcomes:
+        """Run jobs, and yield the outcome of each as it ends.
+
+        A job is taken from `jobs` only when there is room for it: there may be millions.
+        Each job that is taken has one outcome; if its worker died, the job failed. Closing
+        the generator stops the running jobs at once, and no half-written file is left.
+        """
+        raise NotImplementedError
+
+    def stop(self) -> None:
+        """Take no more jobs; those that are running still end. Handlers of signals call it."""
+        self.is_stopped = True
 
 
 class LocalExecutor(Executor):
@@ -42,29 +69,26 @@ class LocalExecutor(Executor):
         self._most, self._threads, self._memory = workers, threads, memory
         self._runs = -(-files // workers)
 
-    def run(
-        self, batch_job: BatchJob, jobs: Iterable[FileJob]
-    ) -> Generator[Outcome, None, None]:
+    def run(self, batch_job: BatchJob, jobs: Iterable[FileJob]) -> Outcomes:
         """Run jobs, and yield the outcome of each as it ends: see `Executor.run`."""
         batch_job = batch_job.with_limits(self._threads, self._memory)
-        batch_job = replace(batch_job, runs=self._runs)
-        gate = MemoryGate(batch_job, jobs)
+        gate = MemoryGate(replace(batch_job, runs=self._runs), jobs)
         workers: list[WorkerProcess] = []
         try:
             while True:
-                self._feed(workers, batch_job, gate)
-                busy = [worker for worker in workers if worker.job is not None]
+                self._feed(workers, gate)
+                busy = {worker.connection: worker for worker in workers if worker.job}
                 if not busy:
                     return
-                ended = set(wait([worker.connection for worker in busy]))
-                for worker in (worker for worker in busy if worker.connection in ended):
+                for connection in wait(list(busy)):
+                    worker = busy[connection]
                     outcome = worker.outcome()
                     if worker.connection.closed:
                         workers.remove(worker)
                     # The worker gets its next job before its outcome is yielded. Not so
                     # after a failure: the caller may stop the batch then.
                     if outcome.status is not Status.FAILED:
-                        self._feed(workers, batch_job, gate)
+                        self._feed(workers, gate)
                     yield outcome
         finally:
             for worker in workers:
@@ -72,64 +96,57 @@ class LocalExecutor(Executor):
             for worker in workers:
                 worker.join()
 
-    def _feed(
-        self, workers: list["WorkerProcess"], batch_job: BatchJob, gate: "MemoryGate"
-    ) -> None:
+    def _feed(self, workers: list["WorkerProcess"], gate: "MemoryGate") -> None:
         """Give a job to each worker that has none; start workers as they are needed."""
         while not self.is_stopped:
             idle = next((worker for worker in workers if worker.job is None), None)
             if idle is None and len(workers) == self._most:
                 return
-            taken = gate.take(sum(worker.needs for worker in workers if worker.job is not None))
-            if taken is None:
+            if not gate.opens(sum(worker.needs for worker in workers if worker.job)):
                 return
             if idle is None:
                 try:
                     with uninterrupted():
-                        idle = WorkerProcess(batch_job)
+                        idle = WorkerProcess(gate.batch_job)
                         workers.append(idle)
                 except OSError:
                     # The system gives no more processes, or no more open files.
                     if not workers:
                         raise
                     self._most = len(workers)
-                    gate.put_back(*taken)
                     return
-            idle.start(*taken)
+            idle.start(*gate.passed())
 
 
 class MemoryGate:
     """Holds jobs back until there is memory for them: `BatchJob.memory` is the limit."""
 
     def __init__(self, batch_job: BatchJob, jobs: Iterable[FileJob]) -> None:
-        self._batch_job, self._jobs = batch_job, iter(jobs)
-        self._next: tuple[FileJob, int] | None = None
+        self.batch_job = batch_job
+        self._waiting = ((job, batch_job.needed_bytes(job)) for job in jobs)
+        self._first: tuple[FileJob, int] | None = None
 
-    def take(self, used: int) -> tuple[FileJob, int] | None:
-        """Return the next job and the bytes it needs; None if it must wait, or there is none.
+    def opens(self, used: int) -> bool:
+        """Tell whether there is a next job, and room beside running jobs of `used` bytes.
 
-        The running jobs have `used` bytes. One that needs more than the limit comes alone.
+        One that needs more than the limit comes alone.
         """
-        if self._next is None:
-            job = next(self._jobs, None)
-            if job is None:
-                return None
-            self._next = (job, self._batch_job.needed_bytes(job))
-        limit = self._batch_job.memory
-        if limit is not None and used and used + self._next[1] > limit:
-            return None
-        taken, self._next = self._next, None
-        return taken
+        self._first = self._first or next(self._waiting, None)
+        limit = self.batch_job.memory
+        if self._first is None:
+            return False
+        return limit is None or not used or used + self._first[1] <= limit
 
-    def put_back(self, job: FileJob, needs: int) -> None:
-        """Return a job that cannot be started now: the next `take` gives it."""
-        self._next = (job, needs)
+    def passed(self) -> tuple[FileJob, int]:
+        """Return the next job, which is not held back, and the bytes that it needs."""
+        assert self._first is not None  # noqa: S101 - the gate is open
+        passed, self._first = self._first, None
+        return passed
 
 
 # ------------------------------------------------------------------ processes
 
-_SECONDS_TO_LEAVE = 5.0
-"""A process that takes longer to end is killed."""
+_SECONDS_TO_LEAVE = 5.0  # a process that takes longer to end is killed
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -145,7 +162,10 @@ class WorkerProcess:
     """
 
     def __init__(self, batch_job: BatchJob) -> None:
-        context: Any = multiprocessing.get_context(_start_method())
+        # A fork takes 10 ms, a new process 300. A fork is safe only on Linux, and only while
+        # no other thread can hold a lock.
+        forks = threading.active_count() == 1 and sys.platform == "linux"
+        context: Any = multiprocessing.get_context("fork" if forks else "spawn")
         self.connection, child_end = context.Pipe()
         self.job: FileJob | None = None
         self.needs = 0
@@ -166,15 +186,19 @@ class WorkerProcess:
 
     def outcome(self) -> Outcome:
         """Return the outcome of its job, which failed if the process died."""
-        job, self.job = self.job, None
+        job = self.job
+        assert job is not None  # noqa: S101 - only workers with a job are asked
         try:
             outcome: Outcome = self.connection.recv()
         except (EOFError, OSError):
-            assert job is not None  # noqa: S101 - only workers with a job are asked
             self.connection.close()
-            self._await_end()
-            _remove_left(job)
-            return Outcome(job=job, status=Status.FAILED, reason=self._reason_of_death())
+            code = self.join()
+            end = f"was killed by signal {-code}" if code < 0 else f"ended with status {code}"
+            is_killed = code == -signal.SIGKILL
+            remedy = "use fewer --jobs, or --memory" if is_killed else "try it alone"
+            reason = f"the process that filtered it {end}: {remedy}"
+            outcome = Outcome(job=job, status=Status.FAILED, reason=reason)
+        self.job = None
         return outcome
 
     def leave(self) -> None:
@@ -183,33 +207,15 @@ class WorkerProcess:
             self._process.terminate()
         self.connection.close()
 
-    def join(self) -> None:
-        """Wait until it has ended; kill it if that takes long."""
-        if self._await_end() and self.job is not None:
-            _remove_left(self.job)
-
-    def _await_end(self) -> bool:
-        """Wait until it has ended; return whether it had to be killed."""
+    def join(self) -> int:
+        """Wait until it has ended, kill it if that takes long; return its status."""
         self._process.join(_SECONDS_TO_LEAVE)
-        if self._process.exitcode is not None:
-            return False
-        self._process.kill()
-        self._process.join()
-        return True
-
-    def _reason_of_death(self) -> str:
-        code = self._process.exitcode or 0
-        end = f"was killed by signal {-code}" if code < 0 else f"ended with status {code}"
-        remedy = "use fewer --jobs, or --memory" if code == -signal.SIGKILL else "try it alone"
-        return f"the process that filtered it {end}: {remedy}"
-
-
-def _start_method() -> str:
-    """Choose how a process starts."""
-    # A fork takes 10 ms, a new process 300. A fork is safe only on Linux, and only while no
-    # other thread can hold a lock.
-    has_one_thread = threading.active_count() == 1
-    return "fork" if has_one_thread and sys.platform == "linux" else "spawn"
+        if self._process.exitcode is None:
+            self._process.kill()
+            self._process.join()
+        if self.job is not None and not is_url(self.job.target):
+            remove_abandoned(str(Path(self.job.target).resolve().parent))
+        return int(self._process.exitcode or 0)
 
 
 @contextlib.contextmanager
@@ -236,26 +242,16 @@ def signals_blocked(*signals: signal.Signals) -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _remove_left(job: FileJob) -> None:
-    """Remove the temporary file of a process that was killed."""
-    if not is_url(job.target):
-        remove_abandoned(str(Path(job.target).resolve().parent))
-
-
 def _serve(connection: Connection, batch_job: BatchJob) -> None:
     """Do jobs in the worker process until the parent closes the connection."""
     for inherited in _PARENT_ENDS:
         inherited.close()
     # A terminal sends Ctrl-C to all processes: the parent alone decides what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, _leave)
+    # An exception lets temporary files be removed.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     if hasattr(signal, "pthread_sigmask"):
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
     with contextlib.suppress(EOFError, OSError):
         while True:
             connection.send(batch_job.run(connection.recv()))
-
-
-def _leave(*_: object) -> None:
-    """Leave by an exception, so that temporary files are removed."""
-    sys.exit(128 + signal.SIGTERM)

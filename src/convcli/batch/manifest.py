@@ -8,19 +8,18 @@ import os
 import tempfile
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Self
+from typing import Any
 
 from convcli.batch import places
 from convcli.batch.job import FileJob, Outcome, Status
-from convcli.errors import BatchError, ConvcliError
+from convcli.errors import BatchError, ConvcliError, fail
 from convcli.storage.atomic import remove_abandoned, temporary_name
 from convcli.storage.urls import is_url, put_file, read_if_exists
 
-_SEND_SECONDS = 60.0
-"""Seconds between two sendings of a manifest to a store, which cannot append to an object."""
+_SEND_SECONDS = 60.0  # between two sendings to a store, which cannot append to an object
 
 
-class Manifest:
+class Manifest(contextlib.AbstractContextManager["Manifest"]):
     """A file of JSON lines: what the run is first, then the outcome of each file as it ends.
 
     It is at a path or a URL; one that exists is continued. If a run was killed while it wrote,
@@ -30,34 +29,19 @@ class Manifest:
 
     def __init__(self, place: str, arguments: Sequence[str] = ()) -> None:
         self._place, self._sent = place, time.monotonic()
-        self._errors = functools.partial(
-            disk_errors,
-            OSError,
-            f"{place}: the manifest cannot be written",
-            "name another place",
-        )
+        what = f"{place}: the manifest cannot be written"
+        self._errors = functools.partial(disk_errors, OSError, what, "name another place")
         with contextlib.ExitStack() as stack, self._errors():
             self._file = stack.enter_context(_opened(place))
-            end = self._checked_end()
-            self._file.truncate(end)
-            self._file.seek(0, os.SEEK_END)
-            if not end:
+            first = self._file.readline()
+            if first and not first.startswith(b'{"convcli"'):
+                fault = "expected a manifest, got another file"
+                fail(place, fault, "name a new one", BatchError)
+            self._file.seek(0)
+            self._file.truncate(sum(len(s) for s in self._file if s.endswith(b"\n")))
+            if not self._file.seek(0, os.SEEK_END):
                 self._write({"convcli": 1, "folder": os.getcwd(), "arguments": list(arguments)})
             stack.pop_all()
-
-    def _checked_end(self) -> int:
-        """Return where the last complete line ends; refuse another file."""
-        end = 0
-        for line in self._file:
-            if not end and not line.startswith(b'{"convcli"'):
-                raise BatchError(
-                    f"{self._place}: expected a manifest, got another file: name a new one"
-                )
-            end += len(line) if line.endswith(b"\n") else 0
-        return end
-
-    def __enter__(self) -> Self:
-        return self
 
     def __exit__(self, *_: object) -> None:
         with self._errors(), self._file:
@@ -109,9 +93,8 @@ class Manifest:
             for number, line in enumerate(self._file, 1):  # noqa: B007 - named in the error
                 yield json.loads(line)
         except ValueError:
-            raise BatchError(
-                f"{self._place}: line {number} is no JSON: expected a manifest: name another"
-            ) from None
+            fault = f"line {number} is no JSON: expected a manifest"
+            fail(self._place, fault, "name another", BatchError)
         finally:
             self._file.seek(0, os.SEEK_END)
 
@@ -161,10 +144,9 @@ def claimed(keys: Iterable[bytes], *, overwrite: bool) -> Iterator[None]:
                 file.writelines(keys)
         for other in [] if overwrite else os.listdir(folder):
             if other != os.path.basename(own) and _share_keys(own, f"{folder}/{other}"):
-                raise ConvcliError(
-                    f"another run (process {other.split('-')[2]}) writes the same outputs: "
-                    "wait for its end, or use --on-exists overwrite"
-                )
+                fault = f"another run (process {other.split('-')[2]}) writes the same outputs"
+                remedy = "wait for its end, or use --on-exists overwrite"
+                fail("", fault, remedy, ConvcliError)
         yield
     finally:
         with contextlib.suppress(OSError):

@@ -11,7 +11,7 @@ import operator
 import os
 import sys
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from convcli.errors import BatchError, ImageError
 from convcli.storage import urls
@@ -210,29 +210,24 @@ def output_exists(target: str) -> bool:
     return urls.is_there(first_output(target))
 
 
-class ExistingOutputs:
-    """The outputs that are there; a store is asked once for all of a folder."""
+def existing_outputs() -> Callable[[str], bool]:
+    """Return what tells whether an output exists; a store is asked once for all of a folder."""
+    names_of = functools.lru_cache(maxsize=1)(names_in)
 
-    def __init__(self) -> None:
-        self._folder: str | None = None
-        self._names, self._are_all = frozenset[str](), False
-
-    def __contains__(self, target: str) -> bool:
+    def exists(target: str) -> bool:
         target = first_output(target)
         folder, name = _split(target)
-        if folder != self._folder:
-            self._folder = folder
-            self._names, self._are_all = _names_in(folder)
-        if self._are_all or not self._names:
-            return name in self._names
-        return os.path.lexists(target)
+        names, are_all = names_of(folder)
+        return name in names if are_all or not names else os.path.lexists(target)
+
+    return exists
 
 
 _MOST_NAMES = 2**16
 """So many names of a folder are remembered. With more, the disk is asked for each."""
 
 
-def _names_in(folder: str) -> tuple[frozenset[str], bool]:
+def names_in(folder: str) -> tuple[frozenset[str], bool]:
     """Return names in a folder or at the beginning of URLs, and whether they are all names."""
     if is_url(folder):
         return frozenset(urls.files_in(folder) if urls.is_folder(folder) else ()), True
@@ -247,11 +242,6 @@ def _names_in(folder: str) -> tuple[frozenset[str], bool]:
     return names, takes_one and len(names) < _MOST_NAMES
 
 
-def may_have_files(folder: str) -> bool:
-    """Tell whether there are files in a folder of this machine; a store is not asked."""
-    return is_url(folder) or bool(_names_in(folder)[0])
-
-
 def make_folder(place: str) -> None:
     """Make a folder and its parents, where they are missing; check that a store answers."""
     if is_url(place):
@@ -264,10 +254,7 @@ def make_parent_folder(target: str) -> None:
     """Make the folder of an output, where it is missing; stores need no folders."""
     if not is_url(target):
         make_folder(os.path.dirname(target))
-        _clean(os.path.dirname(target))
+        _clean_once(os.path.dirname(target))
 
 
-@functools.lru_cache(maxsize=4096)
-def _clean(folder: str) -> None:
-    """Remove what killed processes left in a folder: once in each process."""
-    remove_abandoned(folder)
+_clean_once = functools.lru_cache(maxsize=4096)(remove_abandoned)

@@ -6,14 +6,12 @@ import os
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator
-from typing import Self
 
 from convcli.batch import places
-from convcli.batch.job import BatchJob, FileJob, Outcome, Status
-from convcli.batch.local import LocalExecutor, worker_counts
+from convcli.batch.job import BatchJob, FileJob, Outcome, Status, Summary
+from convcli.batch.local import Executor, LocalExecutor, worker_counts
 from convcli.batch.manifest import claimed, disk_errors
-from convcli.batch.report import Executor, Summary
-from convcli.errors import BatchError, ImageError
+from convcli.errors import BatchError, ImageError, fail
 from convcli.storage.atomic import remove_abandoned
 from convcli.storage.urls import first_output, is_url
 
@@ -67,9 +65,8 @@ def _make_folder(out_dir: str) -> None:
         if not is_url(out_dir):
             remove_abandoned(out_dir)
     except OSError as error:
-        raise BatchError(
-            f"{out_dir}: the folder cannot be made: {error.strerror}: name another"
-        ) from None
+        fault = f"the folder cannot be made: {error.strerror}"
+        fail(out_dir, fault, "name another", BatchError)
 
 
 def local_executor(batch_job: BatchJob, files: int, memory: int | None) -> LocalExecutor:
@@ -116,7 +113,8 @@ def run_batch(
     if not executor.is_stopped:
         try:
             for outcome in _absent(jobs, failed):
-                summary.retract(outcome)
+                summary.counts[Status.DONE] -= 1
+                summary.add(outcome)
                 on_outcome(outcome, summary)
         except ImageError as error:
             summary.unconfirmed = f"the store was not looked at after the run: {error}"
@@ -127,12 +125,11 @@ def run_batch(
 
 def _absent(jobs: "JobList", failed: set[str]) -> Iterator[Outcome]:
     """Yield a failure for each output in a store that was written, and is not listed there."""
-    found = places.ExistingOutputs()
+    exists = places.existing_outputs()
     for job in jobs:
-        if is_url(job.target) and job.target not in found and job.target not in failed:
-            reason = (
-                f"{job.target}: it was written, and the store does not list it: run it again"
-            )
+        if is_url(job.target) and not exists(job.target) and job.target not in failed:
+            fault = "it was written, and the store does not list it: run it again"
+            reason = f"{job.target}: {fault}"
             yield Outcome(job=job, status=Status.FAILED, reason=reason)
 
 
@@ -224,13 +221,14 @@ class _Order:
     @property
     def are_empty(self) -> bool:
         """Whether no output can exist, for the folders of this machine have no files."""
-        return self.are_few and not any(map(places.may_have_files, self.last))
+        have_files = (is_url(each) or places.names_in(each)[0] for each in self.last)
+        return self.are_few and not any(have_files)
 
 
 _disk_errors = functools.partial(disk_errors, sqlite3.Error)
 
 
-class JobList:
+class JobList(contextlib.AbstractContextManager["JobList"]):
     """A list of jobs on the disk: its memory does not grow with the number of jobs.
 
     The jobs are read once, here; the list can be read as often as needed. It is an SQLite
@@ -250,9 +248,6 @@ class JobList:
             self._database.execute("COMMIT")
             stack.pop_all()
 
-    def __enter__(self) -> Self:
-        return self
-
     def __exit__(self, *_: object) -> None:
         self._database.close()
 
@@ -268,8 +263,8 @@ class JobList:
 
     def existing(self) -> Iterator[FileJob]:
         """Yield the jobs whose outputs are there; a store is asked once for each folder."""
-        found = places.ExistingOutputs()
-        return (job for job in self._selected("TRUE") if job.target in found)
+        exists = places.existing_outputs()
+        return (job for job in self._selected("TRUE") if exists(job.target))
 
     def _selected(self, condition: str) -> Iterator[FileJob]:
         query = f"SELECT source, target FROM jobs WHERE {condition} ORDER BY number"  # noqa: S608
@@ -296,7 +291,12 @@ class JobList:
 
         Unless they `may_exist`, outputs that are there are refused too.
         """
-        self._refuse_process_memory()
+        first = next(self._selected("number = 1"), None)
+        if first is not None and first.target.startswith("memory://"):
+            fault = (
+                "a batch has many processes, and memory:// ends with the one that wrote there"
+            )
+            fail(first.target, fault, "use a path, or the URL of a store", BatchError)
         with _disk_errors():
             if not self._order.rises:
                 self._refuse_shared_output()
@@ -305,17 +305,8 @@ class JobList:
         if not may_exist and not self._order.are_empty:
             self._refuse_existing_output()
 
-    def _refuse_process_memory(self) -> None:
-        job = next(self._selected("number = 1"), None)
-        if job is not None and job.target.startswith("memory://"):
-            raise BatchError(
-                f"{job.target}: a batch has many processes, and memory:// ends with the one "
-                "that wrote there: use a path, or the URL of a store"
-            )
-
     def _refuse_shared_output(self) -> None:
-        numbers = self._database.execute(_SHARED_OUTPUT).fetchone()
-        if numbers is None:
+        if (numbers := self._database.execute(_SHARED_OUTPUT).fetchone()) is None:
             return
         first, second = map(self._numbered, numbers)
         if places.same_file_key(first.source) == places.same_file_key(second.source):
@@ -327,31 +318,24 @@ class JobList:
         )
 
     def _refuse_overwritten_input(self) -> None:
-        self._database.create_function(
-            "key_of",
-            1,
-            lambda source: places.output_key(os.fsdecode(source)),
-            deterministic=True,
-        )
+        def key_of(source: bytes) -> bytes:
+            return places.output_key(os.fsdecode(source))
+
+        self._database.create_function("key_of", 1, key_of, deterministic=True)
         (number,) = self._database.execute(_OVERWRITTEN_INPUT).fetchone()
         if number is not None:
             job = self._numbered(number)
-            raise BatchError(
-                f"{job.target}: the output of {job.source} is another input: use another "
-                "--out-dir or --name"
-            )
+            fault = f"the output of {job.source} is another input"
+            fail(job.target, fault, "use another --out-dir or --name", BatchError)
 
     def _refuse_existing_output(self) -> None:
         existing = self.existing()
-        first = next(existing, None)
-        if first is None:
+        if (first := next(existing, None)) is None:
             return
         count = sum(1 for _ in existing)
         more = f" (and {count:,} more outputs)" if count else ""
-        raise BatchError(
-            f"{first.target}: the output exists{more}: use --on-exists skip or overwrite, or "
-            "another --out-dir"
-        )
+        remedy = "use --on-exists skip or overwrite, or another --out-dir"
+        fail(first.target, f"the output exists{more}", remedy, BatchError)
 
     def _numbered(self, number: int) -> FileJob:
         return next(self._selected(f"number = {number}"))

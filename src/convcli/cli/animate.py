@@ -61,7 +61,7 @@ def command(
       convcli animate layer.npy photo.jpg steps.png --format strip --frames 12
       convcli animate box:3 photo.jpg up.gif --transposed --stride 2 --cells 3
     """
-    from convcli.images.animation import animation_form, is_numbers
+    from convcli.drawing.animation import NUMBERS, animation_form
     from convcli.lessons.animate import animation_of
 
     if target is not None and output is not None:
@@ -69,22 +69,22 @@ def command(
     target = target or output
     if target is None:
         raise click.UsageError("Missing argument 'OUTPUT'")
-    numbers = is_numbers(target, form)
-    form = None if numbers else animation_form(target, form)
+    written_as = animation_form(target, form)
     refuse_terminals(image, target)
-    refuse_inputs([image], target)
+    refuse_inputs([image], *[target] * (target != STANDARD))
     made = animation_of(read(image), kernel, options, **drawing)
     if target == STANDARD:
-        click.echo(made.encoded(str(form)), nl=False)
+        click.echo(made.encoded(written_as), nl=False)
         return
     written = made.save(target, form)
     count, (width, height) = len(made.drawings), made.drawings[0].image.size
     rows, columns = made.output.shape[:2]
     named = written[0] if len(written) == 1 else f"{written[0]} to {written[-1]}"
-    drawn = {} if numbers else {"frames": count, "width": width, "height": height}
-    document = {"target": named, "files": written, **drawn}
+    document: dict[str, Any] = {"target": named, "files": written}
+    what = "raw numbers"
+    if written_as != NUMBERS:
+        what = f"{counted(count, 'frame')} of {width} × {height} px"
+        document |= {"frames": count, "width": width, "height": height}
     document["output"] = {"width": columns, "height": rows}
-    what = f"{counted(count, 'frame')} of {width} × {height} px"
     cell = "cell" if rows * columns == 1 else "cells"
-    line = f"{named}: {'raw numbers' if numbers else what}, output {columns} × {rows} {cell}"
-    answer(document, say, line, quiet=quiet)
+    answer(document, say, f"{named}: {what}, output {columns} × {rows} {cell}", quiet=quiet)

@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 import click
 
 from convcli.cli import ending
-from convcli.cli.command import BRIEF
+from convcli.cli.command import BRIEF, FLAG
 from convcli.errors import BatchError, ConvcliError, KernelError, OptionError
 
 _PURPOSES = {
@@ -26,15 +26,11 @@ _COMMANDS = sorted(" ".join(_PURPOSES.values()).split())
 _FAILED, _USAGE, _BUG = 1, 2, 70  # exit statuses; 70 is the system's EX_SOFTWARE
 _MISUSE = (BatchError, OptionError)  # errors of the library that are wrong usage
 _TRACEBACK = "CONVCLI_TRACEBACK"  # the variable that asks for the traceback of a bug
-_PLAIN = bool(os.environ.get("NO_COLOR"))  # no-color.org; rich looks there by itself
+_COLOR = False if os.environ.get("NO_COLOR") else None  # no-color.org; rich looks there, too
 
 
 class Program(click.Group):
     """A group of commands: each is imported when it is called, each error is one line."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """Return the commands' names."""
-        return _COMMANDS
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the commands by what they are for."""
@@ -50,15 +46,12 @@ class Program(click.Group):
         self.format_commands(ctx, formatter)
         click.Command.format_options(self, ctx, formatter)
 
-    def brief_help(self, ctx: click.Context) -> str:
-        """Return the short help page: usage, examples, commands."""
-        formatter = ctx.make_formatter()
-        self.format_usage(ctx, formatter)
+    def format_brief_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the short help page below its usage: examples, commands."""
         self.format_help_text(ctx, formatter)
         self.format_commands(ctx, formatter)
         formatter.write_paragraph()
         formatter.write_text(f"More: {ctx.command_path} COMMAND -h, {ctx.command_path} --help")
-        return formatter.getvalue().rstrip("\n")
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import and return a command."""
@@ -95,10 +88,7 @@ class Program(click.Group):
             error.show()
             sys.exit(_USAGE)
         except (click.UsageError, KernelError) as error:
-            from convcli.cli.suggestions import correction
-
-            said = correction(self.arguments, error, self) or _message(error)
-            _fail(said + self._hint(error), _USAGE)
+            _fail(self._corrected(error), _USAGE)
         except click.ClickException as error:
             _fail(error.format_message(), error.exit_code)
         except click.Abort:
@@ -111,28 +101,30 @@ class Program(click.Group):
             ending.abandon_output()
             if isinstance(error, BrokenPipeError):
                 sys.exit(_FAILED)
-            place = error.filename or "output"
-            _fail(f"{place}: {error.strerror or error}: {_remedy(error)}", _FAILED)
+            place, why = error.filename or "output", error.strerror or error
+            remedy = _REMEDIES.get(error.errno or 0, "check the path and its permissions")
+            _fail(f"{place}: {why}: {remedy}", _FAILED)
         except Exception as error:  # noqa: BLE001 - the only place where bugs become a line
             _report_bug(error)
         sys.exit(status if isinstance(status, int) else 0)
 
-    def _hint(self, error: Exception) -> str:
-        """Say where the help is, of wrong usage."""
-        if not isinstance(error, click.UsageError):
-            return ""
-        word = next(iter(self.arguments), "")
-        path = f"convcli {word}" if word in _COMMANDS else "convcli"
-        return f" (see '{error.ctx.command_path if error.ctx else path} --help')"
+    def _corrected(self, error: Exception) -> str:
+        """Return what is wrong, what was meant, and where the help is, of wrong usage."""
+        from convcli.cli.suggestions import correction
+
+        said, hint = str(error), ""
+        if isinstance(error, click.UsageError):
+            said = " ".join(error.format_message().split()).rstrip(".")
+            word = next(iter(self.arguments), "")
+            path = f"convcli {word}" if word in _COMMANDS else "convcli"
+            hint = f" (see '{error.ctx.command_path if error.ctx else path} --help')"
+        return (correction(self.arguments, error, self) or said) + hint
 
 
-def _remedy(error: OSError) -> str:
-    """Say what to do where the system refuses."""
-    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
-        return "make room, or write elsewhere"
-    if error.errno in {errno.EMFILE, errno.EAGAIN}:
-        return "allow more with ulimit, or use fewer --jobs"
-    return "check the path and its permissions"
+_FEWER = "allow more with ulimit, or use fewer --jobs"
+_REMEDIES = dict.fromkeys((errno.ENOSPC, errno.EDQUOT), "make room, or write elsewhere")
+_REMEDIES |= dict.fromkeys((errno.EMFILE, errno.EAGAIN), _FEWER)
+"""What to do where the system refuses."""
 
 
 class _ClosedStream(io.RawIOBase):
@@ -157,17 +149,10 @@ def _tolerate_plain_terminals() -> None:
             setattr(sys, name, io.TextIOWrapper(io.BytesIO(), encoding="utf-8"))
     if sys.stdout is None:
         # Text that is held back would be written again at the exit, and fail again.
-        closed = io.TextIOWrapper(_ClosedStream(), encoding="utf-8", write_through=True)  # type: ignore[type-var]
-        sys.stdout = closed
+        sys.stdout = io.TextIOWrapper(_ClosedStream(), encoding="utf-8", write_through=True)
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
-
-
-def _message(error: Exception) -> str:
-    if not isinstance(error, click.ClickException):
-        return str(error)
-    return " ".join(error.format_message().split()).rstrip(".")
 
 
 def _report_bug(error: Exception) -> NoReturn:
@@ -184,8 +169,7 @@ def _report_bug(error: Exception) -> NoReturn:
 
 def _fail(message: str, status: int) -> NoReturn:
     line = ending.shortened(ending.printable(" ".join(message.splitlines())))
-    color = False if _PLAIN else None
-    click.echo(f"{click.style('Error:', fg='red', bold=True)} {line}", err=True, color=color)
+    click.echo(f"{click.style('Error:', fg='red', bold=True)} {line}", err=True, color=_COLOR)
     sys.exit(status)
 
 
@@ -193,16 +177,17 @@ def _show_version(context: click.Context, _: click.Parameter, value: bool) -> No
     if value:
         from convcli.cli.help import show_version
 
-        show_version(context, as_json=context.params["as_json"])
+        show_version(context)
 
 
 @click.group(
     cls=Program,
+    commands=dict.fromkeys(_COMMANDS),
     context_settings={
         "auto_envvar_prefix": "CONVCLI",
         "help_option_names": ["--help"],
         "max_content_width": 120,
-        "color": False if _PLAIN else None,
+        "color": _COLOR,
     },
     help="""Slide kernels over pictures, and say exactly what that does.
 
@@ -224,19 +209,13 @@ Exit status: 0 done, 1 it failed, 2 wrong usage, 70 a bug in convcli (with
 CONVCLI_TRACEBACK=1 it shows where), 130 interrupted, 143 terminated.""",
 )
 @click.option(
-    "--json",
-    "as_json",
-    is_flag=True,
-    is_eager=True,
-    allow_from_autoenv=False,
-    help="With --version: print it as JSON.",
+    "--json", "as_json", **FLAG, is_eager=True, help="With --version: print it as JSON."
 )
 @click.option("-h", "brief", **BRIEF)
 @click.option(
     "--version",
-    is_flag=True,
+    **FLAG,
     expose_value=False,
-    allow_from_autoenv=False,
     callback=_show_version,
     help="Show the versions that a report of a bug needs, and exit.",
 )

@@ -10,7 +10,7 @@ import click
 from convcli.cli import output, placing
 from convcli.cli.options import subcommand, with_options
 from convcli.cli.output import STANDARD, answer, show_planned, shows_matrices, wants_json
-from convcli.cli.types import OPERAND, OUTPUT, LinkValue, OperandValue
+from convcli.cli.types import OPERAND, OUTPUT, LinkValue, OperandValue, OptionsValue
 from convcli.errors import ConvcliError
 from convcli.storage.urls import is_there, is_zarr
 from convcli.text import is_matrix
@@ -19,11 +19,9 @@ from convcli.values import fields_of, replace
 
 if TYPE_CHECKING:
     from convcli.choices import PlaneChoice
-    from convcli.pipeline.options import Options
     from convcli.pipeline.recipe import Recipe
     from convcli.pipeline.report import Report
-    from convcli.pipeline.steps import Link
-    from convcli.scale.tiled.blocks import Tiling
+    from convcli.scale.tiled.run import LargeFilter
 
 
 class ApplyCall(placing.PlacedCall, kw_only=True):
@@ -32,9 +30,8 @@ class ApplyCall(placing.PlacedCall, kw_only=True):
     Without `out_dir`, the folder for the outputs of many, there is one picture.
     """
 
-    kernels: "tuple[Link, ...]"
-    names: tuple[str, ...]
-    options: "Options"
+    kernels: tuple[LinkValue, ...]
+    options: OptionsValue
     planes: "PlaneChoice"
     sheet: bool
     tiled: bool
@@ -61,10 +58,13 @@ class ApplyCall(placing.PlacedCall, kw_only=True):
         return {**super().files, **fields_of(self, "kernels", "options", "sheet")}
 
     @property
-    def blocks(self) -> dict[str, Any]:
-        """How a picture is cut into blocks."""
-        settings = fields_of(self, "memory", "cluster", "retries")
-        return {**settings, "frame": self.reading.frame, "planes": self.planes}
+    def in_blocks(self) -> "LargeFilter":
+        """How a picture is filtered block by block."""
+        from convcli.scale.tiled.run import LargeFilter
+
+        names = ("planes", "memory", "cluster", "retries", "timeout", "resume")
+        is_replaced = self.rule("") == "overwrite"
+        return LargeFilter(**self.files, **fields_of(self, *names), overwrite=is_replaced)
 
 
 @subcommand("apply", short_help="Filter a picture.")
@@ -134,7 +134,7 @@ def _run(call: ApplyCall) -> None:
         placing.refuse_misfits("printed")
         from convcli.cli.matrix import show_applied
 
-        show_applied(call.kernels, call.names[0], call.options, call.reading)
+        show_applied(call.kernels, call, call.options)
     else:
         if previews:
             placing.refuse_misfits("preview")
@@ -154,8 +154,16 @@ def _call(
 ) -> ApplyCall:
     """Return what is asked for, with the recipe that goes with it."""
     if recipe is not None:
-        names = (str(kernel), *names)
-        _refuse_kernel(names, many=given["out_dir"] is not None)
+        from convcli.cli.suggestions import is_kernel_name
+
+        first = str(kernel)  # a file, as all words are: the recipe has the kernel
+        is_kernel = is_kernel_name(first) and not (is_matrix(first) or is_there(first))
+        names, most = (first, *names), placing.TWO_NAMES
+        if is_kernel or (len(names) > most and given["out_dir"] is None):
+            raise click.UsageError(
+                f"the kernel is the recipe's, and {first!r} would be INPUT: leave it out, or "
+                "leave --recipe out"
+            )
         from convcli.kernels.spec import operand_from
 
         kernel = operand_from(recipe.kernel)
@@ -178,19 +186,6 @@ def _call(
     return replace(call, options=replace(call.options, collect_stats=collect_stats))
 
 
-def _refuse_kernel(names: tuple[str, ...], *, many: bool) -> None:
-    """Refuse a kernel beside a recipe, which has one: all words are files."""
-    from convcli.cli.suggestions import is_kernel_name
-
-    first = names[0]
-    is_kernel = is_kernel_name(first) and not (is_matrix(first) or is_there(first))
-    if is_kernel or (len(names) > placing.TWO_NAMES and not many):
-        raise click.UsageError(
-            f"the kernel is the recipe's, and {first!r} would be INPUT: leave it out, or leave "
-            "--recipe out"
-        )
-
-
 def _filter_one(call: ApplyCall) -> None:
     """Filter one picture, as a whole or block by block, or say how that would be done."""
     words = (*call.names, *filter(None, [call.output]))
@@ -201,56 +196,52 @@ def _filter_one(call: ApplyCall) -> None:
         raise click.UsageError("a picture is filtered block by block from a file to a file")
     depth = call.options.depth
     has_floats = (depth and depth.value == "float") or shows_matrices(call.names, None)
-    names = placing.located_names(
-        call.names,
-        call,
-        scratch=".npy" if has_floats else ".png",
-        remedy="add --out-dir DIR to filter many pictures",
-        writes=call.dry_run or not call.plan_only,
-    )
+    remedy = "add --out-dir DIR to filter many pictures"
+    writes = call.dry_run or not call.plan_only
+    scratch = ".npy" if has_floats else ".png"
+    names = placing.located_names(call, scratch=scratch, remedy=remedy, writes=writes)
     if call.dry_run:
         from convcli.cli.batch import show_one
 
         placing.is_replaced(*names, call)
-        show_one(call, *names, tiling_of(call, *names) if in_blocks else None)
+        show_one(call, *names, call.in_blocks.plan(*names) if in_blocks else None)
     elif call.plan_only:
         _show_plan(call, *names, in_blocks=in_blocks)
+    elif in_blocks:
+        placing.carry_out(functools.partial(_filter_in_blocks, call), *names, call)
     else:
-        run = functools.partial(_filter_in_blocks, call, *names)
-        if not in_blocks:
-            from convcli.pipeline.files import FileFilter
+        from convcli.pipeline.files import FileFilter
 
-            run = functools.partial(FileFilter(**call.files).filter_file, *names)
-        placing.carry_out(run, *names, call)
+        placing.carry_out(FileFilter(**call.files).filter_file, *names, call)
 
 
 def _show_plan(call: ApplyCall, source: str, target: str, *, in_blocks: bool) -> None:
     if in_blocks:
-        tiling = tiling_of(call, source, target)
+        tiling = call.in_blocks.plan(source, target)
         answer(tiling.as_dict(), "report:show_tiling", tiling, f"{source} → {target}")
         return
-    from convcli.pipeline.files import read_first_frame
+    from convcli.pipeline.files import FileFilter, read_first_frame
     from convcli.pipeline.pipeline import plan_pipeline
+    from convcli.storage.atomic import is_stream, unwritable
+    from convcli.storage.urls import first_output
 
-    header = read_first_frame(source, call.reading).header
-    plans, options = plan_pipeline(header, call.kernels, call.options).plans, call.options
-    cores = options.jobs or available_cores()
-    show_planned(plans, cores, options.mixing)
-
-
-def tiling_of(call: ApplyCall, source: str, target: str) -> "Tiling":
-    """Return how a picture would be filtered block by block."""
-    from convcli.scale.tiled.run import plan_large
-
-    return plan_large(call.kernels, source, target, call.options, **call.blocks)
+    pipeline, options = None, call.options
+    has_pipe = any(each == STANDARD or is_stream(each) for each in (source, target))
+    if not has_pipe:
+        pipeline = FileFilter(**call.files).check_file(source, target)
+    if pipeline is None:  # its header tells nothing
+        header = read_first_frame(source, call.reading).header
+        pipeline = plan_pipeline(header, call.kernels, options)
+    if not has_pipe and (reason := unwritable(first_output(target))):
+        raise ConvcliError(f"{target}: {reason}")
+    show_planned(pipeline.plans, options.jobs or available_cores(), options.mixing)
 
 
 def _filter_in_blocks(call: ApplyCall, source: str, target: str) -> "Report":
     """Filter a picture block by block, and show the progress."""
-    from convcli.batch.report import Summary
+    from convcli.batch.job import Summary
     from convcli.cli.ending import only_one_interrupt
     from convcli.cli.render.batch import progress_shown
-    from convcli.scale.tiled.run import filter_large
 
     started = time.monotonic()
     with (
@@ -262,17 +253,4 @@ def _filter_in_blocks(call: ApplyCall, source: str, target: str) -> "Report":
         def progress(done: int, total: int, megapixels: float) -> None:
             show(Summary.of(done, megapixels, time.monotonic() - started), total)
 
-        return filter_large(
-            call.kernels,
-            source,
-            target,
-            call.options,
-            max_pixels=call.reading.max_pixels,
-            saving=call.saving,
-            file_format=call.kind,
-            overwrite=call.rule("") == "overwrite",
-            resume=call.resume,
-            progress=progress,
-            timeout=call.timeout,
-            **call.blocks,
-        )
+        return call.in_blocks.run(source, target, progress)

@@ -14,14 +14,14 @@ import click
 
 from convcli.batch import inputs, places
 from convcli.batch import job as jobs
-from convcli.batch.local import worker_counts
+from convcli.batch.job import Summary
+from convcli.batch.local import Executor, worker_counts
 from convcli.batch.manifest import Manifest
-from convcli.batch.report import Executor, Summary
 from convcli.batch.run import JobList, local_executor, prepared_jobs, run_batch
 from convcli.cli.ending import stop_at_interrupt
 from convcli.cli.output import STANDARD, answer, show_json, show_planned, wants_json, warn
 from convcli.cli.render.batch import progress_shown, show_previews, show_summary
-from convcli.errors import BatchError, install
+from convcli.errors import BatchError, fail, install
 from convcli.images.policy import needs_package
 from convcli.storage.atomic import unwritable
 from convcli.storage.urls import first_output, is_there, is_url
@@ -51,14 +51,12 @@ def run_many(call: "ApplyCall") -> None:
     gc.set_threshold(1000)
     job, rule, start = job_of(call), call.rule("error"), time.perf_counter()
     out_dir = places.place_from(call.out_dir)
-    template = inputs.Template(
-        inputs.DEFAULT_TEMPLATE if call.template is None else call.template, job.file_format
-    )
+    pattern = inputs.DEFAULT_TEMPLATE if call.template is None else call.template
+    template = inputs.Template(pattern, job.file_format)
     left_out: Counter[str] = Counter()
-    found = _inputs(call, out_dir, left_out)
-    files: Iterator[jobs.FileJob] = (
-        template.job(source, out_dir, below) for source, below in found
-    )
+    named = inputs.Inputs(call.names, job.reading.takes, call.recursive, out_dir)
+    found = itertools.chain(named.find(left_out), _listed(call.files_from))
+    files: Iterator[jobs.FileJob] = (template.job(at, out_dir, below) for at, below in found)
     with ExitStack() as stack:
         manifest, done = None, iter(list[jobs.FileJob]())
         if call.manifest is not None and (call.retry_failed or not dry):
@@ -66,21 +64,16 @@ def run_many(call: "ApplyCall") -> None:
             job, done = replace(job, checksums=True), manifest.done()
         if call.retry_failed and manifest is not None:
             files = manifest.failed()
-        listing = stack.enter_context(
-            prepared_jobs(
-                job,
-                files,
-                out_dir,
-                may_exist=rule != "error" or manifest is not None,
-                overwrite=rule == "overwrite",
-                done=() if call.retry_failed else done,
-                memory=call.memory if call.cluster is None else None,
-                dry=dry,
-            )
-        )
+        asked: dict[str, Any] = {
+            "may_exist": rule != "error" or manifest is not None,
+            "overwrite": rule == "overwrite",
+            "done": () if call.retry_failed else done,
+            "memory": call.memory if call.cluster is None else None,
+        }
+        listing = stack.enter_context(prepared_jobs(job, files, out_dir, dry=dry, **asked))
         listed = time.perf_counter() - start
         if dry:
-            _show_many(call, job, listing, out_dir)
+            _show_many(call, job, listing, named)
             return
         if is_url(out_dir):
             job = replace(job, skip_existing=False)  # The list was asked for at once.
@@ -96,16 +89,9 @@ def _run(
 ) -> Summary:
     total = len(listing)
     executor = _executor(call, job, total)
-    interrupted = False
-
-    def stop() -> None:
-        nonlocal interrupted
-        interrupted = True
-        executor.stop()
-
     with (
         progress_shown(call.progress, "files", silent=call.is_silent) as show,
-        stop_at_interrupt(stop),
+        stop_at_interrupt(executor.stop) as interrupts,
     ):
         show(Summary(), total)
 
@@ -117,7 +103,7 @@ def _run(
                 show_json(outcome.as_dict())
 
         summary = run_batch(executor, job, listing, show_outcome, fail_fast=call.fail_fast)
-    summary.interrupted = interrupted
+    summary.interrupted = bool(interrupts)
     return summary
 
 
@@ -136,29 +122,19 @@ def _executor(call: "ApplyCall", job: jobs.BatchJob, files: int) -> Executor:
     return local_executor(job, files, call.memory)
 
 
-def _inputs(
-    call: "ApplyCall", out_dir: str, left_out: Counter[str]
-) -> Iterator[tuple[str, str]]:
-    yield from inputs.find_inputs(
-        call.names,
-        call.reading.takes,
-        recursive=call.recursive,
-        excluded=out_dir,
-        left_out=left_out,
-    )
-    if call.files_from is None:
+def _listed(files_from: str | None) -> Iterator[tuple[str, str]]:
+    """Yield the files that a list names; none where there is no list."""
+    if files_from is None:
         return
-    if call.files_from == STANDARD and sys.stdin.isatty():
+    if files_from == STANDARD and sys.stdin.isatty():
         raise click.UsageError(
             "--files-from is - but standard input is a terminal: use a pipe or a file"
         )
     try:
-        stream: Any = click.open_file(call.files_from, "rb")
+        stream: Any = click.open_file(files_from, "rb")
     except OSError as error:
-        raise BatchError(
-            f"{call.files_from}: the list cannot be read: {error.strerror}: name a file with a "
-            "name a line"
-        ) from None
+        fault = f"the list cannot be read: {error.strerror}"
+        fail(files_from, fault, "name a file with a name a line", BatchError)
     with stream:
         yield from zip(inputs.read_list(stream), itertools.repeat(""))
 
@@ -173,13 +149,9 @@ def show_one(call: "ApplyCall", source: str, target: str, tiling: "Tiling | None
         preview = jobs.preview_file(job_of(call), jobs.FileJob(source, target))
     else:
         threads = 1  # for each block
-        preview = jobs.FilePreview(
-            source=source,
-            target=target,
-            action=jobs.REPLACE if is_there(target) else jobs.WRITE,
-            memory=tiling.memory_bytes,
-            plans=tiling.plans,
-        )
+        action = jobs.REPLACE if is_there(target) else jobs.WRITE
+        taken: Any = {"memory": tiling.memory_bytes, "plans": tiling.work.pipeline.plans}
+        preview = jobs.FilePreview(source=source, target=target, action=action, **taken)
     reason = "" if target == STANDARD else unwritable(first_output(target))
     if reason and preview.action in (jobs.WRITE, jobs.REPLACE):
         reason = f"{target} {reason}"
@@ -187,25 +159,23 @@ def show_one(call: "ApplyCall", source: str, target: str, tiling: "Tiling | None
     _show(call, [preview], 1, threads)
 
 
-def _show_many(call: "ApplyCall", job: jobs.BatchJob, listing: JobList, out_dir: str) -> None:
+def _show_many(
+    call: "ApplyCall", job: jobs.BatchJob, listing: JobList, named: inputs.Inputs
+) -> None:
     """Show what would be done with the files of a batch, or the plan of the first."""
     workers, threads = worker_counts(len(listing), job.options.jobs)
-    limit = call.memory if call.cluster is None else None
-    job = job.with_limits(threads, limit)
+    job = job.with_limits(threads, call.memory if call.cluster is None else None)
     previews = (jobs.preview_file(job, each) for each in listing)
     if call.plan_only:
         plans = next((each.plans for each in previews if each.plans), None)
         if plans is None:
-            raise click.ClickException(f"{out_dir}: expected a picture to plan for, got none")
+            where = named.excluded
+            raise click.ClickException(f"{where}: expected a picture to plan for, got none")
         show_planned(plans, threads)
         return
-    recursive = call.recursive
-    found = inputs.left_out(
-        call.names, job.reading.takes, recursive=recursive, excluded=out_dir
-    )
     others = (
         jobs.FilePreview(source=place, action=jobs.LEAVE_OUT, reason=reason)
-        for place, reason in found
+        for place, reason in named.left_out()
     )
     _show(call, itertools.chain(previews, others), workers, threads)
 
@@ -227,11 +197,10 @@ def _show(
         else:
             kept.append(preview)
     memory = min(sum(memories), call.memory or sum(memories))
-    plan = [each.as_dict(threads) for each in plans]
-    named = {action.replace(" ", "_"): count for action, count in counts.items()}
-    document = {"summary": {**named, "memory_bytes": memory, "plan": plan}}
-    quiet = call.quiet
-    answer(document, show_previews, kept, memory, workers, plans, threads, quiet=quiet)
+    named: dict[str, Any] = {name.replace(" ", "_"): n for name, n in counts.items()}
+    named |= {"memory_bytes": memory, "plan": [each.as_dict(threads) for each in plans]}
+    shown = (show_previews, kept, memory, workers, plans, threads)
+    answer({"summary": named}, *shown, quiet=call.quiet)
     click.get_current_context().exit(int(counts[jobs.FAIL] > 0))
 
 
@@ -247,22 +216,18 @@ def _end(call: "ApplyCall", summary: Summary, total: int, out_dir: str) -> None:
     answer(document, show_summary, summary, total, out_dir, quiet=call.quiet)
     failed = summary.counts[jobs.Status.FAILED]
     if failed and not summary.interrupted:
-        first = summary.failures[0]
-        raise click.ClickException(
-            f"{failed:,} of {total:,} files failed; the first: {first.job.source}: "
-            f"{first.reason}"
-        )
+        first = f"{summary.failures[0].job.source}: {summary.failures[0].reason}"
+        raise click.ClickException(f"{failed:,} of {total:,} files failed; the first: {first}")
     click.get_current_context().exit(summary.return_code)
-
-
-_MANIFEST = "--manifest"
 
 
 def _arguments() -> list[str]:
     """Return the command line that runs now, without its manifest."""
-    root: Any = click.get_current_context().find_root().command
-    words: list[str] = list(getattr(root, "arguments", ()))
-    if _MANIFEST in words:
-        at = words.index(_MANIFEST)
-        del words[at : at + 2]
-    return [word for word in words if not word.startswith(f"{_MANIFEST}=")]
+    words = iter(getattr(click.get_current_context().find_root().command, "arguments", ()))
+    found: list[str] = []
+    for word in words:
+        if word == "--manifest":
+            next(words, None)
+        elif not word.startswith("--manifest="):
+            found.append(word)
+    return found

@@ -47,7 +47,7 @@ def command(
       convcli borders box:5 photo.jpg --gray --png borders.png
     """
     if image is None or kernel is None:
-        if kernel is not None or png is not None or corner is not None or options.gray:
+        if kernel or png is not None or corner is not None or options.gray:
             missing = "KERNEL" if kernel is None else "IMAGE"
             raise click.UsageError(
                 f"Missing argument '{missing}': give KERNEL and IMAGE, or neither and no "
@@ -59,7 +59,7 @@ def command(
         raise click.UsageError("--padding is for the names alone: leave it out with IMAGE")
     refuse_terminals(image, None)
     refuse_inputs([image], png)
-    from convcli.images.drawing import check_canvas_target, write_canvas
+    from convcli.drawing.canvas import check_canvas_target, write_canvas
     from convcli.lessons import borders as lesson
 
     check_canvas_target(png)

@@ -1,5 +1,6 @@
 """How commands and options are declared and shown; a group of options comes as one value."""
 
+import functools
 import inspect
 import os
 import re
@@ -10,15 +11,29 @@ import click
 from click.core import augment_usage_errors
 
 from convcli.cli.output import JSON, typed
-from convcli.cli.types import BANK, RECIPE
-from convcli.values import Record
+from convcli.cli.types import BANK, RECIPE, late
 
 
-class OptionGroup(Record):
-    """Options that a command's function gets as its parameter `name`, a value that is built."""
+def _filtering(**values: Any) -> Any:
+    if values.get("output_padding") and not values["transposed"]:
+        raise click.UsageError("--output-padding needs --transposed: give both or none")
+    return late("pipeline.options:Options")(**values)
 
-    name: str
-    build: Callable[..., Any]
+
+def _reader(**values: Any) -> Any:
+    policy = late("images.policy:ReadPolicy")(**values)
+    return functools.partial(late("pipeline.files:read_first_frame"), reading=policy)
+
+
+_GROUPS: dict[str, Callable[..., Any]] = {
+    "options": _filtering,
+    "reading": late("images.policy:ReadPolicy"),
+    "read": _reader,
+    "saving": late("images.write:Saving"),
+    "planes": late("choices:PlaneChoice"),
+}
+"""What a command gets as one value each, by the name of its parameter; its class has defaults
+for options that are not given."""
 
 
 class Option(click.Option):
@@ -28,12 +43,7 @@ class Option(click.Option):
     """
 
     def __init__(
-        self,
-        *args: Any,
-        section: str,
-        part_of: OptionGroup | None = None,
-        everyday: bool,
-        **settings: Any,
+        self, *args: Any, section: str, part_of: str = "", everyday: bool, **settings: Any
     ) -> None:
         super().__init__(*args, **{"show_default": True, **settings})
         self.section, self.part_of, self.everyday = section, part_of, everyday
@@ -66,12 +76,9 @@ class Option(click.Option):
     def get_error_hint(self, ctx: click.Context | None) -> str:
         """Return how errors call it: by the forms on the help page, and whence its value is."""
         source = ctx and ctx.get_parameter_source(self.name or "")
-        whence = (
-            " (from the environment)"
-            if source is click.core.ParameterSource.ENVIRONMENT
-            else ""
-        )
-        return " / ".join(repr(form) for form in self._named_forms()) + whence
+        is_set = source is click.core.ParameterSource.ENVIRONMENT
+        forms = " / ".join(repr(form) for form in self._named_forms())
+        return f"{forms} (from the environment)" if is_set else forms
 
     def _named_forms(self) -> list[str]:
         return [form for form in self.opts if form.removeprefix("-") not in self.opts]
@@ -95,32 +102,25 @@ class Command(click.Command):
         self.context_settings = {"help_option_names": ["--help"], **self.context_settings}
         self.params.append(Option(["-h", "brief"], section="Help", everyday=False, **BRIEF))
 
-    def brief_help(self, ctx: click.Context) -> str:
-        """Return the short help page: usage, examples, the options that most people need."""
-        formatter = ctx.make_formatter()
-        self.format_usage(ctx, formatter)
+    def format_brief_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the short help page below its usage: examples, what most people need."""
         formatter.write_paragraph()
         with formatter.indentation():
             formatter.write_text((self.help or "").partition("\n\n")[0])
         self._write_examples(formatter, _EXAMPLES)
         shown = [each for each in self.params if isinstance(each, Option) and not each.hidden]
-        if len(shown) > _FEW:
-            shown = [each for each in shown if each.everyday]
         with formatter.section("Options"):
             for each in shown:
-                if record := each.get_help_record(ctx):
+                record = each.get_help_record(ctx)
+                if record and (each.everyday or len(shown) <= _FEW):
                     _write_in_a_line(formatter, *record)
         formatter.write_paragraph()
         formatter.write_text(f"All options: {ctx.command_path} --help")
-        return formatter.getvalue().rstrip("\n")
 
-    def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the whole help page: the examples come first."""
-        self.format_usage(ctx, formatter)
+    def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the examples, and the text below them."""
         self._write_examples(formatter)
-        self.format_help_text(ctx, formatter)
-        self.format_options(ctx, formatter)
-        self.format_epilog(ctx, formatter)
+        super().format_help_text(ctx, formatter)
 
     def _write_examples(self, formatter: click.HelpFormatter, most: int | None = None) -> None:
         formatter.write_paragraph()
@@ -142,36 +142,35 @@ class Command(click.Command):
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; each group of options comes to it as one value."""
         ctx.meta[JSON] = ctx.params.pop("as_json", False)
-        if typed("layout") and not ctx.meta.get(BANK):
+        if ctx.params.pop("layout", None) and typed("layout") and not ctx.meta.get(BANK):
             raise click.UsageError(
                 "--layout is for filter banks, and no kernel is one: drop it"
             )
-        groups: dict[OptionGroup, dict[str, Any]] = {}
+        groups: dict[str, dict[str, Any]] = {}
         for parameter in self.params:
             if isinstance(parameter, Option) and parameter.part_of and parameter.name:
                 values = groups.setdefault(parameter.part_of, {})
-                values[parameter.name] = ctx.params.pop(parameter.name)
+                if (value := ctx.params.pop(parameter.name)) is not None:
+                    values[parameter.name] = value
         with augment_usage_errors(ctx):
-            ctx.params |= {group.name: group.build(**groups[group]) for group in groups}
+            ctx.params |= {name: _GROUPS[name](**values) for name, values in groups.items()}
         return super().invoke(ctx)
 
 
 def _show_brief_help(ctx: click.Context, _: click.Parameter, value: bool) -> None:  # noqa: FBT001 - click's
     if value and not ctx.resilient_parsing:
         command: Any = ctx.command
-        click.echo(command.brief_help(ctx), color=ctx.color)
+        formatter = ctx.make_formatter()
+        command.format_usage(ctx, formatter)
+        command.format_brief_help(ctx, formatter)
+        click.echo(formatter.getvalue().rstrip("\n"), color=ctx.color)
         ctx.exit()
 
 
-BRIEF: dict[str, Any] = {
-    "is_flag": True,
-    "is_eager": True,
-    "expose_value": False,
-    "allow_from_autoenv": False,
-    "callback": _show_brief_help,
-    "help": "Show a short help page.",
-}
-"""The settings of ``-h``: its command has a method `brief_help`."""
+FLAG: dict[str, Any] = {"is_flag": True, "allow_from_autoenv": False}
+BRIEF = FLAG | {"is_eager": True, "expose_value": False, "callback": _show_brief_help}
+BRIEF["help"] = "Show a short help page."
+"""The settings of ``-h``: its command has a method `format_brief_help`."""
 
 _COLUMN = 30  # columns of the forms of an option, on the short help page
 

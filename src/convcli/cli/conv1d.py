@@ -1,9 +1,7 @@
 """`convcli conv1d`: convolution outside images."""
 
-import functools
 import sys
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -11,9 +9,7 @@ from convcli.choices import Overlap
 from convcli.cli.options import json_option, own_options, subcommand
 from convcli.cli.output import answer, wants_json
 from convcli.cli.types import one_of
-
-if TYPE_CHECKING:
-    from convcli.lessons.sequences import Number
+from convcli.errors import fail
 
 
 @subcommand(
@@ -62,10 +58,9 @@ def command(
     if a == b == "-":
         raise click.UsageError("A and B are both -: standard input holds one of them")
     from convcli.lessons import sequences
-    from convcli.lessons.sequences import convolve_exactly, digits_unlimited, places_kept
+    from convcli.lessons.sequences import Convolved, convolve_exactly, digits_unlimited
 
-    readers: dict[str, Callable[[str], Sequence[Any]]]
-    readers = {"digits": sequences.parse_digits, "dice": sequences.parse_die}
+    readers: Any = {"digits": sequences.parse_digits, "dice": sequences.parse_die}
     parse = readers.get(reading, sequences.parse_sequence)
     left, right = parse(_text(a)), parse(_text(b))
     if total is not None and total > len(left) + len(right):
@@ -73,16 +68,15 @@ def command(
             f"--total: expected 2 to {len(left) + len(right)}, got {total}: choose one of these"
         )
     fft = None if method == "auto" else method == "fft"
-    places = places_kept((len(left), len(right)), mode)
+    places = sequences.places_kept((len(left), len(right)), mode)
     result = convolve_exactly(left, right, fft=fft)[places.start : places.stop]
+    found = Convolved(left, right, dict(zip(places, result, strict=True)), reading)
     with digits_unlimited():
         if quiet and not wants_json():
-            click.echo(_bare(result, reading))
+            click.echo(found.text)
             return
-        document = functools.partial(_document, left, right, result, reading)
-        sums, by_fft = dict(zip(places, result, strict=True)), method == "fft"
-        numbers = (left, right, sums, reading)
-        answer(document, "sequences:show_convolution", *numbers, total=total, by_fft=by_fft)
+        by_fft = method == "fft"
+        answer(found.as_dict, "sequences:show_convolution", found, total, by_fft=by_fft)
 
 
 def _text(argument: str) -> str:
@@ -99,42 +93,4 @@ def _text(argument: str) -> str:
         return Path(argument[1:]).read_text("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is no text"
-        raise SequenceError(
-            f"{argument[1:]}: cannot be read: {reason}: name a text file"
-        ) from None
-
-
-def _bare(result: "list[Number]", reading: str) -> str:
-    from convcli.lessons.sequences import carried, polynomial
-
-    if reading == "digits":
-        return "".join(map(str, reversed(carried(result)[0])))
-    if reading == "polynomial":
-        return polynomial(result)
-    return ",".join(str(value) for value in result)
-
-
-def _document(
-    left: Sequence[Any], right: Sequence[Any], result: "list[Number]", reading: str
-) -> dict[str, Any]:
-    from convcli.lessons.sequences import carried, cheaper_by_fft, operations
-
-    document: dict[str, Any] = {
-        "a": _plain(left),
-        "b": _plain(right),
-        "result": _plain(result),
-        "operations": operations(len(left), len(right)),
-        "fft_pays_for": cheaper_by_fft(),
-    }
-    if reading in ("digits", "polynomial"):
-        document["product"] = _bare(result, reading)
-    if reading == "digits":
-        document["carries"] = carried(result)[1]
-    if reading == "dice":
-        document["distribution"] = {f"{n}": f"{value}" for n, value in enumerate(result, 2)}
-    return document
-
-
-def _plain(values: Sequence[Any]) -> list[Any]:
-    """Return numbers as JSON has them: fractions as text."""
-    return [value if isinstance(value, int) else str(value) for value in values]
+        fail(f"{argument[1:]}", f"cannot be read: {reason}", "name a text file", SequenceError)

@@ -7,7 +7,6 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from types import FrameType
 
 import click
 
@@ -33,20 +32,26 @@ def _handled(number: int, handler: Callable[..., None]) -> Iterator[None]:
 
 def exit_on_sigterm() -> contextlib.AbstractContextManager[None]:
     """Exit at SIGTERM by an exception, as Python does at SIGINT: temporary files go."""
-    return _handled(signal.SIGTERM, _terminate)
+
+    def terminate(*_: object) -> None:
+        # A second signal must not stop what removes temporary files.
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        sys.exit(TERMINATED)
+
+    return _handled(signal.SIGTERM, terminate)
 
 
-def _terminate(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - a handler's
-    # A second signal must not stop what removes temporary files.
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    sys.exit(TERMINATED)
+@contextlib.contextmanager
+def stop_at_interrupt(stop: Callable[[], None]) -> Iterator[list[int]]:
+    """Call `stop` at the first SIGINT, raise KeyboardInterrupt at the second, ignore others.
 
+    What is yielded is empty until then.
+    """
+    came: list[int] = []
 
-def stop_at_interrupt(stop: Callable[[], None]) -> contextlib.AbstractContextManager[None]:
-    """Call `stop` at the first SIGINT, raise KeyboardInterrupt at the second, ignore others."""
-
-    def first(*_: object) -> None:
+    def first(number: int, _: object) -> None:
         signal.signal(signal.SIGINT, _interrupt)
+        came.append(number)
         stop()
         # Not by sys.stderr: the program may have been interrupted while it wrote there.
         with contextlib.suppress(OSError):
@@ -54,7 +59,8 @@ def stop_at_interrupt(stop: Callable[[], None]) -> contextlib.AbstractContextMan
                 _STDERR, b"\nInterrupted: what runs is finished; Ctrl-C again stops at once.\n"
             )
 
-    return _handled(signal.SIGINT, first)
+    with _handled(signal.SIGINT, first):
+        yield came
 
 
 def only_one_interrupt() -> contextlib.AbstractContextManager[None]:
@@ -69,13 +75,9 @@ def _interrupt(*_: object) -> None:
 
 def abandon_output() -> None:
     """Discard what standard output still holds: writing it at exit would fail, too."""
-    try:
-        descriptor = sys.stdout.fileno()
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-    except (OSError, ValueError, AttributeError):
-        return
-    os.dup2(nowhere, descriptor)
-    os.close(nowhere)
+    no_file = (OSError, ValueError, AttributeError)
+    with contextlib.suppress(*no_file), open(os.devnull, "wb") as nowhere:  # noqa: PTH123
+        os.dup2(nowhere.fileno(), sys.stdout.fileno())
 
 
 def printable(text: str) -> str:

@@ -38,5 +38,14 @@ def command(
     document = {"kernel": kernel.name, "image": image, **asked.as_dict()}
     document["steps"] = [one.as_dict() for one in series]
     found = [asked, *(one for one in series if one.shift != shift)]
+    title = f"{kernel.name}: shift then filter, against filter then shift"
+    heads = "shift x,y | of the output | >largest difference | >at the border | "
     said = verdict(found, pair(options.stride, "stride"))
-    answer(document, "kernels:show_orders", kernel.name, found, said)
+    rows = []
+    for one in found:
+        moved = "{1},{0}".format(*one.output_shift) if one.output_shift else "no whole number"
+        parts = ("none" if part is None else f"{part:.4g}" for part in (one.inside, one.border))
+        what = "commutes" if one.commutes else "differs"
+        what = "nothing inside" if one.inside is None else what
+        rows.append((f"{one.shift[1]},{one.shift[0]}", moved, *parts, what))
+    answer(document, "tables:show_table", title, heads, rows, note=said)

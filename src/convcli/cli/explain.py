@@ -1,23 +1,17 @@
 """`convcli explain`: one output pixel, taken apart."""
 
-import contextlib
-import functools
-import os
-import re
 import sys
-from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from convcli.cli.options import WINDOW, own_options, picture_options, subcommand, with_options
-from convcli.cli.output import answer, refuse_inputs, scratch_file, show_file, wants_json
+from convcli.cli.output import answer, refuse_inputs, wants_json
 from convcli.cli.types import OPERAND, FrameReader, OperandValue, OptionsValue
 from convcli.geometry.window import Pair
 
 if TYPE_CHECKING:
-    from convcli.images.picture import Frame
-    from convcli.lessons.explain import Explainer, Explanation
+    from convcli.lessons.explain import Explanation
 
 
 @subcommand("explain", short_help="Take one output pixel apart.")
@@ -69,9 +63,9 @@ def command(
       convcli explain sharpen photo.jpg --at 60,40 --stride 2 --png explained.png
       convcli explain sobel-x photo.jpg --step
     """
-    from convcli.images.drawing import check_canvas_target, write_canvas
+    from convcli.drawing.canvas import check_canvas_target, write_canvas
     from convcli.images.formats import is_matrix_name
-    from convcli.lessons.explain import Explainer, first_channels
+    from convcli.lessons.explain import Explainer
     from convcli.lessons.explain.drawing import draw_explanations
 
     _check_place(at, step=step, has_other=wants_json() or show or bool(png or target))
@@ -79,44 +73,46 @@ def command(
     if png and target and not numbers:
         raise click.UsageError(f"OUTPUT is given twice ({target}, {png}): leave one out")
     png = png or (None if numbers else target)
-    drawn = scratch_file("explained.png") if show and png is None else png
-    check_canvas_target(drawn)
-    refuse_inputs([image], drawn, target)
-    channels = first_channels(kernel) if channel is None else [channel]
+    check_canvas_target(png)
+    refuse_inputs([image], png, target)
     picture = read(image)
     explainer = Explainer(kernel, picture, options)
     place = at or (explainer.shape[0] // 2, explainer.shape[1] // 2)
-    found = explainer.at(place, channels)
+    found = explainer.at(place, channel)
     if step:
-        found = _step(explainer, picture, found, kernel.name)
+        from convcli.cli.render.stepping import step as step_through
+
+        found = step_through(explainer, picture, found, kernel.name)
     document: dict[str, Any] = {"kernel": kernel.name, "image": image, "png": png}
     document["channels"] = [one.as_dict() for one in found]
-    if target is not None and numbers:
-        _write_numbers(found, document, target)
-    if drawn is not None:
-        write_canvas(draw_explanations(found), drawn)
-        if show:
-            show_file(drawn)
+    if target is not None and target.lower().endswith(".json"):
+        from convcli.lessons.pictures import write_json
+
+        write_json(document, target)
+    elif target is not None and numbers:
+        _write_products(found, target)
+    if png is not None:
+        write_canvas(draw_explanations(found), png)
+    if show:
+        from convcli.cli.render.cells import show_frames
+
+        show_frames(draw_explanations(found).frame())
     answer(document, "grids:show_explanations", found, kernel.name)
 
 
-def _write_numbers(found: "list[Explanation]", document: dict[str, Any], target: str) -> None:
-    """Write all of an explanation as .json; its only grid of products as .csv or .txt."""
+def _write_products(found: "list[Explanation]", target: str) -> None:
+    """Write the only grid of products of an explanation as .csv or .txt."""
     from convcli.images.formats import format_for
     from convcli.images.picture import Frame
-    from convcli.images.write import write_frame
-    from convcli.lessons.pictures import write_json
+    from convcli.images.write import write_picture
 
-    if target.lower().endswith(".json"):
-        write_json(document, target)
-        return
     planes = [plane for one in found for part in one.parts for plane in part.planes]
     if len(planes) != 1:
         raise click.UsageError(
             f"{target}: expected one grid of products for a .csv or .txt, got {len(planes)}: "
             "choose one kernel and --channel, or write a .json"
         )
-    write_frame(Frame(planes[0].products[..., None]), target, format_for(target))
+    write_picture(Frame(planes[0].products[..., None]), target, format_for(target))
 
 
 def _check_place(at: Pair | None, *, step: bool, has_other: bool) -> None:
@@ -129,52 +125,3 @@ def _check_place(at: Pair | None, *, step: bool, has_other: bool) -> None:
         )
     if step and not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise click.UsageError("--step needs a terminal for its keys: use --at X,Y in a pipe")
-
-
-_KEY = re.compile(r"\x1b[\[O][A-D]|[\xe0\x00].|.", re.DOTALL)
-_MOVES = {"A": (-1, 0), "B": (1, 0), "C": (0, 1), "D": (0, -1)}
-_MOVES |= {"H": (-1, 0), "P": (1, 0), "M": (0, 1), "K": (0, -1)}
-"""Rows and columns of an arrow key, by the end of what a terminal sends, or Windows."""
-
-
-def _step(
-    explainer: "Explainer", picture: "Frame", found: "list[Explanation]", name: str
-) -> "list[Explanation]":
-    """Show one pixel after another, as keys ask for them; return the last one."""
-    from convcli.cli.render.grids import show_step, show_window
-    from convcli.cli.render.tables import on_screen
-
-    (row, column), channel = found[0].at, found[0].channel
-    height, width, channels = explainer.shape
-    with _keys() as pressed, on_screen() as redraw:
-        while True:
-            (one,) = explainer.at((row, column), [channel])
-            around = functools.partial(show_window, one, picture)
-            redraw(functools.partial(show_step, one, name), around)
-            for key in _KEY.findall(pressed()) or "q":
-                if key in "\r\nqQ\x03\x04":  # or Ctrl-C, Ctrl-D
-                    return [one]
-                if key == "\t":
-                    channel = (channel + 1) % channels
-                if len(key) > 1:
-                    down, across = _MOVES.get(key[-1], (0, 0))
-                    row = min(max(row + down, 0), height - 1)
-                    column = min(max(column + across, 0), width - 1)
-
-
-@contextlib.contextmanager
-def _keys() -> Iterator[Callable[[], str]]:
-    """Yield a function that waits for keys; click's forgets those pressed while it draws."""
-    try:
-        import termios
-        import tty
-    except ImportError:  # Windows
-        yield click.getchar
-        return
-    terminal = sys.stdin.fileno()
-    before = termios.tcgetattr(terminal)
-    tty.setcbreak(terminal, termios.TCSADRAIN)
-    try:
-        yield lambda: os.read(terminal, 32).decode("latin-1")
-    finally:
-        termios.tcsetattr(terminal, termios.TCSADRAIN, before)

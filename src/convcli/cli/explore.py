@@ -14,14 +14,11 @@ _PAGE = "explore.html"
 @subcommand("explore", short_help="Make a web page in which the window moves.")
 @click.argument("kernel", type=OPERAND)
 @click.argument("image", type=click.Path(allow_dash=True))
-@own_options(
-    f"""
+@own_options(f"""
 Output
 --output PAGE  The page, .html; {_PAGE} unless given, which must not exist yet.
 --quiet        Print no report.
-""",
-    output={"type": click.Path(allow_dash=True), "allow_from_autoenv": False},
-)
+""")
 @with_options(*WINDOW, "combine", "bias", "flip", "layout", "gray", "range")
 @picture_options
 def command(

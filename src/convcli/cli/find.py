@@ -3,7 +3,7 @@
 import click
 
 from convcli.cli.options import own_options, picture_options, subcommand, with_options
-from convcli.cli.output import answer, refuse_inputs, show_frames
+from convcli.cli.output import answer, refuse_inputs
 from convcli.cli.types import KERNEL, FrameReader, KernelValue
 
 
@@ -54,15 +54,23 @@ def command(
     frame = read(source)
     matches = find_matches(frame, kernel, top=top, normalized=normalized)
     if mark or show:
-        from convcli.images.figures import marked
-        from convcli.images.write import write_frame
+        from convcli.drawing.figures import marked
+        from convcli.images.write import write_picture
 
         boxes = [(match.left, match.top, match.width, match.height) for match in matches]
         drawn = marked(frame, boxes)
         if mark:
-            write_frame(drawn, mark, file_format)
+            write_picture(drawn, mark, file_format)
         if show:
+            from convcli.cli.render.cells import show_frames
+
             show_frames(frame, drawn)
     document = {"source": source, "kernel": kernel.name, "normalized": normalized}
     document["matches"] = [match.as_dict() for match in matches]
-    answer(document, "kernels:show_matches", f"{kernel.name} in {source}", matches)
+    rows = [
+        f"{number:,} | {match.centre[0]:g} | {match.centre[1]:g} | {match.left}, {match.top} | "
+        f"{match.width} × {match.height} | {match.score:.4g}"
+        for number, match in enumerate(matches, start=1)
+    ]
+    heads = "> | >x | >y | upper left | size (px) | >score"
+    answer(document, "tables:show_table", f"{kernel.name} in {source}", heads, rows)

@@ -31,17 +31,17 @@ _FOR_DEVELOPERS = ("bench", "dev", "docs", "test")  # extras that no user instal
 _REQUIRED = re.compile(r"([\w-]+).*extra == ['\"](\w+)['\"]")
 
 
-def show_version(context: click.Context, *, as_json: bool) -> None:
+def show_version(context: click.Context) -> None:
     """Print the versions, as lines or as an object, and leave."""
-    found = versions()
-    if as_json:
+    found = _versions()
+    if context.params["as_json"]:
         show_json(found)
     else:
         click.echo("\n".join(_lines(found)))
     context.exit()
 
 
-def versions() -> dict[str, Any]:
+def _versions() -> dict[str, Any]:
     """Return the versions of convcli and of what it stands on, as plain JSON values."""
     import numpy as np
 
@@ -71,17 +71,13 @@ def _extras() -> dict[str, dict[str, str | None]]:
 
 
 def _lines(found: dict[str, Any]) -> list[str]:
-    decoders = ", ".join(f"{name} {version}" for name, version in found["decoders"].items())
-    extras = [
-        f"  {extra}: "
-        + ", ".join(f"{name} {version or 'not there'}" for name, version in packages.items())
-        for extra, packages in found["extras"].items()
-    ]
+    def listed(packages: dict[str, str | None]) -> str:
+        return ", ".join(f"{name} {is_at or 'not there'}" for name, is_at in packages.items())
+
     return [
-        f"convcli {found['convcli']}",
-        f"Python {found['python']}, {found['platform']}",
-        f"NumPy {found['numpy']}, {found['blas']['name']} {found['blas']['version']}",
-        f"Pillow {found['pillow']}: {decoders}",
+        "convcli {convcli}\nPython {python}, {platform}".format(**found),
+        "NumPy {numpy}, {blas[name]} {blas[version]}".format(**found),
+        f"Pillow {found['pillow']}: {listed(found['decoders'])}",
         "Extras:",
-        *extras,
+        *(f"  {extra}: {listed(packages)}" for extra, packages in found["extras"].items()),
     ]

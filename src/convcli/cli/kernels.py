@@ -2,19 +2,16 @@
 
 import json
 import sys
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from convcli.choices import EXPORTED
 from convcli.cli.options import json_option, own_options, subcommand, with_options
-from convcli.cli.output import answer, refuse, scratch_file, show_file
-from convcli.cli.types import READABLE, OperandValue, ReadableValue
+from convcli.cli.output import answer, refuse
+from convcli.cli.types import READABLE, KernelValue, OperandValue, ReadableValue
+from convcli.text import times
 from convcli.values import fields_of
-
-if TYPE_CHECKING:
-    from convcli.kernels.kernel import Kernel
 
 
 @subcommand("kernels", short_help="List the kernels, or read one.")
@@ -65,22 +62,27 @@ def command(
     if not export:
         refuse("output", " belongs to --export: add that, or drop --output")
     if schema:
-        from convcli.kernels.formats.json_text import schema as published
+        from convcli.cli.kernel_schema import kernel_schema
 
-        click.echo(json.dumps(published(), indent=2))
+        click.echo(json.dumps(kernel_schema(), indent=2))
     elif export:
         _export(_operand(subject, "--export"), export, output)
     elif png is not None or show:
-        from convcli.lessons.kernel_figures import draw_kernel
+        from convcli.images.formats import format_for
+        from convcli.images.write import write_picture
+        from convcli.lessons.kernel_figures import kernel_figure
 
-        drawn = scratch_file("kernel.png") if png is None else png
-        draw_kernel(_operand(subject, "--show" if png is None else "--png"), drawn)
+        figure = kernel_figure(_operand(subject, "--show" if png is None else "--png"))
+        if png is not None:
+            write_picture(figure, png, format_for(png))
         if show:
-            show_file(drawn)
+            from convcli.cli.render.cells import show_frames
+
+            show_frames(figure)
     elif subject is None:
         answer(_catalogue, f"kernels:{'show_catalogue' if long else 'show_names'}")
     else:
-        answer(*_document(subject), subject)
+        _show(subject)
 
 
 def _operand(subject: "ReadableValue | None", name: str) -> OperandValue:
@@ -111,64 +113,61 @@ def _export(operand: OperandValue, form: str, output: str) -> None:
     click.echo(data, nl=False)
 
 
-def _document(subject: ReadableValue) -> tuple[Callable[[], Any], str]:
-    """Return what makes the document of a kernel, or of several, and what shows it."""
+def _show(subject: ReadableValue) -> None:
+    """Show a kernel, the kernels of an operator, or the names of what a file holds."""
     from convcli.kernels.formats.read import Archive
     from convcli.kernels.operator import Operator
 
     if isinstance(subject, Archive):
-        return (lambda: subject.tensors), "kernels:show_tensors"
-    if not isinstance(subject, Operator):
-        return (lambda: _read(subject)), "kernels:show_kernel"
-    operator = {**fields_of(subject, "name", "description"), "combine": subject.combine.value}
-    kernels = subject.kernels
-    return (lambda: {**operator, "kernels": [*map(_read, kernels)]}), "kernels:show_operator"
+        rows = [(t.name, times(t.shape), t.dtype, t.bias or "none") for t in subject.tensors]
+        heads = "tensor | shape | type | bias"
+        answer(subject.tensors, "tables:show_table", subject.path, heads, rows)
+    elif isinstance(subject, Operator):
+        document = {
+            **fields_of(subject, "name", "description"),
+            "combine": subject.combine.value,
+        }
+        document["kernels"] = [*map(_read, subject.kernels)]
+        answer(document, "kernels:show_operator", subject)
+    else:
+        answer(lambda: _read(subject), "kernels:show_kernel", subject)
 
 
 def _catalogue() -> list[dict[str, Any]]:
     from convcli.kernels.catalogue.entry import CATALOGUE, OPERATORS
 
     parameter = ("name", "default", "unit", "range", "about")
-    kernels = [
-        {
-            **fields_of(entry, "name", "theme", "description", "source"),
-            "parameters": [fields_of(each, *parameter) for each in entry.parameters],
-            **_facts(entry.kernel()),
-        }
-        for entry in CATALOGUE.values()
-    ]
-    operators = [
-        {
-            **fields_of(entry, "name", "description", "source", "kernels"),
-            "theme": "Operators",
-            "combine": entry.combine.value,
-        }
-        for entry in OPERATORS.values()
-    ]
-    return [*kernels, *operators]
+    found = []
+    for entry in CATALOGUE.values():
+        document = fields_of(entry, "name", "theme", "description", "source")
+        document["parameters"] = [fields_of(each, *parameter) for each in entry.parameters]
+        found.append(document | _facts(entry.kernel()))
+    for each in OPERATORS.values():
+        document = fields_of(each, "name", "description", "source", "kernels")
+        found.append(document | {"theme": "Operators", "combine": each.combine.value})
+    return found
 
 
-def _read(kernel: "Kernel") -> dict[str, Any]:
-    from convcli.kernels.analysis import factors_of, frequency_response, output_range
-    from convcli.lessons.kernels import strategy_of
+def _read(kernel: KernelValue) -> dict[str, Any]:
+    from convcli.lessons import kernels as lesson
 
     document: dict[str, Any] = {
         **fields_of(kernel, "name", "description"),
         **_facts(kernel),
         **fields_of(kernel, "bias", "weights", "flip_matters"),
-        "strategy": strategy_of(kernel),
+        "strategy": lesson.strategy_of(kernel),
     }
     if kernel.is_bank:
         return document
-    factors = factors_of(kernel)
+    factors = lesson.factors_of(kernel)
     return document | {
         **fields_of(kernel, "rank", "symmetries"),
         "factors": factors and dict(zip(("column", "row", "divisor"), factors, strict=True)),
-        "output_range": dict(zip(("min", "max"), output_range(kernel), strict=True)),
+        "output_range": dict(zip(("min", "max"), lesson.output_range(kernel), strict=True)),
         "dc_gain": kernel.sum,
-        "frequency_response": frequency_response(kernel).round(6),
+        "frequency_response": lesson.frequency_response(kernel).round(6),
     }
 
 
-def _facts(kernel: "Kernel") -> dict[str, Any]:
+def _facts(kernel: KernelValue) -> dict[str, Any]:
     return {"shape": kernel.weights.shape, "sum": kernel.sum, "effect": kernel.effect.value}

@@ -1,8 +1,7 @@
 """`convcli learn`: the kernel that turns one picture into another."""
 
-import contextlib
+import functools
 import sys
-from collections.abc import Callable, Iterator
 from typing import Any
 
 import click
@@ -99,8 +98,12 @@ def command(
     if gray:
         before, after = before.gray(), after.gray()
     task = task_for(before.pixels, after.pixels, kernel_size, sharing)
-    with _progress(steps * len(task.groups) if method is LearningMethod.SGD else 0) as tick:
-        learnt = learn_task(task, method, Schedule(steps=steps, seed=seed, tick=tick))
+    is_descent = method is LearningMethod.SGD
+    hidden = not (is_descent and sys.stderr.isatty())
+    bar: Any = {"length": steps * len(task.groups), "label": "learning", "hidden": hidden}
+    with click.progressbar(**bar, file=sys.stderr, width=0) as shown:
+        schedule = Schedule(steps=steps, seed=seed, tick=functools.partial(shown.update, 1))
+        learnt = learn_task(task, schedule if is_descent else None)
     if output is not None:
         write_json(kernel_document(learnt.kernel), output)
     points = [{"step": step, "loss": loss} for step, loss in learnt.history]
@@ -110,8 +113,7 @@ def command(
     document = {"source": source, "target": target, "method": method.value, "output": output}
     document |= learnt.as_dict() | ({"history": points} if points else {})
     written = [path for path in (output, history) if path is not None]
-    title = f"{source} → {target}"
-    answer(document, "learn:show_learnt", learnt, title, written, quiet=quiet)
+    answer(document, "learn:show_learnt", learnt, f"{source} → {target}", written, quiet=quiet)
 
 
 def _check_use(history: str | None, *, sgd: bool, show_step: bool) -> None:
@@ -124,13 +126,3 @@ def _check_use(history: str | None, *, sgd: bool, show_step: bool) -> None:
         refuse("steps seed", " needs --method sgd: the other has no steps")
     if history is not None and not sgd:  # from the environment too: it would be written over
         raise click.UsageError("--history needs --method sgd: the other has no steps")
-
-
-@contextlib.contextmanager
-def _progress(steps: int) -> Iterator[Callable[[], None]]:
-    """Show a bar on standard error while a descent runs, where that is a terminal."""
-    if not steps or not sys.stderr.isatty():
-        yield lambda: None
-        return
-    with click.progressbar(length=steps, label="learning", file=sys.stderr, width=0) as bar:
-        yield lambda: bar.update(1)

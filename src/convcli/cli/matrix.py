@@ -1,5 +1,6 @@
 """`convcli matrix`: a convolution as a matrix; and what apply prints of small matrices."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -9,10 +10,8 @@ from convcli.cli.output import STANDARD, answer, refuse_terminals
 from convcli.cli.types import KERNEL, KernelValue, LinkValue, OptionsValue
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
+    from convcli.cli.placing import PlacedCall
     from convcli.engine.pooling import Pooling
-    from convcli.images.policy import ReadPolicy
 
 
 @subcommand("matrix", short_help="Show a convolution as a matrix.")
@@ -52,7 +51,7 @@ def command(
       convcli matrix box:3 --w 5 --stride 2 --transposed
       convcli matrix sobel-x --w 8 --png matrix.png
     """
-    from convcli.images.drawing import check_canvas_target, write_canvas
+    from convcli.drawing.canvas import check_canvas_target, write_canvas
     from convcli.lessons.matrix import convolution_matrix, draw_matrix
 
     check_canvas_target(png)
@@ -65,18 +64,16 @@ def command(
 
 
 def show_applied(
-    links: "Sequence[LinkValue | Pooling]",
-    source: str,
-    options: OptionsValue,
-    reading: "ReadPolicy",
+    links: Sequence["LinkValue | Pooling"], call: "PlacedCall", options: OptionsValue
 ) -> None:
     """Filter a matrix, and print it, the kernels, and the raw result with all its digits."""
     from convcli.images.formats import CSV, JSON
     from convcli.pipeline.files import read_first_frame
     from convcli.pipeline.run import filter_frame
 
+    source = call.names[0]
     refuse_terminals(source, None)
-    frame = read_first_frame(source, reading)
+    frame = read_first_frame(source, call.reading)
     if source == STANDARD and frame.format not in {CSV, JSON}:
         raise click.UsageError("Missing argument 'OUTPUT': only a matrix is printed")
     values = filter_frame(frame, links, options, raw=True).values

@@ -9,7 +9,7 @@ import click
 
 from convcli.choices import WeightLayout
 from convcli.cli import types
-from convcli.cli.command import Command, Option, OptionGroup
+from convcli.cli.command import Command, Option
 from convcli.cli.types import late, setting, whole
 from convcli.settings import MOST_TIMES, PARSERS, flag_from, memory_size_from
 from convcli.storage.urls import FRAME, MAP
@@ -186,37 +186,6 @@ what stands for its value, [words] to choose from or the range of a whole number
 default behind a =, and a * if the short help page has it.
 """
 
-# ------------------------------------------------------------------ the values of groups
-
-
-def _built(make: Callable[..., Any], **values: Any) -> Any:
-    """Make a value of the options that are given; its class has defaults for the others."""
-    return make(**{name: value for name, value in values.items() if value is not None})
-
-
-def _filtering(**values: Any) -> Any:
-    if values.get("output_padding") and not values["transposed"]:
-        raise click.UsageError("--output-padding needs --transposed: give both or none")
-    return late("pipeline.options:Options")(**values)
-
-
-def _reader(**values: Any) -> Any:
-    policy = _built(late("images.policy:ReadPolicy"), **values)
-    return functools.partial(late("pipeline.files:read_first_frame"), reading=policy)
-
-
-_GROUPS = {
-    name: OptionGroup(name, functools.partial(_built, make))
-    for name, make in {
-        "options": _filtering,
-        "reading": late("images.policy:ReadPolicy"),
-        "read": _reader,
-        "saving": late("images.write:Saving"),
-        "planes": late("choices:PlaneChoice"),
-    }.items()
-}
-"""What a command gets as one value each, by the name of its parameter."""
-
 # ------------------------------------------------------------------ what the table does not say
 
 
@@ -235,34 +204,23 @@ def _cluster_from(address: str) -> str:
     return address
 
 
-_BY_HAND = {"allow_from_autoenv": False}
+_TYPED = {"allow_from_autoenv": False}
 _SETTINGS: dict[str, Any] = {
     **dict.fromkeys(("stride", "dilation", "kernel_size"), types.PAIR),
     "padding": types.PADDING,
     "border": types.BORDER,
     "chain": {"type": types.LINK, "multiple": True},
     "times": whole(1, MOST_TIMES),
-    "layout": {
-        "type": types.one_of(WeightLayout),
-        "is_eager": True,
-        "expose_value": False,
-        "callback": types.keep_layout,
-    },
-    "recipe": {
-        "is_eager": True,
-        "callback": types.keep_recipe,
-        "type": click.Path(),
-        **_BY_HAND,
-    },
+    "layout": {"type": types.one_of(WeightLayout), "is_eager": True},
+    "recipe": {"is_eager": True, "callback": types.keep_recipe, "type": click.Path(), **_TYPED},
     "save_recipe": click.Path(),
     "max_pixels": whole(1, 2**40),
     "allow_formats": {
         "type": types.ReadType("NAME", late("images.policy:readable_named")),
         "multiple": True,
-        "callback": lambda _, __, names: frozenset(names),
     },
     "select": {"type": setting("select", "AXIS=N|N:M,…"), "default": (), "show_default": False},
-    "output": {"type": types.OUTPUT, **_BY_HAND},
+    "output": {"type": types.OUTPUT, **_TYPED},
     "kind": types.ReadType("NAME", late("images.formats:format_named"), _format_words),
     "compare": click.Path(dir_okay=False),
     "template": types.FieldPath("{stem}", "{suffix}", "{parent}", MAP, FRAME, is_template=True),
@@ -287,17 +245,12 @@ def _declared(
             forms, own = _words(f"--{head}".split(), alike)
             given = settings.get(forms[-1], {})
             own |= given if isinstance(given, dict) else {"type": given}
-            if "type" not in own and PARSERS.get(forms[-1], flag_from) is not flag_from:
-                own["type"] = setting(forms[-1], "")
-            elif "type" not in own and "metavar" in own:
-                own["type"] = _TYPES.get(own["metavar"])
-            elif "type" not in own:
-                own["is_flag"] = True
+            if "type" not in own:
+                is_read = PARSERS.get(forms[-1], flag_from) is not flag_from
+                kind = setting(forms[-1], "") if is_read else _TYPES.get(own.get("metavar", ""))
+                own |= {"type": kind} if is_read or "metavar" in own else {"is_flag": True}
             text = " ".join(entry[len(head) :].split()).replace(" [d", "  [d")
-            yield (
-                forms,
-                {**own, "section": section, "part_of": _GROUPS.get(group), "help": text},
-            )
+            yield forms, {**own, "section": section, "part_of": group, "help": text}
 
 
 def _words(words: list[str], alike: dict[str, _Declared]) -> _Declared:
@@ -327,7 +280,7 @@ _RANGE = re.compile(r"(\d+)\.\.(\d*)")
 
 _OPTIONS = {forms[-1]: (forms, own) for forms, own in _declared(_TABLE, _SETTINGS, {})}
 _ALIKE = {
-    forms[0]: (forms, {key: own[key] for key in ("type", *_BY_HAND) if key in own})
+    forms[0]: (forms, {key: own[key] for key in ("type", *_TYPED) if key in own})
     for name, (forms, own) in _OPTIONS.items()
     if own["section"] in ("Window", "Sizes")
     or name in ("output", "show", "quiet", "as_json", "dry_run")
@@ -339,10 +292,16 @@ _ALIKE = {
 subcommand = functools.partial(click.command, cls=Command)
 
 
+def _adding(options: Iterable[_Declared]) -> Callable[[_Command], _Command]:
+    """Return a decorator that adds options, in this order."""
+    found = [click.option(*forms, cls=Option, **settings) for forms, settings in options]
+    return lambda command: functools.reduce(lambda made, add: add(made), found[::-1], command)
+
+
 def with_options(*names: str, **changes: Any) -> Callable[[_Command], _Command]:
     """Add options of the table, in this order: by their names, or all below a heading."""
-    return _all_of(
-        click.option(*forms, cls=Option, **{**settings, **changes})
+    return _adding(
+        (forms, settings | changes)
         for name in names
         for forms, settings in _OPTIONS.values()
         if name in (forms[-1], settings["section"])
@@ -353,36 +312,22 @@ def own_options(table: str, **settings: Any) -> Callable[[_Command], _Command]:
     """Add options that only this command has, written as in the table of shared ones.
 
     `settings` are types that it does not say, or dictionaries of more. Options that commands
-    write alike need only the first of their forms.
+    write alike need only the first of their forms. The short help page has those of no group.
     """
-    return _all_of(
-        click.option(
-            *forms, cls=Option, **{**own, "everyday": own["everyday"] or own["part_of"] is None}
-        )
+    return _adding(
+        (forms, {**own, "everyday": own["everyday"] or not own["part_of"]})
         for forms, own in _declared(table, settings, _ALIKE)
     )
-
-
-def _all_of(
-    decorators: Iterable[Callable[[_Command], _Command]],
-) -> Callable[[_Command], _Command]:
-    """Return a decorator that does what several do, the first of them last."""
-    found = list(decorators)[::-1]
-    return lambda command: functools.reduce(lambda made, add: add(made), found, command)
 
 
 WINDOW = ("stride", "padding", "border", "dilation")  # the names of the options of a window
 
 json_option = with_options("as_json", section="Output")
 
-_READ = {"part_of": _GROUPS["read"]}
-picture_options = _all_of(
-    (
-        with_options(
-            "frame", default="0", help="Which frame or page, counted from 0.", **_READ
-        ),
-        with_options("max_pixels", "allow_truncated", "allow_formats", **_READ),
-        json_option,
-    )
-)
-"""What a command on one picture has: `read`, which returns a frame, and ``--json``."""
+
+def picture_options(command: _Command) -> _Command:
+    """Add what a command on one picture has: `read`, which returns a frame, and ``--json``."""
+    frame: Any = {"default": "0", "help": "Which frame or page, counted from 0."}
+    others = ("max_pixels", "allow_truncated", "allow_formats")
+    reading = with_options(*others, part_of="read")(json_option(command))
+    return with_options("frame", part_of="read", **frame)(reading)

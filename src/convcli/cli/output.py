@@ -1,10 +1,9 @@
 """What a command that runs refuses, prints and shows: JSON, text, warnings, plans, pictures."""
 
 import contextlib
-import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import click
 from click.core import ParameterSource
@@ -16,7 +15,6 @@ from convcli.values import plain_json
 
 if TYPE_CHECKING:
     from convcli.engine.planner import Plan
-    from convcli.images.picture import Frame
 
 
 JSON = "convcli.json"  # the key under which a run remembers whether it prints JSON
@@ -69,19 +67,14 @@ def show_json(document: Any, *, err: bool = False) -> None:
     """Print a document as a line of JSON: see `plain_json`."""
     import json
 
-    try:
-        text = json.dumps(document, allow_nan=False, default=plain_json)
-    except ValueError:
-        text = json.dumps(plain_json(document))
-    click.echo(text, err=err)
+    click.echo(json.dumps(plain_json(document)), err=err)
+
+
+_Shown: TypeAlias = str | Callable[..., None]
 
 
 def answer(
-    document: Any,
-    show: str | Callable[..., None],
-    *values: Any,
-    quiet: bool = False,
-    **named: Any,
+    document: Any, show: _Shown, *values: Any, quiet: bool = False, **named: Any
 ) -> None:
     """Print a document, or what a function returns, as JSON where ``--json`` asks for it.
 
@@ -116,11 +109,15 @@ def refuse_terminals(source: str, target: str | None) -> None:
 
 
 def refuse_inputs(names: Sequence[str], *outputs: str | None) -> None:
-    """Refuse to write a drawing, or numbers, over one of the pictures of a run."""
+    """Refuse to write a drawing, or numbers, over a picture of a run, or to no file."""
     for path in filter(None, outputs):
         from convcli.batch.places import same_file_key
 
-        if path != STANDARD and same_file_key(path) in map(same_file_key, names):
+        if path == STANDARD:
+            raise click.UsageError(
+                "-: expected the name of a file to write, got standard output: name one"
+            )
+        if same_file_key(path) in map(same_file_key, names):
             raise click.UsageError(f"{path} is a picture of this run itself: name another file")
 
 
@@ -160,26 +157,3 @@ def show_planned(plans: "Sequence[Plan]", threads: int, mixed: str = "") -> None
     more = {"mixed": mixed} if mixed else {}
     planned = [plan.as_dict(threads) | more for plan in plans]
     answer(planned, "report:show_plans", plans, threads, mixed)
-
-
-def scratch_file(name: str) -> str:
-    """Return a file's name in a folder that is there until the command ends."""
-    import tempfile
-
-    folder = tempfile.TemporaryDirectory(prefix="convcli-")
-    return os.path.join(click.get_current_context().with_resource(folder), name)  # noqa: PTH118
-
-
-def show_file(path: str) -> None:
-    """Show a picture file in the terminal."""
-    from convcli.pipeline.files import read_first_frame
-
-    show_frames(read_first_frame(path))
-
-
-def show_frames(*frames: "Frame") -> None:
-    """Show pictures side by side in the terminal; say so where there is none."""
-    if not sys.stdout.isatty():
-        note("not shown: standard output is no terminal")
-        return
-    late("cli.render.cells:show_in_terminal")(frames)

@@ -1,5 +1,6 @@
 """`convcli params`: the learnable numbers of a layer, counted."""
 
+import functools
 from typing import Any
 
 import click
@@ -7,8 +8,7 @@ import click
 from convcli.cli.options import json_option, own_options, subcommand
 from convcli.cli.output import answer, sizes_checked
 from convcli.cli.types import KERNEL, KernelValue
-from convcli.geometry import layers
-from convcli.geometry.layers import Layer, Volume
+from convcli.geometry.layers import Layer, Volume, convolution_layer
 from convcli.geometry.window import Padding, Pair, window
 from convcli.values import fields_of
 
@@ -83,53 +83,36 @@ def command(
         output = Volume(filters, *slide.output_shape((volume.height, volume.width)))
     shape = (output.height, output.width) if output else (0, 0)
     with sizes_checked():
-        layer = layers.convolution_layer(
+        layer = convolution_layer(
             channels, filters, size, groups=groups, bias=bias, output=shape
         )
     depth = f"{channels:,}/{groups}" if groups > 1 else f"{channels:,}"
     arithmetic = f"{filters:,} · {depth} · {size[0]} · {size[1]}"
     rows = [("convolution", layer)]
     if volume and output:
-        rows += _alternatives(volume, output, size, groups=groups, bias=bias, hidden=hidden)
+        # Each value has weights of its own: it is a filter that is used once.
+        count = functools.partial(convolution_layer, bias=bias, output=(1, 1))
+        one = count(channels, output.values, size, groups=groups)
+        same = count(volume.values, output.values, (1, 1))
+        few = count(volume.values, hidden, (1, 1))
+        rows += [("locally connected", one), ("fully connected, same output", same)]
+        rows += [(f"fully connected, {hidden:,} units", few)]
     document = _document(rows, arithmetic, output)
-    answer(document, "size:show_parameters", rows, arithmetic, output)
-
-
-def _alternatives(
-    volume: Volume, output: Volume, size: Pair, *, groups: int, bias: bool, hidden: int
-) -> list[tuple[str, Layer]]:
-    """Return layers with outputs of the same size that share no weights."""
-    local = layers.locally_connected_layer(
-        volume.channels, output, size, groups=groups, bias=bias
-    )
-    full = layers.fully_connected_layer(volume.values, output.values, bias=bias)
-    few = layers.fully_connected_layer(volume.values, hidden, bias=bias)
-    return [
-        ("locally connected", local),
-        ("fully connected, same output", full),
-        (f"fully connected, {hidden:,} units", few),
-    ]
+    answer(document, "layers:show_parameters", rows, arithmetic, output)
 
 
 def _document(
     rows: list[tuple[str, Layer]], arithmetic: str, output: Volume | None
 ) -> dict[str, Any]:
-    convolution = rows[0][1]
-    counts: dict[str, Any] = {**_counts(convolution), "arithmetic": arithmetic}
+    (_, first), *others = rows
+    names = ("weights", "biases", "total")
+    counts: dict[str, Any] = {**fields_of(first, *names), "arithmetic": arithmetic}
     if output is not None:
         counts["output"] = fields_of(output, "channels", "height", "width")
-        counts["multiply_adds"] = convolution.multiply_adds
+        counts["multiply_adds"] = first.multiply_adds
         counts["compared"] = [
-            {
-                "layer": name,
-                **_counts(layer),
-                "multiply_adds": layer.multiply_adds,
-                "ratio": layer.total / convolution.total,
-            }
-            for name, layer in rows[1:]
+            {"layer": name, **fields_of(layer, *names, "multiply_adds")}
+            | {"ratio": layer.total / first.total}
+            for name, layer in others
         ]
     return counts
-
-
-def _counts(layer: Layer) -> dict[str, int]:
-    return fields_of(layer, "weights", "biases", "total")

@@ -1,5 +1,6 @@
 """One picture: where it is read, where its result goes, and what is said and shown of both."""
 
+import contextlib
 import os
 import sys
 import zlib
@@ -22,12 +23,13 @@ if TYPE_CHECKING:
 
 _STANDARD_OUTPUT = 1
 TWO_NAMES = 2
-_LARGEST_COMPARED = 2**28  # of larger files the sizes are compared, not the bytes
+_COMPARED = 2**26  # bytes that are compared, at the start of a file
 
 
 class PlacedCall(Record, kw_only=True):
     """What stands on a command line that has an OUTPUT, by the names of its options."""
 
+    names: tuple[str, ...]
     reading: "ReadPolicy"
     saving: "Saving"
     output: str | None
@@ -86,17 +88,13 @@ def refuse_misfits(kind: str) -> None:
 
 
 def located_names(
-    names: Sequence[str],
-    call: PlacedCall,
-    *,
-    scratch: str = ".png",
-    remedy: str = "name two",
-    writes: bool = True,
+    call: PlacedCall, *, scratch: str = ".png", remedy: str = "name two", writes: bool = True
 ) -> tuple[str, str]:
     """Return INPUT and OUTPUT of a command line, or say what is wrong with them.
 
     Where OUTPUT is shown and left out, it is a file with the suffix `scratch`.
     """
+    names: Sequence[str] = call.names
     if call.output is not None and len(names) == TWO_NAMES:
         raise click.UsageError(
             f"OUTPUT is given twice, as {names[-1]} and by -o {call.output}: give one"
@@ -107,10 +105,8 @@ def located_names(
     if len(names) < TWO_NAMES:
         raise click.UsageError(f"Missing argument '{('INPUT', 'OUTPUT')[len(names)]}'")
     if len(names) > TWO_NAMES:
-        raise click.UsageError(
-            f"expected one INPUT and one OUTPUT, got {len(names)} names ({names[0]} … "
-            f"{names[-1]}): {remedy}"
-        )
+        got = f"{len(names)} names ({names[0]} … {names[-1]})"
+        raise click.UsageError(f"expected one INPUT and one OUTPUT, got {got}: {remedy}")
     source, target = names
     is_one = urls.is_url(source) or not urls.is_pattern(source) or urls.is_there(source)
     if remedy.startswith("add") and not is_one:
@@ -129,14 +125,21 @@ def _shown_names(names: Sequence[str], call: PlacedCall, suffix: str) -> Sequenc
     if STANDARD in names:
         raise click.UsageError(f"{flag} reads INPUT and OUTPUT again: name files, not -")
     if call.compare is not None:
-        from convcli.images.drawing import check_canvas_target
+        from convcli.drawing.canvas import check_canvas_target
 
         check_canvas_target(call.compare)
     elif len(names) == 1 and not sys.stdout.isatty():
         raise click.UsageError(
             "--show needs a terminal, and OUTPUT is left out: name OUTPUT, or --compare FILE"
         )
-    return (*names, output.scratch_file(f"after{suffix}")) if len(names) == 1 else names
+    if len(names) != 1:
+        return names
+    import tempfile
+
+    # There is a folder for it until the command ends.
+    folder = tempfile.TemporaryDirectory(prefix="convcli-")
+    place = click.get_current_context().with_resource(folder)
+    return (*names, os.path.join(place, f"after{suffix}"))  # noqa: PTH118 - pathlib takes 3 ms
 
 
 def _located_target(source: str, target: str, kind: str | None) -> str:
@@ -167,50 +170,49 @@ def _located_target(source: str, target: str, kind: str | None) -> str:
     return path
 
 
-def carry_out(run: "Callable[[], Report]", source: str, target: str, call: PlacedCall) -> None:
+def carry_out(
+    run: "Callable[[str, str], Report]", source: str, target: str, call: PlacedCall
+) -> None:
     """Run what writes OUTPUT, unless it is to be kept; then report, warn and show it."""
     replaced = is_replaced(source, target, call)
     before = _digest(target) if replaced and _may_be_a_slip(source, target, call) else None
-    report = run()
+    report = run(source, target)
     output.warn(report.warnings)
     if replaced and not call.quiet:
         output.note(f"replaced {target}")
     if before is not None and before != _digest(target):
-        text = (
-            "was another picture beside INPUT, and is replaced: name OUTPUT with -o where that"
-        )
-        output.warn([f"{target} {text} is meant, or use --no-clobber"])
+        slip = "was another picture beside INPUT, and is replaced: name OUTPUT with -o where"
+        output.warn([f"{target} {slip} that is meant, or use --no-clobber"])
     names = {"source": source, "target": target, **({"replaced": True} if replaced else {})}
-    output.answer(
-        lambda: names | report.as_dict(),
-        *("report:show_report", report, source, target),
-        quiet=call.quiet,
-        to_stderr=target == STANDARD,
-    )
+    shown = ("report:show_report", report, source, target)
+    quiet, to_stderr = call.quiet, target == STANDARD
+    output.answer(lambda: names | report.as_dict(), *shown, quiet=quiet, to_stderr=to_stderr)
     if call.show or call.compare:
-        _show_both(source, target, call)
+        from convcli.drawing.figures import side_by_side
+        from convcli.pipeline.files import read_first_frame
 
+        both = (read_first_frame(source, call.reading), read_first_frame(target))
+        if call.compare is not None:
+            from convcli.images.write import write_picture
 
-def _show_both(source: str, target: str, call: PlacedCall) -> None:
-    """Draw, or show in the terminal, a picture and what became of it."""
-    from convcli.pipeline.files import read_first_frame
+            write_picture(side_by_side(both, ("before", "after")), call.compare, "PNG")
+        if call.show:
+            from convcli.cli.render.cells import show_frames
 
-    before, after = read_first_frame(source, call.reading), read_first_frame(target)
-    if call.compare is not None:
-        from convcli.images.figures import side_by_side
-        from convcli.images.write import write_frame
-
-        page = side_by_side((before, after), ("before", "after"))
-        write_frame(page, call.compare, "PNG")
-    if call.show:
-        output.show_frames(before, after)
+            show_frames(*both)
 
 
 def is_replaced(source: str, target: str, call: PlacedCall) -> bool:
     """Tell whether OUTPUT is there, and is to be replaced; end if it is to be kept."""
     rule = call.rule("overwrite")
-    if target == STANDARD or is_stream(target) or not _is_there(target, rule):
-        return False
+    try:
+        is_file = target != STANDARD and not is_stream(target)
+        if not (is_file and urls.is_there(urls.first_output(target))):
+            return False
+    except ImageError:  # of a store that does not say so, which matters to other rules
+        if rule == "overwrite" and urls.is_url(target):
+            return False
+        raise
     if rule == "error":
         raise click.ClickException(
             f"{target}: the output exists: name another, or use --on-exists skip or overwrite"
@@ -221,16 +223,6 @@ def is_replaced(source: str, target: str, call: PlacedCall) -> bool:
         output.answer(document, output.note, line, quiet=call.quiet)
         click.get_current_context().exit(0)
     return True
-
-
-def _is_there(target: str, rule: str) -> bool:
-    """Tell whether an output exists; of a store that does not say so, only where it matters."""
-    try:
-        return urls.is_there(urls.first_output(target))
-    except ImageError:
-        if rule == "overwrite" and urls.is_url(target):
-            return False
-        raise
 
 
 def _may_be_a_slip(source: str, target: str, call: PlacedCall) -> bool:
@@ -248,10 +240,7 @@ def _may_be_a_slip(source: str, target: str, call: PlacedCall) -> bool:
 
 
 def _digest(path: str) -> tuple[int, int] | None:
-    """Return the size and the checksum of a file; of a huge one the size, of none None."""
-    try:
-        with open(path, "rb") as file:  # noqa: PTH123 - pathlib takes 3 ms to import
-            size = os.fstat(file.fileno()).st_size
-            return (size, zlib.crc32(file.read()) if size <= _LARGEST_COMPARED else 0)
-    except OSError:
-        return None
+    """Return the size of a file and a checksum of its start, or None if it cannot be read."""
+    with contextlib.suppress(OSError), open(path, "rb") as file:  # noqa: PTH123 - pathlib takes 3 ms
+        return (os.fstat(file.fileno()).st_size, zlib.crc32(file.read(_COMPARED)))
+    return None

@@ -1,18 +1,16 @@
 """`convcli pool`: the other way to make a picture smaller."""
 
-import functools
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
+from convcli.choices import Border, Edges
 from convcli.cli.options import json_option, own_options, subcommand, with_options
 from convcli.cli.output import shows_matrices
 from convcli.cli.placing import PlacedCall, carry_out, located_names
 from convcli.cli.types import OUTPUT, OptionsValue
 from convcli.geometry.window import Pair, window
-
-if TYPE_CHECKING:
-    from convcli.choices import Border, Edges
+from convcli.values import replace
 
 
 @subcommand("pool", short_help="Pool a picture: maximum or average.")
@@ -40,7 +38,7 @@ def command(
     names: tuple[str, ...],
     kernel_size: Pair,
     stride: Pair | None,
-    border: "Border | Edges | None",
+    border: Border | Edges | None,
     options: OptionsValue,
     **given: Any,
 ) -> None:
@@ -61,14 +59,14 @@ def command(
     from convcli.pipeline.files import FileFilter
 
     slide = window(kernel_size, stride or kernel_size, options.padding, options.dilation)
+    options = options if border is None else replace(options, border=border)
     planned = Pooling(Reduction(pooling), slide, border)
-    call = PlacedCall(**given)
+    call = PlacedCall(names=names, **given)
     if shows_matrices(names, call.output):
         from convcli.cli.matrix import show_applied
 
-        show_applied([planned], names[0], options, call.reading)
+        show_applied([planned], call, options)
         return
-    source, target = located_names(names, call)
+    names = located_names(call)
     work = FileFilter(kernels=(planned,), options=options, **call.files)
-    run = functools.partial(work.filter_file, source, target)
-    carry_out(run, source, target, call)
+    carry_out(work.filter_file, *names, call)

@@ -1,7 +1,7 @@
 """`convcli size`: the magic formula, filled in."""
 
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -9,9 +9,6 @@ from convcli.cli.options import json_option, own_options, subcommand
 from convcli.cli.output import answer, check_use, say, show_json, wants_json
 from convcli.geometry.window import Axis, Padding, Pair, window
 from convcli.values import Record, asdict, fields_of
-
-if TYPE_CHECKING:
-    from convcli.lessons.quiz import Question
 
 _WINDOW = {"width", "height", "kernel_size", "stride", "padding", "dilation"}
 _TAKEN = {
@@ -107,7 +104,7 @@ def command(
     elif question == "compare":
         _show_rules(sides, same=padding == "same")
     elif wants_json() or not quiet:
-        answer(lambda: _document(sides), "size:show_sides", sides, floor=floor)
+        answer(lambda: _document(sides), "layers:show_sides", sides, floor=floor)
     elif answered:
         click.echo("x".join(str(side.output) for side in sides))
     else:
@@ -147,6 +144,11 @@ class Side(Record):
         """The size of the output, rounded down."""
         return self.axis.output_size(self.size)
 
+    @property
+    def padded(self) -> int:
+        """The length with its padding."""
+        return self.size + self.axis.before + self.axis.after
+
 
 def _document(sides: list[Side]) -> dict[str, Any]:
     return {
@@ -157,23 +159,16 @@ def _document(sides: list[Side]) -> dict[str, Any]:
 
 
 def _axis_document(side: Side) -> dict[str, Any]:
-    from convcli.geometry.layers import ReceptiveField, clean_settings
+    from convcli.geometry.layers import clean_settings
 
     axis, left = side.axis, side.axis.unseen(side.size)
     settings = [] if side.clean else clean_settings(axis, side.size)
-    return {
-        "size": side.size,
-        **fields_of(axis, "kernel", "stride"),
-        "padding": [axis.before, axis.after],
-        "dilation": axis.dilation,
-        "clean": side.clean,
-        "exact": str(axis.exact_output_size(side.size)),
-        "output": side.output,
-        "receptive_field": ReceptiveField().through(axis).size,
-        "unseen": {"total": left.total, **asdict(left)},
-        "gap": axis.gap,
-        "clean_settings": settings,
-    }
+    document = {"size": side.size, **fields_of(axis, "kernel", "stride")}
+    document |= {"padding": [axis.before, axis.after], "dilation": axis.dilation}
+    document |= {"clean": side.clean, "exact": str(axis.exact_output_size(side.size))}
+    document |= {"output": side.output, "receptive_field": axis.extent}
+    document["unseen"] = {"total": left.total, **asdict(left)}
+    return document | {"gap": axis.gap, "clean_settings": settings}
 
 
 def _show_rules(sides: list[Side], *, same: bool) -> None:
@@ -181,7 +176,7 @@ def _show_rules(sides: list[Side], *, same: bool) -> None:
 
     rules = [size_rules(side.axis, side.size, side.noun, same=same) for side in sides]
     document = dict(zip([side.letter for side in sides], rules, strict=True))
-    answer(document, "size:show_rules", sides, rules, same=same)
+    answer(document, "layers:show_rules", sides, rules, same=same)
 
 
 def _show_transposed(sides: list[Side], extra: int, *, quiet: bool) -> None:
@@ -193,7 +188,7 @@ def _show_transposed(sides: list[Side], extra: int, *, quiet: bool) -> None:
         return
     output = {side.name: size for side, size in zip(sides, sizes, strict=True)}
     document = {"transposed": True, "output_padding": extra, "output": output}
-    answer(document, "size:show_transposed", sides, sizes, extra)
+    answer(document, "layers:show_transposed", sides, sizes, extra)
 
 
 _COMMON = (
@@ -206,20 +201,13 @@ _COMMON = (
 
 
 def _show_common(size: int) -> None:
-    rows = [
-        {
-            "setting": name,
-            "k": axis.kernel,
-            "s": axis.stride,
-            "p": axis.before,
-            "output": axis.output_size(size),
-            "effect": effect,
-            "exact": str(axis.exact_output_size(size)),
-            "clean": axis.tiles(size),
-        }
-        for name, axis, effect in _COMMON
-    ]
-    answer(rows, "size:show_common", size, rows)
+    keys = ("setting", "k", "s", "p", "output", "effect", "exact", "clean")
+    rows = []
+    for name, axis, effect in _COMMON:
+        known = (name, axis.kernel, axis.stride, axis.before, axis.output_size(size), effect)
+        exact = str(axis.exact_output_size(size))
+        rows.append(dict(zip(keys, (*known, exact, axis.tiles(size)), strict=True)))
+    answer(rows, "layers:show_common", size, rows)
 
 
 _SEEDS = 10_000
@@ -232,13 +220,12 @@ def _run_quiz(seed: int | None, count: int) -> None:
     from convcli.lessons.quiz import questions
 
     chosen = secrets.randbelow(_SEEDS) if seed is None else seed
-    asked = questions(chosen, count)
     if wants_json():
-        _show_answers(asked, chosen)
+        _show_answers(chosen, count)
         return
     say(f"Quiz with seed {chosen}, {count} question{'s' * (count > 1)}; q ends it.")
     right = 0
-    for number, question in enumerate(asked, start=1):
+    for number, question in enumerate(questions(chosen, count), start=1):
         say(f"\n{number}. {question.text}")
         given = _answer()
         if given is None:
@@ -271,21 +258,17 @@ def _answer() -> str | None:
         say("No number: answer again, or q to end.")
 
 
-def _show_answers(asked: "list[Question]", seed: int) -> None:
+def _show_answers(seed: int, count: int) -> None:
     """Print all answers, read from standard input, as JSON."""
-    from convcli.lessons.quiz import number_in
+    from convcli.lessons.quiz import number_in, questions
 
+    asked = questions(seed, count)
     lines = [] if sys.stdin.isatty() else sys.stdin.read().splitlines()
     numbers = [line for line in lines if number_in(line) is not None]
-    entries = [
-        {
-            "question": question.text,
-            "given": given,
-            "answer": question.answer,
-            "right": given is not None and question.is_right(given),
-            "explanation": question.explanation,
-        }
-        for question, given in zip(asked, [*numbers, *[None] * len(asked)], strict=False)
-    ]
-    right = sum(bool(entry["right"]) for entry in entries)
-    show_json({"seed": seed, "count": len(asked), "right": right, "questions": entries})
+    entries: list[dict[str, Any]] = []
+    for question, given in zip(asked, [*numbers, *[None] * len(asked)], strict=False):
+        entry = {"question": question.text, "given": given, "answer": question.answer}
+        entry["right"] = given is not None and question.is_right(given)
+        entries.append(entry | fields_of(question, "explanation"))
+    right = sum(entry["right"] for entry in entries)
+    show_json({"seed": seed, "count": count, "right": right, "questions": entries})

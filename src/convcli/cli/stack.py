@@ -1,7 +1,7 @@
 """`convcli stack`: a network layer by layer."""
 
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -13,11 +13,6 @@ from convcli.geometry.layers import Volume
 from convcli.lessons.stacks import Stack, stack_of
 from convcli.lessons.stacks.spec import PRESETS, layers_of, volume_from
 from convcli.text import short
-from convcli.values import fields_of
-
-if TYPE_CHECKING:
-    from convcli.images.picture import Frame
-    from convcli.lessons.stacks.run import Maps
 
 
 class StackCommand(Command):
@@ -49,8 +44,7 @@ Layers:
 In a file: {"in": "224x224x3", "layers": ["conv:64,k3,p1", "relu", "pool:2"]}""",
 )
 @click.argument("layers", nargs=-1, metavar="[LAYER]...")
-@own_options(
-    """
+@own_options(f"""
 Input
 --in source HxWxC       Size of the input: rows x columns x channels. Or give --width and
                         --in-channels.
@@ -58,7 +52,8 @@ Input
 --height                Height of the input; as the width where it is left out.
 --in-channels in_channels 1..
                         Input channels.
---preset                A well-known network instead of layers.
+--preset [{"|".join(PRESETS)}]
+                        A well-known network instead of layers.
 
 Output
 --compare LAYERS        A second stack, side by side: all LAYERs that follow, a preset, or a
@@ -81,9 +76,7 @@ Receptive field
 --erf FILE *            Draw the effective receptive field as PNG: where the input moves --unit,
                         or the middle of the last map. Weights are random without --weights.
 --seeds 1..1000 =8 *    Inputs, and random weights, that --erf averages over.
-""",
-    preset=click.Choice(tuple(PRESETS)),
-)
+""")
 @json_option
 def command(
     *,
@@ -120,9 +113,9 @@ def command(
         (_run if question == "photo" else _show_seen)(words, first, asked)
     elif second:
         both = {"first": first.as_dict(), "second": second.as_dict()}
-        answer(both, "stack:show_comparison", first, second)
+        answer(both, "layers:show_comparison", first, second)
     else:
-        answer(first.as_dict(), "stack:show_stack", first)
+        answer(first.as_dict(), "layers:show_stack", first)
 
 
 _TAKEN = {
@@ -150,12 +143,12 @@ def _question(asked: SimpleNamespace, layers: int) -> str:
 
 
 def _run(words: tuple[str, ...], counted: Stack, asked: SimpleNamespace) -> None:
-    from convcli.lessons.stacks.run import run_stack
+    from convcli.lessons.stacks.run import network_input, run_stack
 
-    frame, values = _input_of(words, counted, asked.photo)
+    frame, values = network_input(words, asked.photo, counted)
     layers = run_stack(words, values, asked.weights)
     if asked.out_dir is not None:
-        from convcli.images.figures import fitted
+        from convcli.drawing.figures import fitted
         from convcli.images.picture import Frame
         from convcli.lessons.stacks.drawing import with_maps
 
@@ -165,44 +158,32 @@ def _run(words: tuple[str, ...], counted: Stack, asked: SimpleNamespace) -> None
     for each in layers:
         told.append(each.as_dict())
         classes = each.top_classes()
-    best = [{"class": number, "part": part} for number, part in classes]
-    files_used = {"source": asked.photo, "weights": asked.weights}
-    document = {**files_used, "layers": told, "classes": best}
-    answer(document, "stack:show_run", told, classes)
-
-
-def _input_of(words: tuple[str, ...], counted: Stack, photo: str) -> "tuple[Frame, Maps]":
-    """Read a picture, and return it and what the network takes of it."""
-    from convcli.lessons.stacks.run import network_input
-    from convcli.pipeline.files import read_first_frame
-
-    frame = read_first_frame(photo)
-    trained = words in {("alexnet",), ("vgg16",), ("resnet18",)}
-    return frame, network_input(frame, counted, imagenet=trained)
+    document = {"source": asked.photo, "weights": asked.weights, "layers": told}
+    document["classes"] = [{"class": number, "part": part} for number, part in classes]
+    answer(document, "layers:show_run", told, classes)
 
 
 def _show_seen(words: tuple[str, ...], counted: Stack, asked: SimpleNamespace) -> None:
     """Say what a unit can see or, for ``--erf``, what moves it; and draw it."""
-    from convcli.images.drawing import check_canvas_target
-    from convcli.images.write import write_frame
+    from convcli.drawing.canvas import check_canvas_target
+    from convcli.images.write import write_picture
     from convcli.lessons.stacks import drawing as pictures
     from convcli.lessons.stacks import fields
-    from convcli.lessons.stacks.run import run_stack
+    from convcli.lessons.stacks.run import network_input, run_stack
 
     photo, weights = asked.photo, asked.weights
     if drawing := asked.erf or asked.png:
         check_canvas_target(drawing)
         refuse_inputs([photo or ""], drawing)
-    frame, image = (None, None) if photo is None else _input_of(words, counted, photo)
+    frame, image = (None, None) if photo is None else network_input(words, photo, counted)
     with sizes_checked():
         unit = fields.unit_from(asked.unit, counted) if asked.unit else None
     found: fields.Field | fields.EffectiveField
     value = None
     if asked.erf is not None:
-        size = fields_of(counted.source, "height", "width", "channels").values()
+        size = (counted.source.height, counted.source.width, counted.source.channels)
         more: Any = {"weights": weights, "image": image, "seeds": asked.seeds}
-        start = asked.unit or asked.layer
-        found = fields.effective_field(words, tuple(size), unit=start, **more)
+        found = fields.effective_field(words, size, unit=asked.unit or asked.layer, **more)
         picture = pictures.draw_effective(found)
     elif unit and frame is not None:
         found = fields.field_of(counted, unit)
@@ -212,12 +193,11 @@ def _show_seen(words: tuple[str, ...], counted: Stack, asked: SimpleNamespace) -
             values = next(each.values for each in layers if each.number == unit.layer)
             value = float(values[unit.y, unit.x, unit.map])
     if drawing:
-        write_frame(picture, drawing, "PNG")
-    files_used = {"drawing": drawing, "source": photo, "weights": weights}
+        write_picture(picture, drawing, "PNG")
+    document = {"drawing": drawing, "source": photo, "weights": weights, "answer": value}
     answered = [] if value is None else [f"It answers {short(value)}."]
     drawn = f"Drawn in {drawing}." if drawing else "--png FILE draws it on the picture."
-    document = {**files_used, "answer": value, **found.as_dict()}
-    answer(document, say, found.facts(), *answered, drawn)
+    answer(document | found.as_dict(), say, found.facts(), *answered, drawn)
 
 
 def _size(

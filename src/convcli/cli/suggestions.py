@@ -7,12 +7,7 @@ from collections.abc import Sequence
 
 import click
 
-
-def _inverted(words: dict[str, str]) -> dict[str, str]:
-    return {other: meant for meant, others in words.items() for other in others.split()}
-
-
-_MEANT = _inverted({
+_HERE = {
     "apply": "filter convolve conv2d convolution run batch",
     "stack": "network layers summary",
     "size": "output-size shape",
@@ -23,10 +18,6 @@ _MEANT = _inverted({
     "borders": "padding",
     "learn": "train fit",
     "--version": "version",
-})  # fmt: skip
-"""Words of other programs, and the command that does that here."""
-
-_OPTIONS = _inverted({
     "--gray": "--grey --grayscale --greyscale --monochrome",
     "--border": "--mode --edge --boundary --pad-mode --virtual-pixel",
     "--depth": "--bits --bit-depth --dtype",
@@ -47,8 +38,9 @@ _OPTIONS = _inverted({
     "@45 behind KERNEL": "--rotate --angle",
     "--amount": "--strength",
     "--output": "--out --outfile",
-})  # fmt: skip
-"""Options of other programs, and what is written here."""
+}
+_MEANT = {other: here for here, others in _HERE.items() for other in others.split()}
+"""Words and options of other programs, and what does that here."""
 
 _PICTURE = re.compile(
     r"\.(png|jpe?g|tiff?|webp|gif|bmp|p[pgnb]m|avif|heic|jxl|jp2|ico|tga|exr|zarr)$",
@@ -93,12 +85,8 @@ def _takes_kernel(command: click.Command) -> bool:
 
 def _arguments(words: Sequence[str], command: click.Command) -> list[str]:
     """Return the words that are no options, nor values of options."""
-    takes = {
-        form
-        for each in command.params
-        if isinstance(each, click.Option) and not each.is_flag
-        for form in each.opts
-    }
+    options = (each for each in command.params if isinstance(each, click.Option))
+    takes = {form for each in options if not each.is_flag for form in each.opts}
     found: list[str] = []
     rest = iter(words)
     for word in rest:
@@ -110,7 +98,7 @@ def _arguments(words: Sequence[str], command: click.Command) -> list[str]:
 
 
 def _no_command(words: list[str], program: click.Group) -> str:
-    from convcli.kernels.spec import no_convolution
+    from convcli.kernels.catalogue.entry import no_convolution
 
     word, others = words[0], words[1:]
     commands = program.list_commands(click.Context(program))
@@ -125,7 +113,8 @@ def _no_command(words: list[str], program: click.Group) -> str:
     if _is_picture(word):
         line = f"convcli apply KERNEL {shlex.quote(word)} OUTPUT"
         return f"{said}: to filter a picture, write {line}"
-    near = difflib.get_close_matches(word.lower(), [*commands, *_MEANT], n=1, cutoff=0.6)
+    known = [*commands, *(each for each in _MEANT if each[0] != "-")]
+    near = difflib.get_close_matches(word.lower(), known, n=1)
     if near:
         return f"{said}: did you mean {_MEANT.get(near[0], near[0])}?"
     return f"{said}: use one of {', '.join(commands)}"
@@ -136,7 +125,7 @@ def _no_option(name: str, words: Sequence[str], command: click.Command) -> str |
     arguments = _arguments(words[1:], command)
     if _takes_kernel(command) and (spec := _with_parameter(name, words, arguments)):
         return f"no such option: {name}: {_BEHIND}: write {spec}"
-    meant = _OPTIONS.get(name)
+    meant = _MEANT.get(name)
     known = {form for each in command.params for form in each.opts if form[:1] == "-"}
     if name in ("--kernel", "-k") and _takes_kernel(command):
         return f"no such option: {name}: KERNEL is the first word, without a name"
@@ -170,27 +159,24 @@ def _kernel_and_picture(words: Sequence[str], names: list[str]) -> str | None:
     """Say in which order KERNEL and the picture stand, where that is what is wrong."""
     if not names:
         return None
-    command, rest = words[0], list(words[1:])
-
-    def line(*corrected: str) -> str:
-        return shlex.join(["convcli", command, *corrected])
-
-    if _is_picture(names[0]):
-        place = next((i for i, name in enumerate(names) if i and is_kernel_name(name)), None)
-        if place is None:
-            written = line("KERNEL", *rest)
+    first, start, rest = names[0], ["convcli", words[0]], list(words[1:])
+    if _is_picture(first):
+        kernel = next(filter(is_kernel_name, names[1:]), None)
+        if kernel is None:
+            written = shlex.join([*start, "KERNEL", *rest])
             return f"KERNEL is missing: write {written}, with a KERNEL such as {_SUCH_AS}"
-        rest.remove(names[place])
-        return f"KERNEL comes before the picture: write {line(names[place], *rest)}"
-    bare = ":" not in names[0] and is_kernel_name(names[0])
+        rest.remove(kernel)
+        return f"KERNEL comes before the picture: write {shlex.join([*start, kernel, *rest])}"
+    bare = ":" not in first and is_kernel_name(first)
     if bare and len(names) > 1 and _NUMBER.fullmatch(names[1]):
         rest.remove(names[1])
-        rest[rest.index(names[0])] = f"{names[0]}:{names[1]}"
-        return f"{_BEHIND}: write {line(*rest)}"
-    if (likely := _LIKE_PARAMETERS.fullmatch(names[0])) and is_kernel_name(likely[1]):
-        rest[rest.index(names[0])] = f"{likely[1]}:{likely[2].replace(':', '=')}"
-        return f"{_BEHIND}: write {line(*rest)}"
-    return None
+        spec = f"{first}:{names[1]}"
+    elif (likely := _LIKE_PARAMETERS.fullmatch(first)) and is_kernel_name(likely[1]):
+        spec = f"{likely[1]}:{likely[2].replace(':', '=')}"
+    else:
+        return None
+    rest[rest.index(first)] = spec
+    return f"{_BEHIND}: write {shlex.join([*start, *rest])}"
 
 
 def is_kernel_name(word: str) -> bool:
@@ -214,8 +200,8 @@ _FLAGS = {
 
 def _bare_words(command: click.Command, names: list[str]) -> str | None:
     """Name each number of a command that takes only options."""
-    if command.name == "pool" and names[0].partition(":")[0].lower() in (*_POOLINGS, "max"):
-        word, _, size = names[0].lower().partition(":")
+    word, _, size = names[0].lower().partition(":")
+    if command.name == "pool" and word in (*_POOLINGS, "max"):
         size = size or next(filter(_NUMBER.fullmatch, names), "")
         others = [name for name in names[1:] if name != size]
         if word in _POOLINGS or size:
@@ -227,7 +213,8 @@ def _bare_words(command: click.Command, names: list[str]) -> str | None:
     flags = _FLAGS.get(command.name or "")
     if flags is None:
         return None
-    if len(names) > len(flags):
-        return f"each number needs its name: {', '.join(flags)}"
     pairs = " ".join(f"{flag} {name}" for flag, name in zip(flags, names, strict=False))
-    return f"each number needs its name: write convcli {command.name} {pairs}"
+    line = f"write convcli {command.name} {pairs}"
+    return (
+        f"each number needs its name: {line if len(names) <= len(flags) else ', '.join(flags)}"
+    )

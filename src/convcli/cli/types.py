@@ -11,8 +11,9 @@ import click
 
 from convcli import settings
 from convcli.choices import Border, WeightLayout
-from convcli.errors import BatchError, ImageError, OptionError
+from convcli.errors import BatchError, ConvcliError, ImageError, OptionError
 from convcli.storage.urls import FRAME, MAP
+from convcli.text import times
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from convcli.pipeline.recipe import Recipe
     from convcli.pipeline.steps import Link
 
+_Words: TypeAlias = Callable[[], Iterable[str]]
 _Value = TypeVar("_Value")
 _Member = TypeVar("_Member", bound=enum.Enum)
 
@@ -39,41 +41,17 @@ def late(place: str) -> Callable[..., Any]:
     return call
 
 
-class OfferingType(click.ParamType[_Value, Any]):
-    """A type that offers a shell what may be written: words and uses, or else files."""
-
-    or_files = False
-
-    def offers(self, begun: str) -> Iterable[tuple[str, str]]:
-        """Return the words that begin so."""
-        return ()
-
-    def shell_complete(
-        self, ctx: click.Context, param: click.Parameter, incomplete: str
-    ) -> "list[CompletionItem[Any]]":
-        """Complete what is offered."""
-        from click.shell_completion import CompletionItem
-
-        found = [CompletionItem(word, help=use) for word, use in self.offers(incomplete)]
-        files = [CompletionItem(incomplete, type="file")] * self.or_files
-        return found or files
-
-
-class ReadType(OfferingType[_Value]):
+class ReadType(click.ParamType[_Value, Any]):
     """A type whose values a function of the library reads; its errors become wrong usage.
 
     The help page shows `form`, or else the words that a shell completes, and the `limits`.
+    Where no word fits, a shell completes files if there may be `or_files`.
     """
 
-    def __init__(
-        self,
-        form: str,
-        read: Callable[[Any], _Value],
-        words: Callable[[], Iterable[str]] = tuple,
-        limits: str = "",
-    ) -> None:
-        self.name, self.limits = form, limits
-        self._read, self._words = read, words
+    or_files, limits = False, ""
+
+    def __init__(self, form: str, read: Callable[..., _Value], words: _Words = tuple) -> None:
+        self.name, self._read, self._words = form, read, words
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
@@ -89,11 +67,20 @@ class ReadType(OfferingType[_Value]):
         return self.name or "|".join(self._words())
 
     def offers(self, begun: str) -> Iterable[tuple[str, str]]:
-        """Return the words that begin so."""
+        """Return the words that begin so, and what they are for."""
         return ((word, "") for word in self._words() if word.startswith(begun.lower()))
 
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> "list[CompletionItem[Any]]":
+        """Complete what is offered."""
+        from click.shell_completion import CompletionItem
 
-def setting(name: str, form: str, words: Callable[[], Iterable[str]] = tuple) -> ReadType[Any]:
+        found = [CompletionItem(word, help=use) for word, use in self.offers(incomplete)]
+        return found or [CompletionItem(incomplete, type="file")] * self.or_files
+
+
+def setting(name: str, form: str, words: _Words = tuple) -> ReadType[Any]:
     """Return the type of an option whose values `convcli.settings` reads."""
     read = settings.PARSERS[name]
     if isinstance(read, partial) and read.func is settings.choice_from:
@@ -110,10 +97,9 @@ POINT = ReadType("X,Y", settings.point_from)
 
 def whole(least: int, most: int | None = None) -> ReadType[int]:
     """Return the type of a whole number from `least` to `most`."""
-    limits = f"at least {least}" if most is None else f"{least} to {most}"
-    return ReadType(
-        "N", partial(settings.whole_number_from, least=least, most=most), limits=limits
-    )
+    kind = ReadType("N", partial(settings.whole_number_from, least=least, most=most))
+    kind.limits = f"at least {least}" if most is None else f"{least} to {most}"
+    return kind
 
 
 def one_of(kind: type[_Member]) -> ReadType[_Member]:
@@ -153,13 +139,10 @@ _OWN_BRACES = ("zsh_complete", "fish_complete")  # they complete bare braces in 
 OUTPUT = FieldPath(MAP, FRAME, "{frame:03}")
 
 
-class SpecType(OfferingType[_Value]):
+class SpecType(ReadType[_Value]):
     """What a person writes for a kernel; it completes names, and files where none fits."""
 
-    name, or_files = "kernel", True
-
-    def __init__(self, read: Callable[..., _Value]) -> None:
-        self._read = read
+    or_files = True
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
@@ -169,7 +152,8 @@ class SpecType(OfferingType[_Value]):
         if RECIPE in meta and param is not None and param.name == "kernel":
             return value  # type: ignore[no-any-return]
         meta[STDIN] = meta.get(STDIN) or value == "-"
-        found = self._read(value, layout=meta.get(_LAYOUT, WeightLayout.OIHW))
+        layout = ctx.params.get("layout") if ctx else None
+        found = self._read(value, layout=layout or WeightLayout.OIHW)
         is_bank = any(each.is_bank for each in getattr(found, "kernels", ()))
         meta[BANK] = meta.get(BANK) or is_bank
         return found
@@ -182,7 +166,7 @@ class SpecType(OfferingType[_Value]):
         start, at, _ = begun.rpartition("@")
         name, colon, values = begun.partition(":")
         if colons:
-            found = [(f"{path}::{tensor}", shape) for tensor, shape in _tensors(path)]
+            found = [(f"{path}::{each.name}", times(each.shape)) for each in _tensors(path)]
         elif at:
             found = [(f"{start}@{each}", "") for each in _MODIFIERS if start]
         elif colon and (entry := CATALOGUE.get(name.lower())):
@@ -206,39 +190,32 @@ class SpecType(OfferingType[_Value]):
 _MODIFIERS = ("45", "90", "180", "270", "flip", "transpose", "normalize", "negate", "scale=")
 
 
-def _tensors(path: str) -> list[tuple[str, str]]:
-    """Return the names and the shapes of the arrays in a file; none where it has none."""
-    from convcli.errors import ConvcliError
-    from convcli.kernels.formats.read import archive_at
-
+def _tensors(path: str) -> Sequence[Any]:
+    """Return what is known of the arrays in a file; nothing where it has none."""
     try:
-        archive = archive_at(path)
+        archive = _archive_at(path)
     except ConvcliError:
-        return []
-    found = archive.tensors if archive is not None else ()
-    return [(each.name, "×".join(map(str, each.shape))) for each in found]
+        return ()
+    return () if archive is None else archive.tensors
 
 
 _operand_from = late("kernels.spec:operand_from")
+_plain_from = late("kernels.operator:plain_from")
+_archive_at = late("kernels.formats.read:archive_at")
 
 
-def _link_from(text: str, *, layout: WeightLayout) -> "Link":
-    from convcli.kernels.operator import plain_from
-
-    return plain_from(text) or _operand_from(text, layout=layout)
+def _link_from(text: str, *, layout: WeightLayout) -> Any:
+    return _plain_from(text) or _operand_from(text, layout=layout)
 
 
-def _named(text: str, *, layout: WeightLayout) -> "ReadableValue":
-    from convcli.kernels.formats.read import archive_at
-
-    archive = archive_at(text)
-    return _operand_from(text, layout=layout) if archive is None else archive
+def _named(text: str, *, layout: WeightLayout) -> Any:
+    return _archive_at(text) or _operand_from(text, layout=layout)
 
 
-KERNEL = SpecType(late("kernels.spec:kernel_from"))  # with parameters and modifiers, or a file
-OPERAND = SpecType(_operand_from)  # a kernel, or several that make one picture: sobel
-LINK = SpecType(_link_from)  # a step of a chain: an operand, or relu, abs, pool:2, max:2
-READABLE = SpecType(_named)  # what can be shown: an operand, or a file of several arrays
+KERNEL = SpecType("", late("kernels.spec:kernel_from"))  # a name with parameters, or a file
+OPERAND = SpecType("", _operand_from)  # a kernel, or several that make one picture: sobel
+LINK = SpecType("", _link_from)  # a step of a chain: an operand, or relu, abs, pool:2, max:2
+READABLE = SpecType("", _named)  # what can be shown: an operand, or a file of several arrays
 
 KernelValue: TypeAlias = "Kernel"
 OperandValue: TypeAlias = "Kernel | Operator"
@@ -248,11 +225,9 @@ OptionsValue: TypeAlias = "Options"
 FrameReader: TypeAlias = "Callable[[str], Frame]"
 """What commands get, for their annotations: the classes are imported where they are used."""
 
-STDIN, BANK, RECIPE, _LAYOUT = (
-    f"convcli.{key}" for key in ("stdin", "bank", "recipe", "layout")
-)
+STDIN, BANK, RECIPE = (f"convcli.{key}" for key in ("stdin", "bank", "recipe"))
 """The keys under which a run remembers whether a kernel was read from standard input and is a
-filter bank, which options a recipe sets, and the value of ``--layout``."""
+filter bank, and which options a recipe sets."""
 
 
 def keep_recipe(ctx: click.Context, _: click.Parameter, value: str | None) -> "Recipe | None":
@@ -267,8 +242,3 @@ def keep_recipe(ctx: click.Context, _: click.Parameter, value: str | None) -> "R
     chain = {"chain": found.then, "times": found.times}
     ctx.default_map = {**(ctx.default_map or {}), **found.options, **chain}
     return found
-
-
-def keep_layout(ctx: click.Context, _: click.Parameter, value: WeightLayout) -> None:
-    """Keep ``--layout`` for the kernels on the same command line."""
-    ctx.meta[_LAYOUT] = value

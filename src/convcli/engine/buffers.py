@@ -68,6 +68,8 @@ def flat_rows(values: Values) -> tuple[Values, int]:
     It can be written, whatever the array can: numba compiles a function for each kind.
     """
     height, width = values.shape
+    if values.flags.c_contiguous and values.flags.writeable:
+        return values.reshape(-1), width
     pitch = values.strides[0] // values.itemsize if height > 1 else width
     memory = {
         "data": (values.ctypes.data, False),
@@ -101,6 +103,7 @@ def frozen(values: Values, dtype: np.dtype[Any]) -> Values:
 
 
 _LARGE = 2**25  # bytes of an array from which the C library asks the system for each
+_MOST_BYTES = 2**62  # above which no memory is
 _MOST_KEPT = 2**27  # bytes of a result above which its memory is not kept
 _UNUSED: deque[Values] = deque(maxlen=1)  # memory of a large result that nobody uses
 
@@ -121,6 +124,8 @@ def recycled_array(shape: tuple[int, ...], dtype: DTypeLike) -> Values:
     that, 10.5 without. Memory of 32 to 128 MiB that nobody uses waits for the next one.
     """
     size = math.prod(shape) * np.dtype(dtype).itemsize
+    if size > _MOST_BYTES:
+        raise MemoryError
     if size < _LARGE:
         return result_array(shape, dtype)
     memory = _unused(size)

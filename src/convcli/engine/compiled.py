@@ -4,9 +4,11 @@ Numba comes with the extra ``fast``. The variable ``CONVCLI_FAST`` is ``auto`` (
 loaded already, or saves more time than its start takes; the default), ``always`` or ``never``.
 """
 
+import contextlib
 import functools
 import importlib
 import importlib.util
+import math
 import os
 import sys
 import warnings
@@ -52,20 +54,21 @@ def expect_runs(count: int) -> None:
     _RUNS[0] = count
 
 
-def preference() -> tuple[str, bool, int]:
-    """Return what was asked for: plans that were made for another preference are stale."""
-    return _mode(), bool(_PREFERRED) or "numba" in sys.modules, _RUNS[0]
+def least_saving() -> float:
+    """Return the nanoseconds that a run must save to be worth the start of numba.
+
+    It changes when numba is loaded: plans that were made for another value are stale.
+    """
+    mode = _mode()
+    if mode == "never":
+        return math.inf
+    is_ready = mode == "always" or bool(_PREFERRED) or "numba" in sys.modules
+    return 0.0 if is_ready else START / _RUNS[0]
 
 
 def worth_compiling(saved: float) -> bool:
     """Tell whether compiled functions serve where they save `saved` nanoseconds a run."""
-    return is_long(saved) and _numba() is not None
-
-
-def is_long(saved: float) -> bool:
-    """Tell whether to save `saved` nanoseconds a run is worth the start of numba."""
-    mode, is_ready, runs = preference()
-    return mode != "never" and (mode == "always" or is_ready or saved * runs > START)
+    return saved >= least_saving() and _numba() is not None
 
 
 def may_compile() -> bool:
@@ -103,14 +106,14 @@ def _unused(reason: str) -> None:
     )
 
 
-def compiled(function: Callable[..., Any], *, inlined: bool = False) -> Callable[..., Any]:
+def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     """Return a function that numba compiles when it is first called, and keeps on disk."""
     numba = _numba()
     assert numba is not None  # noqa: S101 - see worth_compiling
     compile_function: Callable[..., Any] = numba.njit(
         nogil=True,
         _nrt=False,
-        forceinline=inlined,
+        no_cfunc_wrapper=True,
         error_model="numpy",
         fastmath={"contract", "nsz", "nnan"},
         cache=_has_cache(),
@@ -138,22 +141,19 @@ def _has_cache() -> bool:
     config = importlib.import_module("numba").config
     if config.CACHE_DIR:
         return True
-    try:
+    with contextlib.suppress(OSError, RuntimeError):
         from pathlib import Path
 
         home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
         folder = home / "convcli" / "numba"
         folder.mkdir(parents=True, exist_ok=True)
-        is_writable = os.access(folder, os.W_OK)
-    except (OSError, RuntimeError):
-        is_writable = False
-    if not is_writable:
-        warnings.warn(
-            "no folder for compiled functions can be written: they are compiled in each "
-            "process; set XDG_CACHE_HOME to a folder that can",
-            RuntimeWarning,
-            stacklevel=2,
-        )
-        return False
-    config.CACHE_DIR = str(folder)
-    return True
+        if os.access(folder, os.W_OK):
+            config.CACHE_DIR = str(folder)
+            return True
+    warnings.warn(
+        "no folder for compiled functions can be written: they are compiled in each process; "
+        "set XDG_CACHE_HOME to a folder that can",
+        RuntimeWarning,
+        stacklevel=2,
+    )
+    return False

@@ -8,16 +8,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from convcli.borders import AnyBorder, Padder, fill_of
+from convcli.borders import AnyBorder, Padder, fill_of, padder_for
 from convcli.choices import Border, Depth
 from convcli.engine.store import integer_limits
 from convcli.errors import GeometryError
 from convcli.geometry.window import Window
-from convcli.values import Record, replace
+from convcli.values import Record
 
 Values = NDArray[Any]
-
-_FEW_BITS = 2  # pixels of at most this many bytes are summed in 32 bits, where the sums fit
 
 
 class Reduction(enum.Enum):
@@ -86,16 +84,13 @@ def pool_padder(
     if pooling.border is None and pooling.reduction is Reduction.MAX:
         # It never wins a maximum.
         fill = (-math.inf if dtype.kind == "f" else integer_limits(dtype)[0],)
-    bare = [replace(axis, before=0, after=0) for axis in slide.axes]
-    return Padder((size[0], size[1]), slide.padding, border, fill), Window(*bare)
+    return padder_for(border, slide, (size[0], size[1]), fill)
 
 
 def _sum_dtype(dtype: np.dtype[Any], count: int) -> np.dtype[Any]:
     """Return a dtype for sums of `count` values; sums of whole numbers are exact."""
-    small = dtype.kind == "u" and dtype.itemsize <= _FEW_BITS
-    if small and count * integer_limits(dtype)[1] <= integer_limits(np.dtype(np.uint32))[1]:
-        return np.dtype(np.uint32)
-    return np.dtype(np.float64)
+    most = count * integer_limits(dtype)[1] if dtype.kind == "u" else math.inf
+    return np.dtype(np.uint32 if most <= np.iinfo(np.uint32).max else np.float64)
 
 
 def running(

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from convcli.choices import Border, border_named
-from convcli.engine.store import integer_limits
-from convcli.errors import ConvcliError, GeometryError, ImageError, KernelError
+from convcli.engine.store import holds, integer_limits
+from convcli.errors import ConvcliError, GeometryError, ImageError, fail
 from convcli.geometry.window import Window
 from convcli.kernels.kernel import Kernel
 from convcli.text import counted
@@ -76,23 +76,31 @@ class Problem(Record):
         return (min(least, self.fill), max(most, self.fill))
 
     @cached_property
-    def fits_bytes(self) -> bool:
-        """Whether 8 bits hold each pixel, and the constant of the border."""
-        return self.dtype == np.uint8 and self.fill in range(256)
+    def holds_fill(self) -> bool:
+        """Whether a pixel holds the constant of the border, if there is one."""
+        if self.dtype.kind == "f" or self.border is not Border.ZERO:
+            return True
+        return self.fill == round(self.fill) and holds(self.dtype, self.fill, self.fill)
 
     @cached_property
     def sum_limits(self) -> tuple[float, float]:
-        """The smallest and the largest sum of exact weights times pixels, if `is_integer`."""
-        return _sum_limits(self.exact_weights[0], self)
+        """The smallest and the largest sum of exact weights times pixels of integers."""
+        least, most = self.pixel_limits
+        filters = self.exact_weights[0].reshape(self.kernel.filters, -1)
+        above = np.where(filters > 0, filters, 0).sum(axis=1)
+        below = np.where(filters < 0, filters, 0).sum(axis=1)
+        low = (above * least + below * most).min()
+        high = (above * most + below * least).max()
+        return (float(low), float(high))
 
     @cached_property
     def limits(self) -> tuple[float, float]:
         """The smallest and the largest raw value: infinite for float images."""
         if self.dtype.kind == "f":
             return (-np.inf, np.inf)
-        below, above = _sum_limits(self.kernel.weights, self)
+        (below, above), divisor = self.sum_limits, self.exact_weights[1]
         bias = self.kernel.bias or (0.0,)
-        return (below + min(bias), above + max(bias))
+        return (below / divisor + min(bias), above / divisor + max(bias))
 
     @cached_property
     def exact_weights(self) -> tuple[NDArray[Any], float]:
@@ -146,16 +154,6 @@ class Problem(Record):
         return self.sum_limits[1] - self.sum_limits[0] if self.is_integer else 0.0
 
 
-def _sum_limits(weights: NDArray[Any], problem: Problem) -> tuple[float, float]:
-    least, most = problem.pixel_limits
-    filters = weights.reshape(problem.kernel.filters, -1)
-    above = np.where(filters > 0, filters, 0).sum(axis=1)
-    below = np.where(filters < 0, filters, 0).sum(axis=1)
-    low = (above * least + below * most).min()
-    high = (above * most + below * least).max()
-    return (float(low), float(high))
-
-
 def problem_for(
     shape: tuple[int, ...],
     image_dtype: np.dtype[Any],
@@ -183,10 +181,9 @@ def problem_for(
     _ = problem.result_shape  # the kernel must fit
     _check_magnitude(problem)
     if len(kernel.bias) not in (0, 1, problem.outputs):
-        raise KernelError(
-            f"bias: expected one number or {problem.outputs}, one per output channel; "
-            f"got {len(kernel.bias)}: give as many as there are maps"
-        )
+        got = f"got {len(kernel.bias)}"
+        fault = f"expected one number or {problem.outputs}, one per output channel; {got}"
+        fail("bias", fault, "give as many as there are maps")
     return problem
 
 
@@ -202,9 +199,8 @@ def _result_dtype(image: np.dtype[Any], given: DTypeLike | None) -> np.dtype[Any
     try:
         dtype = np.dtype(given).newbyteorder("=")
     except TypeError:
-        raise ImageError(
-            f"dtype: expected a NumPy dtype, got {given!r}: use one as numpy.uint8"
-        ) from None
+        fault = f"expected a NumPy dtype, got {given!r}"
+        fail("dtype", fault, "use one as numpy.uint8", ImageError)
     if dtype.kind in "iu" or dtype in _FLOATS:
         return dtype
     raise ImageError(
@@ -214,15 +210,11 @@ def _result_dtype(image: np.dtype[Any], given: DTypeLike | None) -> np.dtype[Any
 
 def _check_image(shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
     if dtype.kind not in "biu" and dtype.newbyteorder("=") not in _FLOATS:
-        raise ImageError(
-            f"image: expected booleans, integers or float16, 32 or 64; got {dtype}: "
-            "convert it with astype"
-        )
+        fault = f"expected booleans, integers or float16, 32 or 64; got {dtype}"
+        fail("image", fault, "convert it with astype", ImageError)
     if 0 in shape:
-        raise GeometryError(
-            f"image: expected at least one pixel and one channel, got the shape {shape}: "
-            "check how it was cut"
-        )
+        fault = f"expected at least one pixel and one channel, got the shape {shape}"
+        fail("image", fault, "check how it was cut", GeometryError)
 
 
 def _check_magnitude(problem: Problem) -> None:
@@ -234,10 +226,9 @@ def _check_magnitude(problem: Problem) -> None:
         largest += max(map(abs, problem.kernel.bias), default=0.0)
     most = float(np.finfo(problem.natural_working).max)
     if not largest <= most:
-        raise KernelError(
-            f"weights: expected sums below {most:.3g}, the largest {problem.natural_working}; "
-            f"got up to {largest:.3g}: scale the weights or the bias down"
-        )
+        got = f"got up to {largest:.3g}"
+        fault = f"expected sums below {most:.3g}, the largest {problem.natural_working}; {got}"
+        fail("weights", fault, "scale the weights or the bias down")
 
 
 def _check_fill(fill: object) -> None:
@@ -258,20 +249,15 @@ def _check_channels(kernel: Kernel, channels: int, groups: int) -> None:
     checked_count("groups", groups, "use 1 or more", GeometryError)
     if not kernel.is_bank:
         if groups != 1:
-            raise GeometryError(
-                f"groups: expected 1 with a 2-D kernel (each channel is on its own already), "
-                f"got {groups}: leave it out"
-            )
+            got = f"got {groups}"
+            fault = f"expected 1 with a 2-D kernel (each channel is on its own already), {got}"
+            fail("groups", fault, "leave it out", GeometryError)
         return
     if kernel.channels * groups != channels:
         depth = f"{kernel.channels * groups}"
         depth += f" ({kernel.channels} × {groups} groups)" if groups > 1 else ""
-        raise GeometryError(
-            f"channels: the bank expects {depth}, the image has {channels}: "
-            "use a bank for as many, or a 2-D kernel"
-        )
+        fault = f"the bank expects {depth}, the image has {channels}"
+        fail("channels", fault, "use a bank for as many, or a 2-D kernel", GeometryError)
     if kernel.filters % groups:
-        raise GeometryError(
-            f"groups: expected a divisor of {counted(kernel.filters, 'filter')}, got {groups}: "
-            "use a number that divides both"
-        )
+        fault = f"expected a divisor of {counted(kernel.filters, 'filter')}, got {groups}"
+        fail("groups", fault, "use a number that divides both", GeometryError)

@@ -62,23 +62,20 @@ class TypedProgram(Record):
             for number, operation in enumerate(self.operations, 1)
             for read in operation.reads
         }
-        buffers, free, count = [0], defaultdict[Any, list[int]](list), 1
+        held, places = [0], [0]  # the value in each buffer, and the buffer of each value
         for number, operation in enumerate(self.operations, 1):
-            dtype, reads = self.types[number], operation.reads
-            ending = {read.value for read in reads if last_use[read.value] == number}
-            kept = {read.value for read in reads if read.dy or read.dx}
-            over = [v for v in ending if v not in kept and self.types[v] == dtype]
-            if over:
-                buffers.append(buffers[over[0]])
-            elif free[dtype]:
-                buffers.append(free[dtype].pop())
-            else:
-                buffers.append(count)
-                count += 1
-            for value in ending:
-                if buffers[value] != buffers[number]:
-                    free[self.types[value]].append(buffers[value])
-        return buffers
+            shifted = {read.value for read in operation.reads if read.dy or read.dx}
+            free = [
+                place
+                for place, value in enumerate(held)
+                if self.types[value] == self.types[number]
+                and last_use[value] <= number - (value in shifted)
+            ]
+            # What was read last is still in the nearest cache.
+            place = max(free, key=lambda place: last_use[held[place]], default=len(held))
+            held[place : place + 1] = [number]
+            places.append(place)
+        return places
 
     @functools.cached_property
     def value_bytes(self) -> int:
@@ -307,12 +304,7 @@ def taps_of(
     taps = [tile]
 
     def read_from(read: Read) -> NDArray[Any]:
-        shifted, weights = np.zeros_like(tile), taps[read.value]
-        by = read.dy * width + read.dx
-        shifted[max(by, 0) : tile.size + min(by, 0)] = weights[
-            max(-by, 0) : tile.size - max(by, 0)
-        ]
-        return shifted
+        return np.roll(taps[read.value], read.dy * width + read.dx)
 
     for operation in operations:
         function, right = operation.function, operation.right
@@ -330,16 +322,12 @@ def in_integers(
     taps, (least, most) = np.array(taps_of(operations, size)), limits
     above, below = np.maximum(taps, 0).sum(1), np.minimum(taps, 0).sum(1)
     low, high = above * least + below * most, above * most + below * least
-
-    def fitting(dtype: np.dtype[Any]) -> list[bool]:
-        """Tell of each value whether an integer dtype holds it."""
-        info = np.iinfo(dtype)
-        fits: list[bool] = ((info.min <= low) & (high <= info.max)).tolist()
-        return fits
-
-    if not all(fitting(_WIDE)):
+    infos = [np.iinfo(dtype) for dtype in (_WIDE, *_NARROW)]
+    # Of each value whether an integer dtype holds it.
+    wide, *fitting = [((info.min <= low) & (high <= info.max)).tolist() for info in infos]
+    if not all(wide):
         return None
-    choices = [_types(operations, fitting(narrow), narrow) for narrow in _NARROW]
+    choices = [_types(operations, *each) for each in zip(fitting, _NARROW, strict=True)]
     types = max(choices, key=lambda types: sum(dtype != _WIDE for dtype in types))
     return _with_casts(operations, types)
 

@@ -8,10 +8,10 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from convcli.choices import Method
 from convcli.engine.buffers import round_up
-from convcli.engine.correlate import computed, image_pixels, kernel_given
-from convcli.engine.planner import choose_plan, method_named
+from convcli.engine.correlate import computed, image_pixels, kernel_given, within_memory
+from convcli.engine.planner import choose_plan
 from convcli.engine.problem import Problem, problem_for
-from convcli.errors import GeometryError, KernelError
+from convcli.errors import GeometryError, fail
 from convcli.geometry.window import Axis, IntOrPair, Padding, Pair, Window, pair, window
 from convcli.kernels.kernel import Kernel
 from convcli.values import Record
@@ -34,6 +34,7 @@ class Stamping(Record):
         return spread[self.cut]
 
 
+@within_memory
 def correlate_transposed(
     image: ArrayLike,
     weights: ArrayLike | Kernel,
@@ -91,7 +92,7 @@ def correlate_transposed(
     stamping = stamping_for(
         pixels.shape, pixels.dtype, kernel, slide, more, groups=groups, dtype=dtype
     )
-    plan = choose_plan(stamping.problem, method_named(method))
+    plan = choose_plan(stamping.problem, method)
     return computed(plan, stamping.spread(pixels), jobs, is_grid=is_grid)
 
 
@@ -101,9 +102,8 @@ def exchanged(kernel: Kernel, groups: int = 1) -> Kernel:
         return kernel
     inputs, outputs, *size = kernel.weights.shape
     if groups < 1 or inputs % groups:
-        raise KernelError(
-            f"groups: expected a divisor of the bank's {inputs} inputs, got {groups}: use 1"
-        )
+        fault = f"expected a divisor of the bank's {inputs} inputs, got {groups}"
+        fail("groups", fault, "use 1")
     split = kernel.weights.reshape(groups, inputs // groups, outputs, *size).swapaxes(1, 2)
     return kernel.with_weights(split.reshape(groups * outputs, inputs // groups, *size))
 
@@ -119,10 +119,8 @@ def stamp_window(
     more = pair(output_padding, "output_padding")
     if padding == "same":
         if more != (0, 0):
-            raise GeometryError(
-                f"output_padding: expected 0 with padding 'same', which chooses it; got "
-                f"{more}: give the padding as a number"
-            )
+            fault = f"expected 0 with padding 'same', which chooses it; got {more}"
+            fail("output_padding", fault, "give the padding as a number", GeometryError)
         bare = window(kernel, stride, 0, dilation)
         total = [max(axis.extent - axis.stride, 0) for axis in bare.axes]
         sides = [(each // 2, each - each // 2) for each in total]
@@ -131,10 +129,9 @@ def stamp_window(
     for name, axis, extra in zip(("rows", "columns"), slide.axes, more, strict=True):
         most = max(axis.stride, axis.dilation) - 1
         if not 0 <= extra <= most:
-            raise GeometryError(
-                f"output_padding: expected 0 to {most} {name}, less than the stride "
-                f"or the dilation; got {extra}: use less"
-            )
+            got = f"got {extra}"
+            fault = f"expected 0 to {most} {name}, less than the stride or the dilation; {got}"
+            fail("output_padding", fault, "use less", GeometryError)
     return slide, more
 
 
@@ -162,10 +159,9 @@ def _along(axis: Axis, size: int, more: int) -> tuple[Axis, int, slice]:
     spread = (size - 1) * axis.stride + 1
     before, after = reach - axis.before, reach - axis.after + more
     if size >= 1 and spread + before + after <= reach:
-        raise GeometryError(
-            f"padding: expected to leave at least 1 pixel of {spread + reach + more}, got "
-            f"{axis.before} + {axis.after} to cut: use less"
-        )
+        got = f"got {axis.before} + {axis.after} to cut"
+        fault = f"expected to leave at least 1 pixel of {spread + reach + more}, {got}"
+        fail("padding", fault, "use less", GeometryError)
     cut = slice(max(-before, 0), spread - max(-after, 0))
     slid = Axis(axis.kernel, 1, max(before, 0), max(after, 0), axis.dilation)
     return slid, cut.stop - cut.start, cut

@@ -2,27 +2,31 @@
 
 import contextlib
 import functools
+import itertools
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from convcli.borders import Run, padded_sources, runs, sides_of
-from convcli.engine.buffers import Scratch, Values, flat_rows
+from convcli.engine.buffers import Scratch, Values, round_up
 from convcli.engine.planner import Block, Plan, Tile, rule_for, split_tile
 from convcli.engine.problem import Problem, checked_count
 from convcli.engine.store import Finish, StoreRule, ValueStats
 from convcli.engine.strategies import FALLBACK
 from convcli.engine.strategies.base import OutputRows
-from convcli.threads import available_cores, single_threaded_blas, thread_pool
+from convcli.geometry.window import Axis
+from convcli.threads import available_cores, blas_threads, thread_pool
 from convcli.values import replace
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
 _KEPT_BYTES = 2**23  # buffers of a worker above which it is not kept
+_ON_A_LINE = 16  # values: as floats of 32 bits they fill a cache line
+_SMALL = 2**15  # outputs of a tile below which all of its input is loaded at once
 Load: TypeAlias = Callable[[Values, int], None]
 """Fills a buffer from an image of shape (H, W, C), for tiles that start at an output row."""
 
@@ -38,6 +42,8 @@ class Loader:
     not need are 0. With a block, only its rows and columns of the image are held.
     """
 
+    _fills_up = True  # with 0, what a tile does not need
+
     def __init__(
         self, problem: Problem, buffer: Values, channels: int, block: Block | None = None
     ) -> None:
@@ -49,16 +55,16 @@ class Loader:
             self._columns = _places(self._columns, block.held_columns)
         self._runs: dict[tuple[int, int], list[Run]] = {}
         self._loads: dict[tuple[int, int, int], Load] = {}
-        self._width = problem.shape[1]
+        self._size, self._is_wide = problem.shape[:2], problem.result.itemsize > 2  # noqa: PLR2004
         # Padded rows from `top` on are rows of the image, if all of it is held.
         self._height = problem.shape[0] if block is None else 0
 
-    def bind(self, tile: Tile) -> Load:
-        """Return the function that fills the buffer for tiles of that height and columns."""
-        key = (tile.rows.stop - tile.rows.start, tile.columns.start, tile.columns.stop)
+    def bind(self, rows: slice, columns: slice) -> Load:
+        """Return the function that fills the buffer for so many rows and these columns."""
+        key = (_size(rows), columns.start, columns.stop)
         if key not in self._loads:
-            rows, columns = self._window.inputs(tile.rows, tile.columns)
-            self._loads[key] = self._bound(rows.stop - rows.start, columns)
+            down, across = self._window.inputs(rows, columns)
+            self._loads[key] = self._bound(_size(down), across)
         return self._loads[key]
 
     def _bound(self, count: int, inputs: slice) -> Load:
@@ -67,12 +73,12 @@ class Loader:
         most = self._height - count
         sources, inside, column = self._across(inputs)
         width = len(sources) * self._channels
-        padded = self._buffer[:count, :width].reshape(count, -1, self._channels, copy=False)
+        buffer = self._buffer
+        padded = buffer[:count, :width].reshape(count, -1, self._channels, copy=False)
         middle, columns = padded[:, inside], slice(column, column + inside.stop - inside.start)
         within, beyond = sides_of(padded, sources, inside, self._fill)
-        unused = [
-            each for each in (self._buffer[count:], self._buffer[:count, width:]) if each.size
-        ]
+        unused = (buffer[count:], buffer[:count, width:]) if self._fills_up else ()
+        within = [*((each, 0) for each in unused if each.size), *within]
 
         def load(image: Values, start: int) -> None:
             first = start * step
@@ -84,8 +90,6 @@ class Loader:
                     self._runs[key] = runs(self._rows[first : first + count])
                 for some, source in self._runs[key]:
                     middle[some] = self._fill if source is None else held[source]
-            for rest in unused:
-                rest.fill(0)
             for side, values in within:
                 side[...] = values
             for side, others in beyond:
@@ -98,39 +102,91 @@ class Loader:
         sources = self._columns[inputs]
         first = inputs.start - self._window.columns.before
         start = min(max(-first, 0), len(sources))
-        inside = slice(start, max(min(len(sources), self._width - first), start))
+        inside = slice(start, max(min(len(sources), self._size[1] - first), start))
         return sources, inside, int(sources[start]) if start < inside.stop else 0
 
 
 class ImageRows(Loader):
-    """Shows where the input of a tile is in the image, for strategies that read it there.
+    """Shows the input of a tile where it is in the image, and loads what is beyond its edges.
 
-    `held` has the values of rows, flat; the distance of two rows; the row and the column of
-    each padded one of the tile, -1 for the constant; and what to add to a padded column for its
-    place in the image; then the padded columns within the image.
+    `parts` yields input, (rows, values), and the outputs that it is for, as rows and columns
+    of the tile. Each is valid until the next. `beside` has the input of outputs at the left and
+    the right edge, side by side; their rows; and their columns, each with where its input is.
     """
 
-    held: tuple[tuple[Values, int, NDArray[np.intp], NDArray[np.intp], int], tuple[int, int]]
+    parts: Iterator[tuple[Values, slice, slice]]
+    beside: list[tuple[Values, slice, list[tuple[slice, int]]]]
+    _fills_up = False
 
-    def _bound(self, count: int, inputs: slice) -> Load:
-        columns, inside, column = self._across(inputs)
-        step = self._window.rows.stride
+    def bind(self, rows: slice, columns: slice) -> Load:
+        """Return the function that finds the parts of tiles of that height and columns."""
+        count, axis = _size(rows), self._window.columns
+        middle = _within(axis, self._size[1], columns)
+        if middle.start > columns.start and self._is_wide:
+            # Rows of floats are stored faster from a cache line on.
+            middle = slice(min(round_up(middle.start, _ON_A_LINE), middle.stop), middle.stop)
+        sides = (slice(columns.start, middle.start), slice(middle.stop, columns.stop))
+        edges = [side for side in sides if _size(side)]
+        sources = [self._columns[axis.inputs(edge)] for edge in edges]
+        starts = itertools.accumulate(map(len, sources), initial=0)
+        beside = np.concatenate([*sources, self._columns[:0]])
+        places = [(_moved(edge, columns.start), next(starts)) for edge in edges]
 
         def load(image: Values, start: int) -> None:
-            rows = self._rows[start * step : start * step + count]
-            apart = image.strides[0]
-            is_plain = image.dtype.isnative and apart >= 0 and apart % image.itemsize == 0
-            if not (is_plain and image[0].flags.c_contiguous):
-                # Only the rows of the tile are copied.
-                first, last = max(int(rows.min()), 0), max(int(rows.max()), 0)
-                part = image[first : last + 1]
-                image = np.ascontiguousarray(part, part.dtype.newbyteorder("="))
-                rows = np.where(rows < 0, -1, rows - first)
-            flat, pitch = flat_rows(image.reshape(len(image), -1, copy=False))
-            place = (flat, pitch, rows, columns, column - inside.start)
-            self.held = (place, (inside.start, inside.stop))
+            rows = slice(start, start + count)
+            inner = _within(self._window.rows, self._size[0], rows)
+            if count * _size(middle) < _SMALL or not _is_plain(image):
+                inner = slice(start, start)
+            self.parts, self.beside = self._parts(image, rows, inner, columns, middle), []
+            if places and _size(inner):
+                taken = self._taken(image, inner, beside)
+                self.beside = [(taken, _moved(inner, start), places)]
 
         return load
+
+    def _parts(
+        self, image: Values, rows: slice, inner: slice, columns: slice, middle: slice
+    ) -> Iterator[tuple[Values, slice, slice]]:
+        find = self._window.inputs
+        if _size(inner):
+            down, across = find(inner, middle)
+            row, column = self._rows[down.start], self._columns[across.start]
+            part = image[row : row + _size(down), column : column + _size(across)]
+            place = _moved(inner, rows.start), _moved(middle, columns.start)
+            yield part.reshape(len(part), -1, copy=False), *place
+        for some in (slice(rows.start, inner.start), slice(inner.stop, rows.stop)):
+            if _size(some):
+                super().bind(some, columns)(image, some.start)
+                down, across = find(some, columns)
+                place = _moved(some, rows.start), _moved(columns, columns.start)
+                yield self._buffer[: _size(down), : _size(across) * self._channels], *place
+
+    def _taken(self, image: Values, rows: slice, sources: NDArray[np.intp]) -> Values:
+        down = self._window.rows.inputs(rows)
+        row = self._rows[down.start]
+        taken = image[row : row + _size(down)].take(sources, 1, mode="clip")
+        if sources.min() < 0:
+            taken[:, sources < 0] = self._fill
+        return taken.reshape(len(taken), -1)
+
+
+def _size(part: slice) -> int:
+    size: int = part.stop - part.start
+    return size
+
+
+def _within(axis: Axis, size: int, outputs: slice) -> slice:
+    """Return those of some outputs whose windows are within the image."""
+    first = min(max(-(-axis.before // axis.stride), outputs.start), outputs.stop)
+    last = (axis.before + size - axis.extent) // axis.stride + 1
+    return slice(first, max(min(last, outputs.stop), first))
+
+
+def _is_plain(image: Values) -> bool:
+    """Tell whether the values of a row follow each other, and rows go down, in native order."""
+    apart = image.strides[0]
+    is_plain = image.dtype.isnative and apart >= 0 and apart % image.itemsize == 0
+    return is_plain and bool(image[0].flags.c_contiguous)
 
 
 def _places(sources: NDArray[np.intp], held: NDArray[np.intp]) -> NDArray[np.intp]:
@@ -146,10 +202,8 @@ class TileWorker:
     threads slower by a fifth. A worker serves any image that its plan describes.
     """
 
-    rule: StoreRule
-
-    def __init__(self, plan: Plan, block: Block | None = None) -> None:
-        self.plan, self.block = plan, block
+    def __init__(self, plan: Plan, rule: StoreRule, block: Block | None = None) -> None:
+        self.plan, self.rule, self.block = plan, rule, block
         problem, strategy = plan.problem, plan.strategy
         shape = strategy.tile_shape
         self.scratch = Scratch()
@@ -165,25 +219,21 @@ class TileWorker:
         # How to load tiles of one shape, and the steps on their rows, from the top down.
         self._programs: dict[tuple[int | None, ...], tuple[Load, list[_Step]]] = {}
 
-    def use_rule(self, rule: StoreRule) -> None:
-        """Use `rule` to turn sums into results from now on."""
-        if self._programs and rule is not self.rule:
-            self._programs.clear()
-        self.rule = rule
-
     def compute(self, tile: Tile, image: Values, out: Values) -> list[ValueStats | None]:
         """Load a tile from an image, compute it and store it in the result."""
         start, channel = tile.rows.start, tile.channel
         key = (tile.rows.stop - start, tile.columns.start, channel, self._edge(tile.rows))
         program = self._programs.get(key)
         if program is None:
-            program = self._loader.bind(tile), self._steps(tile)
+            program = self._loader.bind(tile.rows, tile.columns), self._steps(tile)
             if self.block is None:
                 self._programs[key] = program
         load, steps = program
         load(image if channel is None else image[..., channel : channel + 1], start)
         if self._recomputes_nonfinite and not _is_finite(self._tile):
-            return self._recompute(tile, image, out)
+            pieces = split_tile(tile.rows, tile.columns, channel, self._fallback.plan.strategy)
+            recompute = self._fallback.compute
+            return [stats for piece in pieces for stats in recompute(piece, image, out)]
         target = out if channel is None else out[..., channel]
         return [step(target, start) for step in steps]
 
@@ -214,15 +264,16 @@ class TileWorker:
         size = (rows.stop - rows.start, columns.stop - columns.start)
         if min(size) <= 0:
             # The rows below may need what this part computes.
-            return _storing(part.compute, _nothing, rows, columns)
+            return _storing(part.compute, lambda _: None, rows, columns)
         sums, maps = part.accumulators, strategy.outputs
         is_full = size == (len(sums.values), strategy.columns)
         is_whole = strategy.takes_parts and (down, across) == (outputs, tile.columns)
         alone = tile.channel is None or self.plan.problem.outputs == 1
         seen = rule.pixels is not None and rule.collect_stats
         can_store = (is_full or is_whole) and alone and not seen
-        if can_store and part.direct and strategy.stores_directly(rule):
-            return _storing(_nothing, functools.partial(_direct, part.direct), rows, columns)
+        if can_store and part.direct and strategy.stores_directly(rule, sums.values.dtype):
+            direct = functools.partial(_direct, part.direct)
+            return _storing(lambda: None, direct, rows, columns)
         if not is_full:
             top, left = down.start - outputs.start, (across.start - tile.columns.start) * maps
             sums = sums.cut(slice(top, top + size[0]), slice(left, left + size[1] * maps))
@@ -231,20 +282,14 @@ class TileWorker:
         finish = rule.finish(sums, shape, tile.channel, self.scratch, place)
         return _storing(part.compute, finish, rows, columns)
 
-    def _recompute(self, tile: Tile, image: Values, out: Values) -> list[ValueStats | None]:
-        """Compute a tile with the fallback, in pieces of its tile size."""
-        worker, outputs = self._fallback, (tile.rows, tile.columns, tile.channel)
-        worker.use_rule(self.rule)
-        pieces = split_tile(*outputs, worker.plan.strategy)
-        return [stats for piece in pieces for stats in worker.compute(piece, image, out)]
-
     @functools.cached_property
     def _fallback(self) -> "TileWorker":
+        """The worker that computes tiles of which some values are not finite."""
         problem = self.plan.problem
         if self.plan.strategy.planar:
             problem = replace(problem, shape=(*problem.shape[:2], 1))
         plan = replace(self.plan, problem=problem, strategy=FALLBACK(problem))
-        return TileWorker(plan, self.block)
+        return TileWorker(plan, self.rule, self.block)
 
 
 def _storing(
@@ -261,10 +306,6 @@ def _storing(
 
 def _direct(compute: Callable[[Values], None], target: Values) -> None:
     compute(target.reshape(len(target), -1, copy=False))
-
-
-def _nothing(*_: Values) -> None:
-    """Compute nothing before, or store nothing after."""
 
 
 def _common(one: slice, other: slice) -> slice:
@@ -287,14 +328,14 @@ def _is_finite(tile: Values) -> bool:
 _PARKED: deque[TileWorker] = deque(maxlen=available_cores())
 
 
-def _worker_for(plan: Plan, block: Block | None) -> TileWorker:
+def _worker_for(plan: Plan, rule: StoreRule, block: Block | None) -> TileWorker:
     """Return a parked worker of the plan, with its views and warm buffers, or a new one."""
     with contextlib.suppress(IndexError):
         worker = _PARKED.pop()
-        if worker.plan.strategy is plan.strategy and block is None:
+        if block is None and worker.plan.strategy is plan.strategy and worker.rule is rule:
             return worker
         _PARKED.clear()
-    return TileWorker(plan, block)
+    return TileWorker(plan, rule, block)
 
 
 def run_plan(
@@ -321,8 +362,7 @@ def run_plan(
     rule = rule or rule_for(plan, out.dtype)
 
     def work(some: Iterable[Tile]) -> ValueStats:
-        worker = _worker_for(plan, block)
-        worker.use_rule(rule)
+        worker = _worker_for(plan, rule, block)
         # A float image may hold infinities and NaNs: they are no fault of the arithmetic.
         with np.errstate(over="ignore", invalid="ignore"):
             stats = [each for tile in some for each in worker.compute(tile, image, out)]
@@ -330,7 +370,7 @@ def run_plan(
             _PARKED.append(worker)
         return sum(filter(None, stats), ValueStats())
 
-    with single_threaded_blas():
+    with blas_threads(1):
         return _share(work, tiles, others) if others > 0 else work(tiles)
 
 

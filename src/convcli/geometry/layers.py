@@ -1,9 +1,11 @@
 """Layers: receptive fields, parameters, settings without remainder, rules of other tools."""
 
+import functools
 import math
+from collections.abc import Iterable
 from fractions import Fraction
 
-from convcli.errors import GeometryError
+from convcli.errors import GeometryError, fail
 from convcli.geometry.window import Axis, Pair
 from convcli.text import counted
 from convcli.values import Record, replace
@@ -21,6 +23,11 @@ class ReceptiveField(Record):
         growth = axis.extent - 1
         start = self.start + (Fraction(growth, 2) - axis.before) * self.jump
         return ReceptiveField(self.size + growth * self.jump, self.jump * axis.stride, start)
+
+
+def seen_through(axes: Iterable[Axis]) -> ReceptiveField:
+    """Return the receptive field of one output after layers, along one axis."""
+    return functools.reduce(ReceptiveField.through, axes, ReceptiveField())
 
 
 class Layer(Record):
@@ -45,10 +52,9 @@ class Volume(Record):
 
     def __post_init__(self) -> None:
         if min(self.channels, self.height, self.width) < 1:
-            raise GeometryError(
-                "volume: expected at least 1 channel, row and column, got "
-                f"{self.channels} × {self.height} × {self.width}: use 1 or more of each"
-            )
+            got = f"got {self.channels} × {self.height} × {self.width}"
+            fault = f"expected at least 1 channel, row and column, {got}"
+            fail("volume", fault, "use 1 or more of each", GeometryError)
 
     def __str__(self) -> str:
         return f"{self.height} × {self.width} × {self.channels}"
@@ -68,33 +74,21 @@ def convolution_layer(
     bias: bool = True,
     output: Pair = (0, 0),
 ) -> Layer:
-    """Count a convolution layer; its output (rows, columns) is for multiply-adds only."""
+    """Count a convolution layer; its output (rows, columns) is for multiply-adds only.
+
+    A layer that shares no weights has as many filters as values, and an output of 1×1; a fully
+    connected one is that with the values of its input as channels, and a kernel of 1×1.
+    """
     for name, value in (("in", channels), ("filters", filters), ("groups", groups)):
         if value < 1:
-            raise GeometryError(
-                f"{name}: expected a whole number of at least 1, got {value}: use 1 or more"
-            )
+            fault = f"expected a whole number of at least 1, got {value}"
+            fail(name, fault, "use 1 or more", GeometryError)
     if channels % groups or filters % groups:
-        raise GeometryError(
-            f"groups: expected a divisor of {counted(channels, 'input channel')} and "
-            f"{counted(filters, 'filter')}, "
-            f"got {groups}: use a number that divides both"
-        )
+        both = f"{counted(channels, 'input channel')} and {counted(filters, 'filter')}"
+        fault = f"expected a divisor of {both}, got {groups}"
+        fail("groups", fault, "use a number that divides both", GeometryError)
     weights = filters * (channels // groups) * math.prod(kernel)
     return Layer(weights, filters if bias else 0, weights * math.prod(output))
-
-
-def fully_connected_layer(inputs: int, outputs: int, *, bias: bool = True) -> Layer:
-    """Count a fully connected layer: a weight for each (input, output) pair."""
-    return Layer(inputs * outputs, outputs if bias else 0, inputs * outputs)
-
-
-def locally_connected_layer(
-    channels: int, output: Volume, kernel: Pair, *, groups: int = 1, bias: bool = True
-) -> Layer:
-    """Count a layer whose windows share no weights: each output has weights of its own."""
-    weights = output.values * (channels // groups) * math.prod(kernel)
-    return Layer(weights, output.values if bias else 0, weights)
 
 
 class CleanSetting(Record):
@@ -104,8 +98,11 @@ class CleanSetting(Record):
     value: int
     output: int
 
+    def changed(self, axis: Axis) -> Axis:
+        """Return an axis with it; W, the size, is none of its settings."""
+        return replace(axis, **dict.fromkeys(_CHANGES[self.letter], self.value))
 
-# What changes with a letter; W is the size.
+
 _CHANGES = {"K": ("kernel",), "S": ("stride",), "P": ("before", "after"), "W": ()}
 _SEARCHED = 1000  # the largest change of a letter: a value further off helps nobody
 
@@ -128,24 +125,10 @@ def clean_settings(axis: Axis, size: int) -> list[CleanSetting]:
 
 def _clean_output(axis: Axis, size: int, letter: str, value: int) -> int:
     """Return the output size after a change, or 0 where windows do not tile the axis."""
-    changed = replace(axis, **dict.fromkeys(_CHANGES[letter], value))
+    changed = CleanSetting(letter, value, 0).changed(axis)
     length = value if letter == "W" else size
     fits = length + changed.before + changed.after >= changed.extent
     return changed.output_size(length) if fits and changed.tiles(length) else 0
-
-
-def ceil_padding(
-    size: int, kernel: int, stride: int = 1, dilation: int = 1, *, lower: bool = False
-) -> Pair:
-    """Return the padding (before, after), in pixels, that makes the output ceil(W/S).
-
-    It is max((ceil(W/S) - 1)·S + D(K-1) + 1 - W, 0) in all. TensorFlow's ``SAME`` and ONNX's
-    ``SAME_UPPER`` put the odd pixel at the end, ONNX's ``SAME_LOWER`` (`lower`) at the start.
-    """
-    axis = Axis(kernel, stride, dilation=dilation)
-    total = max((-(-size // stride) - 1) * stride + axis.extent - size, 0)
-    small, large = total // 2, total - total // 2
-    return (large, small) if lower else (small, large)
 
 
 def transposed_size(axis: Axis, size: int, output_padding: int = 0) -> int:
@@ -162,10 +145,9 @@ def transposed_size(axis: Axis, size: int, output_padding: int = 0) -> int:
     full = (size - 1) * axis.stride + axis.extent + output_padding
     result = full - axis.before - axis.after
     if result < 1:
-        raise GeometryError(
-            f"the padding takes {axis.before} + {axis.after} px off {full} px and leaves "
-            "nothing: use a smaller padding or a larger kernel"
-        )
+        takes = f"the padding takes {axis.before} + {axis.after} px off {full} px"
+        remedy = "use a smaller padding or a larger kernel"
+        fail("", f"{takes} and leaves nothing", remedy, GeometryError)
     return result
 
 
@@ -180,8 +162,8 @@ class SizeRule(Record):
 
 def size_rules(axis: Axis, size: int, noun: str, *, same: bool = False) -> list[SizeRule]:
     """Return what the course, torch, TensorFlow and ONNX make of an axis of `noun`s."""
-    exact, note = str(axis.exact_output_size(size)), "no whole number: not allowed"
-    note = "clean" if axis.tiles(size) else note
+    note = "clean" if axis.tiles(size) else "no whole number: not allowed"
+    exact = str(axis.exact_output_size(size))
     return [
         SizeRule("course", exact, (axis.before, axis.after), note),
         _torch_rule(axis, size, noun, same=same),
@@ -202,7 +184,11 @@ def _torch_rule(axis: Axis, size: int, noun: str, *, same: bool) -> SizeRule:
 
 
 def _same_rule(name: str, axis: Axis, size: int, noun: str, *, lower: bool = False) -> SizeRule:
-    pads = ceil_padding(size, axis.kernel, axis.stride, axis.dilation, lower=lower)
+    """Return the rule for the output ceil(W/S); `lower` puts the odd pixel at the start."""
+    outputs = -(-size // axis.stride)
+    total = max(axis.input_size(outputs) - size, 0)
+    pads = (total // 2, total - total // 2)
+    pads = pads[::-1] if lower else pads
     padded = Axis(axis.kernel, axis.stride, *pads, axis.dilation)
     note = "as much on both sides" if pads[0] else "no padding needed"
     if pads[0] != pads[1]:

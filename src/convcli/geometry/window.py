@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeGuard
 
-from convcli.errors import GeometryError
+from convcli.errors import GeometryError, fail
 from convcli.text import brief
 from convcli.values import Record
 
@@ -29,9 +29,6 @@ class Unseen(Record):
         return self.picture + self.padding
 
 
-_ALL_SEEN = Unseen(0, 0)
-
-
 class Axis(Record):
     """One axis of a sliding window; values that are too small are a `GeometryError`."""
 
@@ -44,14 +41,11 @@ class Axis(Record):
     def __post_init__(self) -> None:
         for name in ("kernel", "stride", "dilation"):
             if (value := getattr(self, name)) < 1:
-                raise GeometryError(
-                    f"{name}: expected a whole number of at least 1, got {value}: use 1 or more"
-                )
+                fault = f"expected a whole number of at least 1, got {value}"
+                fail(name, fault, "use 1 or more", GeometryError)
         if (least := min(self.before, self.after)) < 0:
-            raise GeometryError(
-                f"padding: expected 0 or more pixels, got {least}: cut the picture where it "
-                "should be smaller"
-            )
+            remedy = "cut the picture where it should be smaller"
+            fail("padding", f"expected 0 or more pixels, got {least}", remedy, GeometryError)
 
     @cached_property
     def extent(self) -> int:
@@ -61,17 +55,15 @@ class Axis(Record):
     def span(self, size: int) -> int:
         """Return W + p1 + p2 - extent; raise a `GeometryError` if the kernel does not fit."""
         if size < 1:
-            raise GeometryError(
-                f"size: expected at least 1 pixel, got {size}: use a larger one"
-            )
+            fault = f"expected at least 1 pixel, got {size}"
+            fail("size", fault, "use a larger one", GeometryError)
         padded = size + self.before + self.after
         span = padded - self.extent
         if span < 0:
-            raise GeometryError(
-                f"the kernel spans {self.extent} px but the padded image only {padded} px "
-                f"({size} + {self.before} + {self.after}): use a smaller kernel or dilation, "
-                f"or a padding that is {-span} px larger in all"
-            )
+            image = f"{padded} px ({size} + {self.before} + {self.after})"
+            fault = f"the kernel spans {self.extent} px but the padded image only {image}"
+            larger = f"a padding that is {-span} px larger in all"
+            fail("", fault, f"use a smaller kernel or dilation, or {larger}", GeometryError)
         return span
 
     def output_size(self, size: int) -> int:
@@ -100,8 +92,6 @@ class Axis(Record):
     def unseen(self, size: int) -> Unseen:
         """Return the pixels behind the last window, of the picture and of the padding."""
         total = self.span(size) % self.stride
-        if not total:
-            return _ALL_SEEN
         first = size + self.after - total  # the first position behind the last window
         picture = max(size - max(first, 0), 0)
         return Unseen(picture=picture, padding=total - picture)
@@ -174,10 +164,9 @@ class Window(Record):
                 raise GeometryError(f"{name}: {error}") from None
         padded = [size + sum(pads) for size, pads in zip(shape, self.padding, strict=True)]
         if math.prod(padded) > _MOST_PIXELS:
-            raise GeometryError(
-                f"expected a padded picture of at most {_MOST_PIXELS:,} pixels, got "
-                f"{math.prod(padded):,}: use less padding or dilation"
-            )
+            got = f"got {math.prod(padded):,}"
+            fault = f"expected a padded picture of at most {_MOST_PIXELS:,} pixels, {got}"
+            fail("", fault, "use less padding or dilation", GeometryError)
         return (self.rows.output_size(shape[0]), self.columns.output_size(shape[1]))
 
     def inputs(self, rows: slice, columns: slice) -> tuple[slice, slice]:
@@ -229,43 +218,38 @@ def pair(value: object, name: str) -> Pair:
     if _is_several(value):
         if len(value) == 2:  # noqa: PLR2004 - a pair is two
             return (_whole(value[0], name), _whole(value[1], name))
-        raise GeometryError(
-            f"{name}: expected one number or two (rows, columns), got {value}: give one or two"
-        )
+        fault = f"expected one number or two (rows, columns), got {value}"
+        fail(name, fault, "give one or two", GeometryError)
     number = _whole(value, name)
     return (number, number)
 
 
 def _is_several(value: object) -> TypeGuard[Sequence[Any]]:
-    """Tell whether a value is a list, a tuple or an array of one dimension."""
-    return hasattr(value, "__len__") and not isinstance(value, str)
+    """Tell whether a value is a list, a tuple or an array, but of no dimension."""
+    is_sequence = isinstance(value, Sequence) and not isinstance(value, str)
+    return is_sequence or getattr(value, "ndim", 0) > 0
 
 
 def _whole(value: object, name: str) -> int:
     if isinstance(value, bool) or _is_several(value) or not hasattr(value, "__index__"):
-        raise GeometryError(
-            f"{name}: expected a whole number, got {brief(value)}: use one, such as 3"
-        )
+        fault = f"expected a whole number, got {brief(value)}"
+        fail(name, fault, "use one, such as 3", GeometryError)
     return operator.index(value)
 
 
 def _sides(padding: Padding, kernel: Pair, dilation: Pair) -> tuple[Pair, Pair]:
     """Return ((top, bottom), (left, right)) of any form of padding."""
-    same = (_same(kernel[0], dilation[0]), _same(kernel[1], dilation[1]))
-    named = {"valid": ((0, 0), (0, 0)), "same": same}
+    sides: Sequence[Any] = [padding, padding]
     if isinstance(padding, str):
-        if padding in named:
-            return named[padding]
-    else:
-        sides = list(padding) if _is_several(padding) else [padding, padding]
-        if len(sides) == 2:  # noqa: PLR2004 - a pair is two
-            return (pair(sides[0], "padding"), pair(sides[1], "padding"))
+        totals = [taps * (size - 1) for size, taps in zip(kernel, dilation, strict=True)]
+        same = [(total // 2, total - total // 2) for total in totals]
+        named: dict[str, Sequence[Any]] = {"valid": (0, 0), "same": same}
+        sides = named.get(padding, ())
+    elif _is_several(padding):
+        sides = padding
+    if len(sides) == 2:  # noqa: PLR2004 - a pair is two
+        return (pair(sides[0], "padding"), pair(sides[1], "padding"))
     raise GeometryError(
         "padding: expected a number, (rows, columns), ((top, bottom), (left, right)), 'same' "
         f"or 'valid'; got {padding!r}: use one of these"
     )
-
-
-def _same(kernel: int, dilation: int) -> Pair:
-    total = dilation * (kernel - 1)
-    return (total // 2, total - total // 2)

@@ -1,1 +1,1 @@
-"""Pictures from files and pipes, and back: the only package that imports Pillow."""
+"""Pictures from files and pipes, and back, with Pillow where it serves."""

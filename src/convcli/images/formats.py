@@ -1,13 +1,14 @@
 """What each file format can hold: one table for reading, writing and the docs."""
 
 import os
-import re
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from convcli.choices import Depth
-from convcli.errors import ImageError
+from convcli.errors import ImageError, fail
 from convcli.images.picture import Frame
 from convcli.text import is_matrix
 from convcli.values import Record
@@ -73,11 +74,9 @@ _TABLE = (
 )  # fmt: skip
 
 FORMATS: Mapping[str, Format] = MappingProxyType({entry.name: entry for entry in _TABLE})
-_SUFFIXES = {suffix: entry.name for entry in _TABLE for suffix in entry.suffixes}
+SUFFIXES = {suffix: entry.name for entry in _TABLE for suffix in entry.suffixes}
 
-_BY_NAME_OR_SUFFIX = {name.lower(): name for name in FORMATS} | {
-    suffix[1:]: name for suffix, name in _SUFFIXES.items()
-}
+_BY_NAME = {f".{name.lower()}": name for name in FORMATS} | SUFFIXES
 
 
 def is_matrix_name(name: str) -> bool:
@@ -85,34 +84,20 @@ def is_matrix_name(name: str) -> bool:
     return is_matrix(name) or name.lower().endswith((".csv", ".txt", ".json"))
 
 
-_NUMBERS = re.compile(rb"\s*(?:\[|[-+]?\.?\d)[-+\d.eE,;\s\[\]]*")
-
-
-def holds_matrix(name: str, prefix: bytes) -> bool:
-    """Tell whether a file holds numbers as text, by its name or its first bytes."""
-    return is_matrix_name(name) or _NUMBERS.fullmatch(prefix) is not None
-
-
 def format_for(target: "str | Path", option: str = "--format") -> str:
     """Return the format that a suffix stands for; else an `ImageError` that names `option`."""
     suffix = os.path.splitext(target)[1].lower()
-    if suffix in _SUFFIXES:
-        return _SUFFIXES[suffix]
-    got = f"the suffix '{suffix}'" if suffix else "no suffix"
-    raise ImageError(
-        f"{str(target) or repr('')}: expected a picture format that can be written, got {got}: "
-        f"name it .png, .jpg, .webp, .tif or .npy, or use {option}"
-    )
-
-
-def has_suffix(target: "str | Path") -> bool:
-    """Tell whether a file name has a suffix."""
-    return bool(os.path.splitext(target)[1])
+    if suffix not in SUFFIXES:
+        got = f"the suffix '{suffix}'" if suffix else "no suffix"
+        fault = f"expected a picture format that can be written, got {got}"
+        remedy = f"name it .png, .jpg, .webp, .tif or .npy, or use {option}"
+        fail(str(target) or repr(""), fault, remedy, ImageError)
+    return SUFFIXES[suffix]
 
 
 def format_named(name: str) -> str:
     """Return the format that a person names, by its name or a suffix; else an `ImageError`."""
-    known_name = _BY_NAME_OR_SUFFIX.get(name.strip().lower().removeprefix("."))
+    known_name = _BY_NAME.get(f".{name.strip().lower().removeprefix('.')}")
     if known_name is None:
         known = ", ".join(entry.lower() for entry in FORMATS)
         raise ImageError(f"expected a format that can be written ({known}), got {name!r}")
@@ -123,16 +108,20 @@ def obstacle(frame: Frame, format_name: str) -> str:
     """Say why a format cannot hold a picture, and the remedy; empty where it can."""
     entry, depth = FORMATS[format_name], frame.depth
     depths = entry.gray if frame.channels == 1 else entry.colour
-    what = "floats" if depth is Depth.FLOAT else f"{depth.value} bits"
+    what, other = f"{depth.value} bits", "write .png or .tif, or use --depth 8"
+    if depth is Depth.FLOAT:
+        what, other = "floats", "write .tif or .npy, or use --depth 8 or 16"
     if format_name == CSV and frame.channels > 1:
         return f"CSV holds one channel, not {frame.channels}: use --gray, or write .json"
     if depth not in depths and depth in entry.gray:
         return f"{format_name} holds {what} in grey only: use --gray, --depth 8, or write .tif"
-    if depth is Depth.FLOAT and Depth.FLOAT not in depths:
-        return f"{format_name} cannot hold floats: write .tif or .npy, or use --depth 8 or 16"
     if depth not in depths:
-        return f"{format_name} cannot hold {what}: write .png or .tif, or use --depth 8"
+        return f"{format_name} cannot hold {what}: {other}"
     if frame.is_translucent and not entry.alpha and format_name not in RAW:
         other = "write .png, .webp or .tif, or use --background white"
         return f"{format_name} cannot hold transparency: {other}"
+    if frame.pixels.dtype == np.float64 and format_name not in RAW:
+        sizes, largest = np.abs(frame.pixels), np.finfo(np.float32).max
+        if ((sizes > largest) & np.isfinite(sizes)).any():
+            return f"{format_name} holds 32-bit floats, up to {largest:.3g}: write .npy"
     return ""

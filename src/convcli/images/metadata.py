@@ -8,7 +8,7 @@ from typing import Any
 
 from PIL import ExifTags, Image
 
-from convcli.errors import ImageError
+from convcli.errors import ImageError, fail
 from convcli.images.formats import FORMATS
 from convcli.images.picture import Metadata
 from convcli.images.policy import decoder_errors
@@ -33,7 +33,6 @@ _TEXTS = ("PNG", "TIFF")  # formats that have a place for the recipe beside EXIF
 _STRUCTURE = (RECIPE_MARK, "{", "<?xml", "<OME", "ImageJ=", "SCIFIO=")
 _DIRECTORIES = (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo)
 _PIXEL_SIDES = ((0xA002, 0), (0xA003, 1))
-_JPEGS = ("JPEG", "MPO")
 _JPEG_LIMIT, _JPEG_BLOCK = 65_533 - 8, 65_533 - 40
 # Bytes that a JPEG holds in one piece; a profile may have several.
 _JPEG_LIMITS = {**dict.fromkeys(("xmp", "iptc", "comment"), _JPEG_BLOCK), "exif": _JPEG_LIMIT}
@@ -52,12 +51,13 @@ _PROFILE_HEADER = 128
 def metadata_of(image: Image.Image) -> tuple[Metadata, tuple[str, ...]]:
     """Return what a decoded image says, without its orientation, and notes on damage."""
     metadata, notes = metadata_from(image.info, image.getexif, image.mode)
-    further = further_pictures(image)
-    notes = (*notes, further) if further else notes
-    subsampling = _subsampling(image)
-    if subsampling is not None:
-        metadata = replace(metadata, subsampling=subsampling)
-    return metadata, notes
+    if image.format in ("JPEG", "MPO"):
+        from PIL.JpegImagePlugin import get_sampling
+
+        with decoder_errors():
+            sampling = get_sampling(image)
+        metadata = replace(metadata, subsampling=sampling if sampling >= 0 else None)
+    return metadata, (*notes, *filter(None, [_further_pictures(image)]))
 
 
 def metadata_from(
@@ -65,43 +65,38 @@ def metadata_from(
 ) -> tuple[Metadata, tuple[str, ...]]:
     """Return the metadata of an image, by what Pillow calls its parts; notes on damage."""
     notes: tuple[str, ...] = ()
-    recipe = info.get(RECIPE_KEYWORD)
+    recipe, resources = info.get(RECIPE_KEYWORD), info.get("photoshop")
     try:
         exif, found = _exif(read_exif)
         recipe = recipe or found
     except OSError:
         exif, notes = None, ("the EXIF data is damaged: it is dropped",)
-    profile = info.get("icc_profile")
-    if not isinstance(profile, bytes) or mode in _PROFILED:
-        profile = None
+    iptc = resources.get(_IPTC_RESOURCE) if isinstance(resources, dict) else info.get("iptc")
     # XMP of a gain map describes a picture that is left out.
-    xmp = None if describes_gain_map(info) else info.get("xmp")
+    xmp = None if describes_gain_map(info) else _bytes_or_none(info.get("xmp"))
     metadata = Metadata(
-        profile,
+        None if mode in _PROFILED else _bytes_or_none(info.get("icc_profile")),
         _dpi(info.get("dpi")),
         exif,
-        # The pixels are upright by now.
-        xmp=_XMP_TURN.sub(rb"\g<1>1", xmp) if isinstance(xmp, bytes) else None,
-        iptc=_iptc(info),
-        comment=info["comment"] if isinstance(info.get("comment"), bytes) else None,
+        xmp=xmp and _XMP_TURN.sub(rb"\g<1>1", xmp),  # The pixels are upright by now.
+        iptc=_bytes_or_none(iptc) or None,
+        comment=_bytes_or_none(info.get("comment")),
         recipe=str(recipe) if recipe else None,
     )
     return metadata, notes
 
 
-def _iptc(info: Mapping[Any, Any]) -> bytes | None:
-    resources = info.get("photoshop")
-    data = resources.get(_IPTC_RESOURCE) if isinstance(resources, dict) else info.get("iptc")
-    return data if isinstance(data, bytes) and data else None
+def _bytes_or_none(value: object) -> bytes | None:
+    return value if isinstance(value, bytes) else None
 
 
 def describes_gain_map(info: Mapping[Any, Any]) -> bool:
     """Tell whether the XMP of an image, by Pillow's name for it, speaks of a gain map."""
-    xmp = info.get("xmp")
-    return isinstance(xmp, bytes) and any(mark in xmp for mark in _GAIN_MAP)
+    xmp = _bytes_or_none(info.get("xmp"))
+    return xmp is not None and any(mark in xmp for mark in _GAIN_MAP)
 
 
-def further_pictures(image: Image.Image) -> str:
+def _further_pictures(image: Image.Image) -> str:
     """Return the note on pictures beside the main one of a JPEG; empty where it has none."""
     gain_map = "gainmap" in str(image.info.get("aux", "")).lower()
     with decoder_errors():
@@ -137,11 +132,9 @@ def save_settings(metadata: Metadata, format_name: str, shape: Sequence[int]) ->
     """Return Pillow's settings for the metadata that a format holds of a picture (H, W, C)."""
     found = {name: getattr(metadata, name) for name in FORMATS[format_name].keeps}
     limits = _JPEG_LIMITS if format_name == "JPEG" else {}
-    settings = {
-        n: v for n, v in found.items() if v and (n not in limits or len(v) <= limits[n])
-    }
+    settings = {n: v for n, v in found.items() if v and len(v) <= limits.get(n, math.inf)}
     profile = settings.pop("icc", b"")
-    if _fits(profile, shape[2]):
+    if len(profile) >= _PROFILE_HEADER and profile[16:20] == _PROFILE_SPACES.get(shape[2]):
         settings["icc_profile"] = profile
     recipe, has_text = metadata.recipe, format_name in _TEXTS
     if "exif" in settings or (recipe is not None and not has_text):
@@ -154,15 +147,11 @@ def save_settings(metadata: Metadata, format_name: str, shape: Sequence[int]) ->
 def check_recipe(recipe: str, format_name: str, label: str) -> None:
     """Refuse a recipe that a format does not hold."""
     if format_name not in _TEXTS and "exif" not in FORMATS[format_name].keeps:
-        raise ImageError(
-            f"{label}: {format_name} has no place for a recipe: leave --record out, or write a "
-            ".png"
-        )
+        fault = f"{format_name} has no place for a recipe"
+        fail(label, fault, "leave --record out, or write a .png", ImageError)
     if format_name == "JPEG" and len(recipe) > _JPEG_LIMIT // 2:
-        raise ImageError(
-            f"{label}: a JPEG holds a recipe of {_JPEG_LIMIT // 2:,} bytes, got "
-            f"{len(recipe):,}: write a .png"
-        )
+        fault = f"a JPEG holds a recipe of {_JPEG_LIMIT // 2:,} bytes, got {len(recipe):,}"
+        fail(label, fault, "write a .png", ImageError)
 
 
 def iptc_segment(iptc: bytes) -> bytes:
@@ -177,34 +166,20 @@ def _exif(read_exif: Callable[[], Image.Exif]) -> tuple[bytes | None, str | None
     with decoder_errors():
         exif = read_exif()
         tags = {tag: exif[tag] for tag in _KEPT if tag in exif}
-        directories = _directories_of(exif)
-    comment = directories[ExifTags.IFD.Exif].get(_USER_COMMENT)
-    texts = [tags.get(_DESCRIPTION)]
+        inner, places = (dict(exif.get_ifd(tag)) for tag in _DIRECTORIES)
+        if ExifTags.IFD.Interop in inner:
+            inner[ExifTags.IFD.Interop] = dict(exif.get_ifd(ExifTags.IFD.Interop))
+    comment, texts = inner.get(_USER_COMMENT), [tags.get(_DESCRIPTION)]
     if isinstance(comment, bytes) and comment.startswith(_ASCII + RECIPE_MARK.encode()):
         texts.append(comment.removeprefix(_ASCII).decode("ascii", "replace"))
-        del directories[ExifTags.IFD.Exif][_USER_COMMENT]
+        del inner[_USER_COMMENT]
     recipes = [text for text in texts if str(text).startswith(RECIPE_MARK)]
-    kept: dict[int, Any] = {
-        tag: value for tag, value in tags.items() if not str(value).startswith(_STRUCTURE)
-    }
-    kept |= {tag: directory for tag, directory in directories.items() if directory}
-    return _exif_bytes(kept) if kept else None, str(recipes[-1]) if recipes else None
-
-
-def _exif_bytes(tags: Mapping[int, Any]) -> bytes:
+    block = Image.Exif()
+    block.update({n: v for n, v in tags.items() if not str(v).startswith(_STRUCTURE)})
+    directories = zip(_DIRECTORIES, (inner, places), strict=True)
+    block.update({tag: directory for tag, directory in directories if directory})
     with decoder_errors():
-        exif = Image.Exif()
-        exif.update(tags)
-        return exif.tobytes()
-
-
-def _directories_of(exif: Image.Exif) -> dict[int, dict[int, Any]]:
-    """Return the directories within EXIF, and the one within the first of them."""
-    directories = {int(tag): dict(exif.get_ifd(tag)) for tag in _DIRECTORIES}
-    inner = directories[ExifTags.IFD.Exif]
-    if ExifTags.IFD.Interop in inner:
-        inner[ExifTags.IFD.Interop] = dict(exif.get_ifd(ExifTags.IFD.Interop))
-    return directories
+        return block.tobytes() if block else None, str(recipes[-1]) if recipes else None
 
 
 def _edited(exif: bytes | None, size: Sequence[int], recipe: str | None) -> bytes:
@@ -212,13 +187,12 @@ def _edited(exif: bytes | None, size: Sequence[int], recipe: str | None) -> byte
     block = Image.Exif()
     if exif is not None:
         block.load(exif)
-    directories = _directories_of(block)
-    inner = directories[ExifTags.IFD.Exif]
-    inner |= {tag: size[1 - side] for tag, side in _PIXEL_SIDES if tag in inner}
-    if recipe is not None:
-        inner[_USER_COMMENT] = _ASCII + recipe.encode("ascii")
-    kept = {tag: directory for tag, directory in directories.items() if directory}
-    return _exif_bytes({**dict(block), **kept})
+    if recipe is not None or ExifTags.IFD.Exif in block:
+        inner = block.get_ifd(ExifTags.IFD.Exif)
+        inner |= {tag: size[1 - side] for tag, side in _PIXEL_SIDES if tag in inner}
+        inner |= {} if recipe is None else {_USER_COMMENT: _ASCII + recipe.encode("ascii")}
+    with decoder_errors():
+        return block.tobytes()
 
 
 def _dpi(value: object) -> tuple[float, float] | None:
@@ -229,17 +203,3 @@ def _dpi(value: object) -> tuple[float, float] | None:
         return None
     usable = all(math.isfinite(part) and part > 0 for part in (across, down))
     return (across, down) if usable else None
-
-
-def _subsampling(image: Image.Image) -> int | None:
-    if image.format not in _JPEGS:
-        return None
-    from PIL import JpegImagePlugin
-
-    with decoder_errors():
-        sampling = JpegImagePlugin.get_sampling(image)
-    return sampling if sampling >= 0 else None
-
-
-def _fits(profile: bytes, channels: int) -> bool:
-    return len(profile) >= _PROFILE_HEADER and profile[16:20] == _PROFILE_SPACES.get(channels)

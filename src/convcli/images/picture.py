@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convcli.choices import Depth
-from convcli.errors import ImageError
+from convcli.errors import ImageError, fail
 from convcli.values import Record, replace
 
 if TYPE_CHECKING:
@@ -51,8 +51,8 @@ class Frame(Record):
     @property
     def header(self) -> Header:
         """Its size, as the header of a file says it."""
-        rows, columns, channels = self.pixels.shape
-        return Header((rows, columns, channels), self.alpha is not None, self.pixels.dtype)
+        shape = (*self.shape, self.channels)
+        return Header(shape, self.alpha is not None, self.pixels.dtype)
 
     @property
     def channels(self) -> int:
@@ -76,14 +76,6 @@ class Frame(Record):
         return self.depth.white
 
     @property
-    def brightest(self) -> int:
-        """What a drawing shows as white: `white`, or the largest pixel of a matrix."""
-        if self.depth is not Depth.FLOAT:
-            return self.white
-        largest = float(np.nan_to_num(self.pixels, posinf=0, neginf=0).max(initial=0))
-        return max(int(np.ceil(largest)), 1)
-
-    @property
     def samples(self) -> Pixels:
         """The pixels, with alpha as the last channel where there is one."""
         return self.pixels if self.alpha is None else np.dstack([self.pixels, self.alpha])
@@ -97,21 +89,24 @@ class Frame(Record):
         """Return the picture laid on a colour of 0 to 255, opaque; rounded half up."""
         if self.alpha is None:
             return self
-        is_grey = self.channels == 1 and len(set(color)) == 1
-        channels = 1 if is_grey else max(self.channels, 3)
+        is_grey = len(set(color)) == 1
+        if not is_grey and self.channels not in (1, 3):
+            fault = f"expected a grey background for {self.channels} channels, got a colour"
+            fail("picture", fault, "lay it on white or black", ImageError)
+        channels = self.channels if is_grey else 3
         # The largest sum of whole numbers is 65,535² and a half, which has 32 bits.
         working = np.dtype(np.float64 if self.depth is Depth.FLOAT else np.uint32)
-        behind = np.array(color[:channels], working) * working.type(self.white // 255)
+        behind = np.array(color[: 1 if is_grey else 3], working) * (self.white // 255)
         flat = np.empty((*self.shape, channels), self.pixels.dtype)
         for start in range(0, len(flat), _STRIP):
             rows = slice(start, start + _STRIP)
             opacity = self.alpha[rows, :, np.newaxis].astype(working)
             mixed = self.pixels[rows].astype(working) * opacity
-            mixed = mixed + behind * (working.type(self.white) - opacity)
+            mixed = mixed + behind * (self.white - opacity)
             if self.depth is Depth.FLOAT:
                 flat[rows] = mixed / self.white
             else:
-                flat[rows] = (mixed + working.type(self.white // 2)) // working.type(self.white)
+                flat[rows] = (mixed + self.white // 2) // self.white
         return replace(self, pixels=flat, alpha=None)
 
     def gray(self) -> "Frame":
@@ -128,12 +123,21 @@ class Frame(Record):
             luma = ((weighted + 0x8000) >> 16).astype(self.pixels.dtype)
         return replace(self, pixels=luma[..., np.newaxis])
 
+    def as_gray(self, label: str = "picture") -> "Frame":
+        """Return the picture in grey, as `gray`; refuse channels that have none."""
+        grey = self.gray()
+        if grey.channels > 1:
+            fault = f"expected one channel, or red, green and blue, got {grey.channels}"
+            fail(label, fault, "take one channel of it", ImageError)
+        return grey
+
     def scaled_to(self, depth: Depth) -> "Frame":
         """Return an 8-bit picture with 16 bits a channel (times 257); any other unchanged."""
         if self.depth is not Depth.EIGHT or depth is not Depth.SIXTEEN:
             return self
-        alpha = None if self.alpha is None else _widened(self.alpha)
-        return replace(self, pixels=_widened(self.pixels), alpha=alpha)
+        wider = np.uint16(257)
+        alpha = None if self.alpha is None else self.alpha * wider
+        return replace(self, pixels=self.pixels * wider, alpha=alpha)
 
     def to_pil(self) -> "Image.Image":
         """Return an image of Pillow's; an `ImageError` where that has no mode for it."""
@@ -141,26 +145,11 @@ class Frame(Record):
 
         plain = self.depth is Depth.EIGHT and self.channels in (1, 3)
         if not plain and (self.channels > 1 or self.alpha is not None):
-            raise ImageError(
-                "picture: expected 8 bits a channel, or one channel, got "
-                f"{self.channels} channels of {self.pixels.dtype}: take numpy.asarray of it"
-            )
+            got = f"{self.channels} channels of {self.pixels.dtype}"
+            fault = f"expected 8 bits a channel, or one channel, got {got}"
+            fail("picture", fault, "take numpy.asarray of it", ImageError)
         pixels = self.array.astype(self.depth.dtype, copy=False)
         return Image.fromarray(np.ascontiguousarray(pixels))
-
-    def notebook_png(self) -> bytes:
-        """Return a PNG for a notebook: of 8 bits, with sides of at most 1024 pixels."""
-        pixels = self.pixels if self.channels in (1, 3) else self.pixels[..., :1]
-        alpha = None if self.alpha is None else eight_bits(self.alpha, self.depth)
-        image = Frame(eight_bits(pixels, self.depth), alpha).to_pil()
-        image.thumbnail((_MOST_SHOWN, _MOST_SHOWN))
-        buffer = io.BytesIO()
-        image.save(buffer, "PNG")
-        return buffer.getvalue()
-
-
-def _widened(pixels: Pixels) -> Pixels:
-    return pixels.astype(np.uint16) * np.uint16(257)
 
 
 def picture_of_samples(samples: Pixels) -> Frame:
@@ -170,8 +159,9 @@ def picture_of_samples(samples: Pixels) -> Frame:
     return Frame(samples)
 
 
-def eight_bits(values: Pixels, depth: Depth) -> Pixels:
-    """Return pixels of a depth as 8 bits to look at: floats are stretched from 0 to 255."""
+def eight_bits(values: Pixels) -> Pixels:
+    """Return pixels as 8 bits to look at: floats are stretched from 0 to 255."""
+    depth = Depth.of(values.dtype)
     if depth is not Depth.FLOAT:
         return values if depth is Depth.EIGHT else (values >> 8).astype(np.uint8)
     finite = np.where(np.isfinite(values), values, 0).astype(np.float64)
@@ -266,8 +256,17 @@ class Picture(Record):
         return self.frames[0].to_pil()
 
     def _repr_png_(self) -> bytes:
-        """Return the first frame as notebooks show it."""
-        return self.frames[0].notebook_png()
+        """Return the first frame as notebooks show it: of 8 bits, sides of at most 1024."""
+        first, alpha = self.frames[0], self.frames[0].alpha
+        pixels = first.pixels if first.channels in (1, 3) else first.pixels[..., :1]
+        if alpha is not None and first.depth is Depth.FLOAT:
+            alpha = np.rint(alpha.clip(0, first.white)).astype(np.uint8)
+        alpha = None if alpha is None else eight_bits(alpha)
+        image = Frame(eight_bits(pixels), alpha).to_pil()
+        image.thumbnail((_MOST_SHOWN, _MOST_SHOWN))
+        buffer = io.BytesIO()
+        image.save(buffer, "PNG")
+        return buffer.getvalue()
 
 
 _CODE_KNEE, _LIGHT_KNEE = 0.04045, 0.0031308

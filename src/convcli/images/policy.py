@@ -10,15 +10,15 @@ import struct
 import threading
 import warnings
 import zlib
-from collections.abc import Iterator
-from typing import Any, BinaryIO
+from collections.abc import Collection, Iterator
+from typing import Any, BinaryIO, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFile, UnidentifiedImageError
 
-from convcli.errors import ImageError, install
-from convcli.images.formats import FORMATS, NPY
+from convcli.errors import ImageError, fail, install
+from convcli.images.formats import SUFFIXES, is_matrix_name
 from convcli.values import Record
 
 DECODER_ERRORS = (  # what decoders raise on damaged files, beside OSError
@@ -29,11 +29,13 @@ DECODER_ERRORS = (  # what decoders raise on damaged files, beside OSError
 NOT_READ = "is not read here"  # ends the message on a whole TIFF in a layout not supported
 MAX_PIXELS = 89_478_485  # Pillow's own limit for a warning: a quarter GiB of 24-bit pixels
 BOMBS = (Image.DecompressionBombError, Image.DecompressionBombWarning)  # on too many pixels
-READ_FORMATS = (  # those that Pillow decodes without a program; the last two by packages
-    "AVIF", "BLP", "BMP", "CUR", "DCX", "DDS", "DIB", "FITS", "FLI", "FTEX", "GBR", "GIF",
-    "ICNS", "ICO", "IM", "IMT", "JPEG", "JPEG2000", "MCIDAS", "MSP", "PCD", "PCX",
-    "PIXAR", "PNG", "PPM", "PSD", "QOI", "SGI", "SPIDER", "SUN", "TGA", "TIFF", "WEBP",
-    "XBM", "XPM", "XVTHUMB", "HEIF", "JXL",
+# Those that Pillow decodes without a program; the last two by packages. It imports the others
+# when it has tried the first six, and that takes as long as the import of NumPy.
+READ_FORMATS = (
+    "BMP", "DIB", "GIF", "JPEG", "PNG", "PPM", "AVIF", "BLP", "CUR", "DCX", "DDS", "FITS",
+    "FLI", "FTEX", "GBR", "ICNS", "ICO", "IM", "IMT", "JPEG2000", "MCIDAS", "MSP", "PCD", "PCX",
+    "PIXAR", "PSD", "QOI", "SGI", "SPIDER", "SUN", "TGA", "TIFF", "WEBP", "XBM", "XPM",
+    "XVTHUMB", "HEIF", "JXL",
 )  # fmt: skip
 
 _BY_PACKAGES = {  # the package that reads a format, its suffixes, how its files begin
@@ -41,15 +43,6 @@ _BY_PACKAGES = {  # the package that reads a format, its suffixes, how its files
              re.compile(rb"....ftyp.{0,52}(hei[cxms]|hev[cxms])", re.DOTALL)),
     "JXL": ("pillow_jxl", (".jxl",), re.compile(rb"\xff\x0a|\0\0\0\x0cJXL \r\n\x87\n")),
 }  # fmt: skip
-
-_COMMON = frozenset(  # most folders hold these: asking Pillow imports all formats, in 25 ms
-    suffix
-    for name in ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP", NPY)
-    for suffix in FORMATS[name].suffixes
-)
-
-_BYTES_A_PIXEL = 16
-_SPARE_BYTES = 64 * 2**20
 
 _STDERR = 2
 TIFF_HEADERS = {b"II*\0": 8, b"MM\0*": 8, b"II+\0": 16, b"MM\0+": 16}  # length of the header
@@ -60,35 +53,28 @@ logging.getLogger("PIL").addHandler(logging.NullHandler())
 _lock = threading.RLock()
 
 
-class ReadPolicy(Record, kw_only=True):
+class ReadPolicy(Record):
     """What is accepted from a file."""
 
     max_pixels: int = MAX_PIXELS  # of all frames that are read
     allow_truncated: bool = False  # whether the part is read that exists of a cut file
-    allow_formats: frozenset[str] = frozenset()  # beside `READ_FORMATS`, by Pillow's names
+    allow_formats: Collection[str] = ()  # beside `READ_FORMATS`, by Pillow's names
     frame: int | None = None  # the only one to read, counted from 0; None for all
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """All formats that are accepted."""
-        return (*READ_FORMATS, *self.allow_formats)
 
     def takes(self, suffix: str) -> bool:
         """Tell whether files of a suffix, in lower case, are taken for pictures in a folder."""
-        if suffix in _COMMON:
-            return True
-        if needs_package(suffix):
-            return False
+        if suffix in SUFFIXES:  # To ask Pillow imports all formats, in 25 ms.
+            return not is_matrix_name(suffix)
         if any(suffix in suffixes for _, suffixes, _ in _BY_PACKAGES.values()):
-            return True
+            return not needs_package(suffix)
         Image.init()
         name = Image.EXTENSION.get(suffix)
-        return name == "MPO" or (name in Image.OPEN and name in self.names)
+        return name in ("MPO", *READ_FORMATS, *self.allow_formats)
 
     @property
     def max_bytes(self) -> int:
         """More bytes than any file within the limit of pixels has."""
-        return self.max_pixels * _BYTES_A_PIXEL + _SPARE_BYTES
+        return 16 * self.max_pixels + 64 * 2**20
 
 
 def needs_package(suffix: str) -> bool:
@@ -107,9 +93,8 @@ def load_package(prefix: bytes, label: str) -> None:
         try:
             package = importlib.import_module(module)
         except ImportError:
-            raise ImageError(
-                f"{label}: {name} pictures need the package {module}: {install('formats')}"
-            ) from None
+            fault = f"{name} pictures need the package {module}"
+            fail(label, fault, install("formats"), ImageError)
         if name == "HEIF":
             package.register_heif_opener()
 
@@ -136,34 +121,28 @@ def open_image(file: BinaryIO, reading: ReadPolicy) -> ImageFile.ImageFile:
 
     A damaged file raises OSError, one of another format UnidentifiedImageError.
     """
-    # The modules of formats that Pillow does not begin with take as long to import as NumPy.
-    start = file.tell()
     with decoder_errors():
-        png = _open_png(file, reading)
-        if png is not None:
-            return png
-        file.seek(start)
-        Image.preinit()
-        loaded = [name for name in reading.names if name in Image.OPEN]
-        with contextlib.suppress(UnidentifiedImageError):
-            return Image.open(file, formats=loaded)
-        file.seek(start)
-        Image.init()
-        return Image.open(file, formats=[name for name in Image.OPEN if name in reading.names])
+        if file.read(len(_PNG)) == _PNG:
+            from PIL.PngImagePlugin import PngImageFile  # The others take 4 ms to import.
+
+            file.seek(0)
+            with contextlib.suppress(SyntaxError):
+                png = PngImageFile(file)
+                if png.width * png.height <= reading.max_pixels:
+                    return png
+        absent = {*_BY_PACKAGES} - {*Image.OPEN}
+        names = [name for name in READ_FORMATS if name not in absent]
+        return Image.open(file, formats=[*names, *reading.allow_formats])
 
 
-def _open_png(file: BinaryIO, reading: ReadPolicy) -> ImageFile.ImageFile | None:
-    """Open a PNG without the other formats' modules (4 ms to import); None if that fails."""
-    if file.read(len(_PNG)) != _PNG:
-        return None
-    from PIL.PngImagePlugin import PngImageFile
-
-    file.seek(-len(_PNG), os.SEEK_CUR)
+def open_known(
+    file: BinaryIO, prefix: bytes, label: str, reading: ReadPolicy
+) -> ImageFile.ImageFile:
+    """Open a picture as `open_image` does; one of another format is an ImageError."""
     try:
-        opened = PngImageFile(file)
-    except SyntaxError:
-        return None
-    return opened if opened.width * opened.height <= reading.max_pixels else None
+        return open_image(file, reading)
+    except UnidentifiedImageError:
+        refuse_unknown(prefix, label, reading)
 
 
 def check_pixels(pixels: int, reading: ReadPolicy, label: str) -> None:
@@ -172,10 +151,8 @@ def check_pixels(pixels: int, reading: ReadPolicy, label: str) -> None:
         return
     is_tiff = label.lower().endswith((".tif", ".tiff"))
     advice = ", or use 'convcli apply --tiled'" if is_tiff else ""
-    raise ImageError(
-        f"{label}: expected at most {reading.max_pixels:,} pixels, got {pixels:,}: raise "
-        f"--max-pixels if you trust the file{advice}"
-    )
+    fault = f"expected at most {reading.max_pixels:,} pixels, got {pixels:,}"
+    fail(label, fault, f"raise --max-pixels if you trust the file{advice}", ImageError)
 
 
 def check_complete(got: int, expected: int) -> None:
@@ -191,28 +168,40 @@ def completed(samples: NDArray[Any], count: int) -> NDArray[Any]:
     return np.pad(samples, (0, missing)) if missing > 0 else samples
 
 
+def beyond_floats(values: NDArray[Any]) -> bool:
+    """Tell whether values are whole numbers of which a float64 does not hold all digits."""
+    is_long = values.dtype.kind in "ui" and values.itemsize == 8  # noqa: PLR2004 - bytes
+    if not is_long or (values.max() <= 2**53 and values.min() >= -(2**53)):
+        return False
+    large = np.unique(values[(values > 2**53) | (values < -(2**53))])
+    return any(int(float(number)) != number for number in large.tolist())
+
+
+def check_exact(values: NDArray[Any], label: str) -> None:
+    """Refuse whole numbers that a float64 would round."""
+    if beyond_floats(values):
+        fault = "expected whole numbers up to 2^53, got larger ones, which floats would round"
+        fail(label, fault, "make them smaller", ImageError)
+
+
 @contextlib.contextmanager
 def file_errors(label: str, reading: ReadPolicy) -> Iterator[None]:
     """Turn errors of the system and of decoders into one line; others are bugs, and pass."""
     try:
         yield
     except FileNotFoundError:
-        raise ImageError(f"{label}: no such file: check the path") from None
+        fail(label, "no such file", "check the path", ImageError)
     except IsADirectoryError:
-        raise ImageError(
-            f"{label}: expected a picture, got a folder: name a file in it"
-        ) from None
+        fail(label, "expected a picture, got a folder", "name a file in it", ImageError)
     except PermissionError:
-        raise ImageError(f"{label}: no permission to read it: check its mode") from None
+        fail(label, "no permission to read it", "check its mode", ImageError)
     except BOMBS as error:
         (declared,) = re.findall(r"\d+", str(error))[:1]
         check_pixels(int(declared), reading, label)
     except MemoryError:
-        raise ImageError(
-            f"{label}: not enough memory for it: use a smaller picture, or --frame"
-        ) from None
+        fail(label, "not enough memory for it", "use a smaller picture, or --frame", ImageError)
     except OSError as error:
-        raise ImageError(f"{label}: the picture cannot be read: {_with_hint(error)}") from None
+        fail(label, "the picture cannot be read", _with_hint(error), ImageError)
 
 
 def _with_hint(error: OSError) -> str:
@@ -263,31 +252,21 @@ def libtiff_silenced() -> Iterator[None]:
         os.close(kept)
 
 
-def _blocked_format(prefix: bytes) -> str | None:
-    """Return the format that a file's first bytes look like, where it is not accepted."""
-    Image.init()
-    for name in sorted(set(Image.OPEN) - set(READ_FORMATS)):
-        accepts = Image.OPEN[name][1]
-        with decoder_errors():
-            if accepts is not None and accepts(prefix) is True:
-                return name
-    return None
-
-
-def unknown_file(prefix: bytes, label: str, reading: ReadPolicy) -> ImageError:
-    """Return the error on a file of none of the accepted formats."""
+def refuse_unknown(prefix: bytes, label: str, reading: ReadPolicy) -> NoReturn:
+    """Refuse a file of none of the accepted formats."""
+    fault = "expected a picture, got something else"
+    remedy = "convert it to PNG first, or to TIFF where it holds floats or more than 16 bits"
     if not prefix:
-        return ImageError(f"{label}: expected a picture, got an empty file: make it again")
-    blocked = _blocked_format(prefix)
+        fail(label, "expected a picture, got an empty file", "make it again", ImageError)
+    Image.init()
+    off = sorted({*Image.OPEN} - {*READ_FORMATS})
+    with decoder_errors():
+        tests = ((name, Image.OPEN[name][1]) for name in off)
+        blocked = next((name for name, test in tests if test and test(prefix) is True), None)
     if blocked is not None and blocked not in reading.allow_formats:
-        return ImageError(
-            f"{label}: {blocked} files are off, for they may run other programs or hold no "
-            f"picture: add --allow-format {blocked.lower()} if you trust the file"
-        )
-    return ImageError(
-        f"{label}: expected a picture, got something else: convert it to PNG first, or to TIFF "
-        "where it holds floats or more than 16 bits"
-    )
+        fault = f"{blocked} files are off, for they may run other programs or hold no picture"
+        remedy = f"add --allow-format {blocked.lower()} if you trust the file"
+    fail(label, fault, remedy, ImageError)
 
 
 def readable_named(name: str) -> str:

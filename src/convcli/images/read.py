@@ -5,17 +5,17 @@ import functools
 import io
 import math
 import os
+import re
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, BinaryIO
 
-import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 from PIL.ImageFile import ImageFile
 
-from convcli.errors import ImageError
+from convcli.errors import ImageError, fail
 from convcli.images import policy
-from convcli.images.codecs.pillow import DTYPES, MODES, deep_rawmode, frame_of
-from convcli.images.formats import holds_matrix
+from convcli.images.codecs.pillow import frame_of, image_header
+from convcli.images.formats import is_matrix_name
 from convcli.images.metadata import metadata_of
 from convcli.images.picture import Frame, Header, Picture, Timing
 from convcli.images.policy import ReadPolicy, check_pixels, decoder_errors
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 _PREFIX = 64
 _STREAMED = (b"P4", b"P5", b"P6", b"Pf", b"PF")  # pictures that may follow each other begin so
 _ARRAY = b"\x93NUMPY"  # how a ``.npy`` begins
+_NUMBERS = re.compile(rb"\s*(?:\[|[-+]?\.?\d)[-+\d.eE,;\s\[\]]*")  # how numbers as text begin
 _BEGINNING = 2**20  # bytes of an object in a store that are fetched for its header
 # Frames of these are an animation or pages; of others previews, layers and sizes of the first.
 _MANY = ("AVIF", "DCX", "FLI", "GIF", "IM", "JXL", "PNG", "WEBP")
@@ -39,13 +40,6 @@ _ANIMATED = ("AVIF", "FLI", "GIF", "JXL", "PNG", "WEBP")
 _LEAST = 64 * 64  # pixels that each of several frames counts as at least: it has its own cost
 _A_COUNT = 4  # so many samples of a TIFF's pixel count as one pixel
 _DEFAULTS = ReadPolicy()
-
-
-def read_frame(
-    source: "str | Path | BinaryIO", name: str | None = None, reading: ReadPolicy = _DEFAULTS
-) -> Frame:
-    """Read the first picture of a file; parameters and errors are those of `read_picture`."""
-    return read_picture(source, name, reading).frames[0]
 
 
 def read_picture(
@@ -68,7 +62,8 @@ def read_picture(
         is_tiff = prefix[:2] in (b"II", b"MM")
         quiet = policy.libtiff_silenced() if is_tiff else contextlib.nullcontext()
         with policy.pillow_set_to(reading), quiet:
-            if prefix.startswith(_ARRAY) or holds_matrix(label, prefix):
+            is_text = is_matrix_name(label) or _NUMBERS.fullmatch(prefix)
+            if is_text or prefix.startswith(_ARRAY):
                 from convcli.images.codecs.numbers import read_array, read_matrix
 
                 read = read_array if prefix.startswith(_ARRAY) else read_matrix
@@ -81,9 +76,8 @@ def read_pil(source: object, reading: ReadPolicy) -> Picture | None:
     if not isinstance(source, Image.Image):
         return None
     image = source.convert("RGBA") if source.mode == "PA" else source
-    buffer, profile = io.BytesIO(), image.info.get("icc_profile")
-    known = {"icc_profile": profile} if profile else {}
-    image.save(buffer, "TIFF", exif=image.getexif(), **known)
+    buffer = io.BytesIO()
+    image.save(buffer, "TIFF", exif=image.getexif())
     buffer.seek(0)
     return read_picture(buffer, "PIL image", reading)
 
@@ -108,10 +102,8 @@ def _read_whole(read: Callable[[int], bytes], label: str, reading: ReadPolicy) -
     """Read a stream to its end, which a pipe may not have: there is a limit."""
     data = read(reading.max_bytes + 1)
     if len(data) > reading.max_bytes:
-        raise ImageError(
-            f"{label}: expected at most {reading.max_bytes:,} bytes, got more: raise "
-            "--max-pixels if you trust the file"
-        )
+        fault = f"expected at most {reading.max_bytes:,} bytes, got more"
+        fail(label, fault, "raise --max-pixels if you trust the file", ImageError)
     return io.BytesIO(data)
 
 
@@ -125,14 +117,9 @@ def _decode(file: BinaryIO, prefix: bytes, label: str, reading: ReadPolicy) -> P
         if len(spans) > 1:
             return _stream(file, spans, label, reading)
     policy.load_package(prefix, label)
-    try:
-        opened = policy.open_image(file, reading)
-    except UnidentifiedImageError:
-        raise policy.unknown_file(prefix, label, reading) from None
-    with opened:
-        if not reading.allow_truncated:
-            _check_end(file, opened.format)
-        return _document(file, opened, label, reading)
+    opened = policy.open_known(file, prefix, label, reading)
+    _check_end(file, opened.format)
+    return _document(file, opened, label, reading)
 
 
 def _stream(
@@ -143,10 +130,10 @@ def _stream(
     for index in frames_to_read(len(spans), label, reading):
         file.seek(spans[index][0])
         part = io.BytesIO(file.read(spans[index][1]))
-        with policy.open_image(part, reading) as opened:
-            pixels += opened.width * opened.height
-            check_pixels(pixels, reading, label)
-            pictures.append(_document(part, opened, label, replace(reading, frame=None)))
+        opened = policy.open_known(part, part.getvalue()[:_PREFIX], label, reading)
+        pixels += opened.width * opened.height
+        check_pixels(pixels, reading, label)
+        pictures.append(_document(part, opened, label, replace(reading, frame=None)))
     frames = tuple(frame for picture in pictures for frame in picture.frames)
     return replace(pictures[0], frames=frames)
 
@@ -154,26 +141,25 @@ def _stream(
 def _tiff(file: BinaryIO, prefix: bytes, label: str, reading: ReadPolicy) -> Picture:
     """Read the pages of a TIFF: each by Pillow, or by our own decoder where that keeps more."""
     from convcli.images.codecs.tiff_extras import tiff_metadata
-    from convcli.images.codecs.tiff_pages import full_pages, tiff_pages
+    from convcli.images.codecs.tiff_pages import full_pages, pillow_mode, tiff_pages
 
     every = list(tiff_pages(file))
     if not every:
-        raise policy.unknown_file(prefix, label, reading)
+        policy.refuse_unknown(prefix, label, reading)
     pages = full_pages(every)
     chosen = [pages[index] for index in frames_to_read(len(pages), label, reading)]
     sizes = [math.prod(page.size) * -(-page.samples // _A_COUNT) for page in chosen]
     check_pixels(sum(sizes), reading, label)
-    with contextlib.ExitStack() as stack:
-        opened: ImageFile | None = None
-        with contextlib.suppress(OSError):
-            file.seek(0)
-            opened = stack.enter_context(policy.open_image(file, reading))
-        metadata, damage = tiff_metadata(file, pages, reading.frame)
-        if len(every) > len(pages) or chosen[0].has_copies:
-            note = "smaller copies and masks of the picture are left out: --tiled makes copies"
-            damage = (*damage, note)
-        read = [_tiff_frame(file, page, opened, label) for page in chosen]
-    mode = opened.mode if opened is not None else chosen[0].mode
+    opened: ImageFile | None = None
+    with contextlib.suppress(OSError):
+        file.seek(0)
+        opened = policy.open_image(file, reading)
+    metadata, damage = tiff_metadata(file, pages, reading.frame)
+    if len(every) > len(pages) or chosen[0].has_copies:
+        note = "smaller copies and masks of the picture are left out: --tiled makes copies"
+        damage = (*damage, note)
+    read = [_tiff_frame(file, page, opened, label) for page in chosen]
+    mode = pillow_mode(file, chosen[0])
     frames = tuple(replace(frame, format="TIFF") for frame, _ in read)
     notes = [note for _, more in read for note in more]
     return Picture(frames, metadata, None, mode, tuple(dict.fromkeys([*damage, *notes])))
@@ -203,16 +189,14 @@ def _check_end(file: BinaryIO, format_name: str | None) -> None:
         from convcli.images.codecs.gif import has_end_mark
 
         complete = has_end_mark(data)
-    else:
-        # The mark that every codestream ends with; no data before it can hold these bytes.
+    else:  # The mark that every JPEG 2000 ends with; no data before it can hold these bytes.
         complete = b"\xff\xd9" in data
-    if not complete:
-        raise OSError("image file is truncated")
+    policy.check_complete(int(complete), 1)
 
 
 def _document(file: BinaryIO, opened: ImageFile, label: str, reading: ReadPolicy) -> Picture:
     format_name = _NAMES.get(opened.format or "", opened.format)
-    count = _frame_count(opened) if opened.format in _MANY else 1
+    count = _frame_count(opened)
     indices = frames_to_read(count, label, reading)
     least = _LEAST if len(indices) > 1 else 0
     check_pixels(max(opened.width * opened.height, least) * len(indices), reading, label)
@@ -225,7 +209,9 @@ def _document(file: BinaryIO, opened: ImageFile, label: str, reading: ReadPolicy
         if not read:
             metadata, notes = metadata_of(opened)
         notes += left
-        read.append((replace(frame, format=format_name), *_play(opened)))
+        duration = float(opened.info.get("duration") or 0)
+        disposal = getattr(opened, "disposal_method", opened.info.get("disposal") or 0)
+        read.append((replace(frame, format=format_name), duration, int(disposal)))
     frames, durations, disposals = zip(*read, strict=True)
     timing = None
     if format_name in _ANIMATED and len(frames) > 1:
@@ -235,21 +221,13 @@ def _document(file: BinaryIO, opened: ImageFile, label: str, reading: ReadPolicy
     return Picture(frames, metadata, timing, mode, tuple(dict.fromkeys(notes)))
 
 
-def _play(opened: ImageFile) -> tuple[float, int]:
-    """Return how long the current frame is shown, and its disposal."""
-    disposal = getattr(opened, "disposal_method", opened.info.get("disposal") or 0)
-    return float(opened.info.get("duration") or 0), int(disposal)
-
-
 def frames_to_read(count: int, label: str, reading: ReadPolicy) -> range:
     """Return the numbers of the frames that are read, of so many; or raise ImageError."""
     if reading.frame is None:
         return range(count)
     if reading.frame >= count:
-        raise ImageError(
-            f"{label}: expected a frame of 0 to {count - 1}, got {reading.frame}: "
-            "they are counted from 0"
-        )
+        fault = f"expected a frame of 0 to {count - 1}, got {reading.frame}"
+        fail(label, fault, "they are counted from 0", ImageError)
     return range(reading.frame, reading.frame + 1)
 
 
@@ -276,7 +254,7 @@ def _beginning(source: "str | Path") -> BinaryIO:
 
 
 def _header(file: BinaryIO, prefix: bytes, label: str, reading: ReadPolicy) -> Header | None:
-    frames = 0 if reading.frame is None else 1
+    frames, index = 0 if reading.frame is None else 1, 0
     if prefix.startswith(_ARRAY):
         from convcli.images.codecs.numbers import array_header
 
@@ -286,32 +264,28 @@ def _header(file: BinaryIO, prefix: bytes, label: str, reading: ReadPolicy) -> H
         from convcli.images.codecs.tiff_pages import full_pages, tiff_pages
 
         pages = full_pages(list(tiff_pages(file)))
-        frames = frames or len(pages)
-        if pages and pages[0].is_ours:
-            return Header(*pages[0].header, frames)
+        index, frames = reading.frame or 0, frames or len(pages)
+        if index >= len(pages):
+            return None
+        if pages[index].is_ours:
+            return Header(*pages[index].header, frames)
+        index = pages[index].index
     if prefix[:2] in _STREAMED:
         from convcli.images.codecs.numbers import netpbm_spans
 
         frames = frames or len(netpbm_spans(file))
     policy.load_package(prefix, label)
     file.seek(0)
-    with policy.open_image(file, reading) as opened:
-        return _image_header(opened, frames or _frame_count(opened))
-
-
-def _image_header(opened: ImageFile, frames: int) -> Header | None:
-    mode = MODES.get(opened.mode)
-    if mode is None:
-        return None
-    deep = deep_rawmode(opened) is not None
-    with decoder_errors():
-        transparent = opened.has_transparency_data
-    shape = (opened.height, opened.width, 3 if mode.startswith("RGB") else 1)
-    dtype = np.dtype(np.uint16 if deep else DTYPES.get(mode, np.uint8))
-    return Header(shape, mode.endswith("A") or transparent, dtype, frames)
+    opened = policy.open_image(file, reading)
+    if index:
+        with decoder_errors():
+            opened.seek(index)
+    return image_header(opened, frames or _frame_count(opened))
 
 
 def _frame_count(opened: ImageFile) -> int:
     """Return how many frames a file has."""
+    if opened.format not in _MANY:
+        return 1
     with decoder_errors():
         return int(getattr(opened, "n_frames", 1))

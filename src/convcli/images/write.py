@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
-from convcli.errors import ImageError
+from convcli.errors import ImageError, fail
 from convcli.images.formats import DEFAULT_LEVEL, FORMATS, RAW, Format, obstacle
+from convcli.images.metadata import check_recipe
 from convcli.images.picture import Frame, Metadata, Picture, Timing
 from convcli.storage.atomic import replacing
 from convcli.values import Record, replace
@@ -19,7 +20,7 @@ _COLOUR_ONLY = ("QOI", "WEBP")  # formats that hold red, green and blue only
 _RANGES = {"quality": (1, 100), "compress_level": (0, 9)}
 
 
-class Saving(Record, kw_only=True):
+class Saving(Record):
     """How pictures are written. A number that is out of its range is an `ImageError`."""
 
     quality: int | None = None  # 1 to 100; None for the default of the format
@@ -33,9 +34,8 @@ class Saving(Record, kw_only=True):
         for name, (least, most) in _RANGES.items():
             value = getattr(self, name)
             if value is not None and not least <= value <= most:
-                raise ImageError(
-                    f"{name}: expected {least} to {most}, got {value}: choose one of these"
-                )
+                fault = f"expected {least} to {most}, got {value}"
+                fail(name, fault, "choose one of these", ImageError)
 
     def kept(self, metadata: Metadata) -> Metadata:
         """Return what is written of the metadata of the input: its recipe is another's."""
@@ -53,25 +53,17 @@ def pipe_format(source: str | None, frame: Frame) -> str:
     return source
 
 
-def write_frame(
-    frame: Frame, target: "str | Path | BinaryIO", format_name: str, saving: Saving = _DEFAULTS
-) -> None:
-    """Write one picture; parameters and errors are those of `write_picture`."""
-    write_picture(Picture((frame,)), target, format_name, saving)
-
-
 def write_picture(
-    picture: Picture,
+    picture: Picture | Frame,
     target: "str | Path | BinaryIO",
     format_name: str,
     saving: Saving = _DEFAULTS,
 ) -> None:
-    """Write all frames to a path, a URL or an open stream: complete, or not at all."""
+    """Write one frame or all to a path, a URL or an open stream: complete, or not at all."""
+    if isinstance(picture, Frame):
+        picture = Picture((picture,))
     label = target if isinstance(target, str | os.PathLike) else "standard output"
     check_format(picture, str(label), format_name, saving)
-    metadata = saving.kept(picture.metadata)
-    if metadata is not picture.metadata:
-        picture = replace(picture, metadata=metadata)
     try:
         parts = _encoded(picture, format_name, saving)
     except ImageError as error:
@@ -83,35 +75,19 @@ def check_format(picture: Picture, label: str, format_name: str, saving: Saving)
     """Check that a format can hold all of a document, and has the settings."""
     entry = FORMATS[format_name]
     if len(picture.frames) > 1 and not entry.frames:
-        raise ImageError(
-            f"{label}: {format_name} holds one frame, the input has {len(picture.frames)}: "
-            "write .gif, .png, .webp or .tif, or choose one with --frame"
-        )
+        fault = f"{format_name} holds one frame, the input has {len(picture.frames)}"
+        remedy = "write .gif, .png, .webp or .tif, or choose one with --frame"
+        fail(label, fault, remedy, ImageError)
     for frame in picture.frames:
-        problem = obstacle(frame, format_name) or _overflow(frame, format_name)
-        if problem:
+        if problem := obstacle(frame, format_name):
             raise ImageError(f"{label}: {problem}")
     if saving.recipe is not None:
-        from convcli.images.metadata import check_recipe
-
         check_recipe(saving.recipe, format_name, label)
     if saving.quality is not None and entry.quality is None:
-        raise ImageError(f"{label}: {format_name} has no quality to set: leave --quality out")
+        fail(label, f"{format_name} has no quality to set", "leave --quality out", ImageError)
     if saving.compress_level is not None and not entry.levels:
-        raise ImageError(
-            f"{label}: {format_name} has no level to set: leave --compress-level out"
-        )
-
-
-def _overflow(frame: Frame, format_name: str) -> str:
-    """Say that numbers are too large for the 32-bit floats of a file; empty where they fit."""
-    if frame.pixels.dtype != np.float64 or format_name in RAW:
-        return ""
-    largest = np.finfo(np.float32).max
-    sizes = np.abs(frame.pixels)
-    if not ((sizes > largest) & np.isfinite(sizes)).any():
-        return ""
-    return f"{format_name} holds 32-bit floats, up to {largest:.3g}: write .npy"
+        fault = f"{format_name} has no level to set"
+        fail(label, fault, "leave --compress-level out", ImageError)
 
 
 def _write(parts: Sequence[bytes | memoryview], target: "str | Path | BinaryIO") -> None:
@@ -129,10 +105,8 @@ def _write(parts: Sequence[bytes | memoryview], target: "str | Path | BinaryIO")
     except BrokenPipeError:
         raise  # the reader has gone: that is no failure to report
     except OSError as error:
-        reason = error.strerror or type(error).__name__
-        raise ImageError(
-            f"standard output: cannot be written: {reason}: make room, or write elsewhere"
-        ) from None
+        fault = f"cannot be written: {error.strerror or type(error).__name__}"
+        fail("standard output", fault, "make room, or write elsewhere", ImageError)
 
 
 def _encoded(
@@ -140,7 +114,7 @@ def _encoded(
 ) -> Sequence[bytes | memoryview]:
     """Return the parts of a file; each codec is imported where it is used."""
     frames: Sequence[Frame] = picture.frames
-    metadata, timing = picture.metadata, picture.timing
+    metadata, timing = saving.kept(picture.metadata), picture.timing
     if format_name in RAW:
         from convcli.images.codecs.numbers import matrix_bytes
 
@@ -161,7 +135,7 @@ def _encoded(
     if format_name == "PNG":
         from convcli.images.codecs.png import png_bytes
 
-        alike = replace(picture, frames=frames, timing=timing)
+        alike = Picture(frames, metadata, timing)
         return png_bytes(alike, saving.compress_level, saving.jobs)
     if timing is not None and timing.still:
         frames = frames[1:]
@@ -199,11 +173,11 @@ def _alike(frames: Sequence[Frame], entry: Format) -> tuple[Frame, ...]:
     channels = max(frame.channels for frame in frames)
     if entry.name in _COLOUR_ONLY:
         channels = max(channels, 3)
-    opaque = not entry.alpha or all(frame.alpha is None for frame in frames)
+    has_alpha = entry.alpha and any(frame.alpha is not None for frame in frames)
     alike = []
     for frame in frames:
-        alpha = None if opaque else frame.alpha
-        if alpha is None and not opaque:
-            alpha = np.full(size, frame.white, frame.pixels.dtype)
-        alike.append(Frame(np.broadcast_to(frame.pixels, (*size, channels)), alpha))
+        opaque = np.broadcast_to(frame.pixels.dtype.type(frame.white), size)
+        alpha = opaque if frame.alpha is None else frame.alpha
+        colours = np.broadcast_to(frame.pixels, (*size, channels))
+        alike.append(Frame(colours, alpha if has_alpha else None))
     return tuple(alike)

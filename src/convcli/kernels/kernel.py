@@ -9,19 +9,17 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from convcli.errors import KernelError
+from convcli.errors import fail
 from convcli.values import Record
 
 Weights: TypeAlias = NDArray[np.float64]
+Bias: TypeAlias = float | Sequence[float] | NDArray[np.generic] | None
 
 MAX_WEIGHTS = 4 * 2**20  # of a kernel: 4 Mi, a bank of 1024×1024 filters of 2×2
 _TOLERANCE = 1e-9  # differences below this part of a number are rounding errors of float64
 
 _LARGEST_INTEGER = 2**31
 _LARGEST_DENOMINATOR = 64
-_SMALLEST = 1e-300  # a smaller weight would need a divisor that float64 cannot hold
-
-_HASHED = 1024  # about so many weights make the hash: more would take as long as using them
 
 
 class Effect(enum.Enum):
@@ -72,47 +70,37 @@ class Kernel(Record):
     description: str = ""
 
     def __init__(
-        self,
-        weights: ArrayLike,
-        bias: float | Sequence[float] | NDArray[np.generic] | None = None,
-        name: str = "kernel",
-        description: str = "",
+        self, weights: ArrayLike, bias: Bias = None, name: str = "kernel", description: str = ""
     ) -> None:
         grid = _checked_weights(weights)
         grid.flags.writeable = False
         outputs = grid.shape[0] if grid.ndim == 4 else None  # noqa: PLR2004 - OIHW
-        object.__setattr__(self, "weights", grid)
-        object.__setattr__(self, "bias", _checked_bias(bias, outputs))
-        object.__setattr__(self, "name", name)
-        object.__setattr__(self, "description", description)
+        super().__init__(grid, _checked_bias(bias, outputs), name, description)
 
     def __repr__(self) -> str:
         return f"Kernel(weights={self.weights!r}, bias={self.bias!r}, name={self.name!r})"
 
     def _repr_html_(self) -> str:
         """Show the weights in a notebook, as a coloured table."""
-        from convcli.kernels.analysis import kernel_html
+        from convcli.kernels.html import kernel_html
 
         return kernel_html(self)
 
     def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Kernel):
-            return NotImplemented
-        return self._key == other._key
+        return self._key == other._key if isinstance(other, Kernel) else NotImplemented
 
     def __hash__(self) -> int:
         return self._hash
 
     @cached_property
     def _hash(self) -> int:
-        step = self.weights.size // _HASHED + 1
-        return hash((self.weights.shape, self.weights.flat[::step].tobytes(), self.bias))
+        return hash(self._key)
 
     def __reduce__(self) -> tuple[Any, ...]:
         # The constructor makes the array read-only again, which pickle does not.
         return (Kernel, (self.weights, self.bias or None, self.name, self.description))
 
-    @cached_property
+    @property
     def _key(self) -> tuple[tuple[int, ...], bytes, tuple[float, ...]]:
         return (self.weights.shape, self.weights.tobytes(), self.bias)
 
@@ -207,7 +195,7 @@ class Kernel(Record):
         if magnitudes.size == 0 or not (magnitudes % 1).any():
             return _integers_over(self.weights, 1.0)
         smallest = float(magnitudes.min())
-        if smallest < _SMALLEST or float(magnitudes.max()) >= _LARGEST_INTEGER * smallest:
+        if float(magnitudes.max()) >= _LARGEST_INTEGER * smallest:
             return None
         for denominator in range(1, _LARGEST_DENOMINATOR + 1):
             divisor = denominator / smallest
@@ -226,10 +214,8 @@ class Kernel(Record):
             return self
         if self.is_bank or 1 not in self.size:
             rows, columns = self.size
-            raise KernelError(
-                f"{self.name}: axis {axis}: expected a kernel of one row or one column, got "
-                f"{columns} × {rows}: leave --axis out"
-            )
+            fault = f"expected a kernel of one row or one column, got {columns} × {rows}"
+            fail(f"{self.name}: axis {axis}", fault, "leave --axis out")
         return self.with_weights(self.weights.reshape((1, -1) if axis == "x" else (-1, 1)))
 
     def flipped(self) -> "Kernel":
@@ -244,10 +230,8 @@ class Kernel(Record):
         """Return the kernel with a bias added to its own: one number, or one per channel."""
         own, more = self.bias or (0.0,), self.with_bias(bias).bias or (0.0,)
         if 1 not in (len(own), len(more)) and len(own) != len(more):
-            raise KernelError(
-                f"bias: expected one number or {len(own)}, as many as the kernel has of its "
-                f"own; got {len(more)}: give one or {len(own)}"
-            )
+            fault = f"expected one number or {len(own)}, as many as the kernel has of its own"
+            fail("bias", f"{fault}; got {len(more)}", f"give one or {len(own)}")
         return self.with_bias(np.add(own, more).tolist())
 
     def with_bias(self, bias: float | Sequence[float] | None) -> "Kernel":
@@ -258,10 +242,8 @@ class Kernel(Record):
     def _grid(self) -> Weights:
         """The weights of a 2-D kernel; a bank raises `KernelError`."""
         if self.is_bank:
-            raise KernelError(
-                f"{self.name}: expected a 2-D kernel, got a bank of shape "
-                f"{self.weights.shape}: take one of its slices"
-            )
+            fault = f"expected a 2-D kernel, got a bank of shape {self.weights.shape}"
+            fail(self.name, fault, "take one of its slices")
         return self.weights
 
 
@@ -273,65 +255,45 @@ def _checked_weights(weights: ArrayLike) -> Weights:
     try:
         array = np.asarray(weights)
     except ValueError:
-        raise KernelError(
-            "weights: expected rows of equal length, got ragged lists: make all rows "
-            "equally long"
-        ) from None
+        fault = "expected rows of equal length, got ragged lists"
+        fail("weights", fault, "make all rows equally long")
     if array.dtype.kind not in "biuf":
-        raise KernelError(
-            f"weights: expected real numbers, got dtype {array.dtype}: take the real part of "
-            "complex ones, and turn text into numbers"
-        )
+        remedy = "take the real part of complex ones, and turn text into numbers"
+        fail("weights", f"expected real numbers, got dtype {array.dtype}", remedy)
     if array.ndim not in (2, 4):
-        raise KernelError(
-            "weights: expected a 2-D kernel (kh, kw) or a 4-D filter bank (O, I, kh, kw), "
-            f"got {array.ndim} dimensions of shape {array.shape}: write [[1, 2, 1]] for one row"
-        )
+        got = f"got {array.ndim} dimensions of shape {array.shape}"
+        fault = f"expected a 2-D kernel (kh, kw) or a 4-D filter bank (O, I, kh, kw), {got}"
+        fail("weights", fault, "write [[1, 2, 1]] for one row")
     if array.size == 0:
-        raise KernelError(
-            f"weights: expected at least one, got the shape {array.shape}: add some"
-        )
+        fail("weights", f"expected at least one, got the shape {array.shape}", "add some")
     if array.size > MAX_WEIGHTS:
-        raise KernelError(
-            f"weights: expected at most {MAX_WEIGHTS:,}, got {array.size:,}: split the bank"
-        )
+        fault = f"expected at most {MAX_WEIGHTS:,}, got {array.size:,}"
+        fail("weights", fault, "split the bank")
     grid = np.array(array, dtype=np.float64, order="C")
     if not np.isfinite(grid).all():
-        place = np.argwhere(~np.isfinite(grid))[0].tolist()
-        raise KernelError(
-            f"weights{''.join(f'[{i}]' for i in place)}: expected a finite number, got "
-            f"{grid[tuple(place)]}: replace it by a number"
-        )
+        at = np.argwhere(~np.isfinite(grid))[0].tolist()
+        place = f"weights{''.join(f'[{index}]' for index in at)}"
+        fault = f"expected a finite number, got {grid[tuple(at)]}"
+        fail(place, fault, "replace it by a number")
     return grid
 
 
-def _checked_bias(
-    bias: float | Sequence[float] | NDArray[np.generic] | None, outputs: int | None
-) -> tuple[float, ...]:
+def _checked_bias(bias: Bias, outputs: int | None) -> tuple[float, ...]:
     """Return a bias as numbers: none, one, or one for each of `outputs`."""
     if bias is None or (isinstance(bias, tuple) and not bias):
         return ()
     try:
         values = np.asarray(bias, dtype=np.float64)
     except (TypeError, ValueError):
-        raise KernelError(
-            f"bias: expected numbers, got {bias!r}: give one, or one per output channel"
-        ) from None
+        fail("bias", f"expected numbers, got {bias!r}", "give one, or one per output channel")
     if not np.isfinite(values).all():
-        raise KernelError(
-            f"bias: expected finite numbers, got {bias}: replace NaN and infinity"
-        )
+        fail("bias", f"expected finite numbers, got {bias}", "replace NaN and infinity")
     count = values.size
     if values.ndim > 1 or not count or count not in (1, outputs or count):
         or_several = f"{outputs}, one per filter" if outputs else "one per output channel"
-        raise KernelError(
-            f"bias: expected one number or {or_several}; got the shape {values.shape}: give as "
-            "many as there are maps"
-        )
+        fault = f"expected one number or {or_several}; got the shape {values.shape}"
+        fail("bias", fault, "give as many as there are maps")
     return tuple(values.reshape(-1).tolist())
-
-
-# ------------------------------------------------------------------ whole numbers, shapes
 
 
 def _integers_over(weights: Weights, divisor: float) -> IntegerForm | None:

@@ -1,15 +1,15 @@
 """What is made of kernels: operators of several, changed ones, and steps without weights."""
 
 import functools
-import math
 import re
 from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from convcli.choices import Combine
-from convcli.errors import KernelError, SpecError
+from convcli.errors import KernelError, SpecError, fail
 from convcli.kernels.kernel import Kernel
+from convcli.text import finite_number
 from convcli.values import Record, replace
 
 
@@ -46,10 +46,8 @@ class Operator(Record):
     def __init__(
         self, kernels: Sequence[Kernel], combine: Combine, name: str = "", description: str = ""
     ) -> None:
-        object.__setattr__(self, "kernels", _aligned(kernels))
-        object.__setattr__(self, "combine", combine)
-        object.__setattr__(self, "name", name or "+".join(k.name for k in kernels))
-        object.__setattr__(self, "description", description)
+        joined = name or "+".join(kernel.name for kernel in kernels)
+        super().__init__(_aligned(kernels), combine, joined, description)
 
     @property
     def size(self) -> tuple[int, int]:
@@ -97,17 +95,15 @@ def _aligned(kernels: Sequence[Kernel]) -> tuple[Kernel, ...]:
     stacks = {kernel.weights.shape[:-2] for kernel in kernels}
     if len(stacks) > 1:
         shapes = ", ".join(str(kernel.weights.shape) for kernel in kernels)
-        raise KernelError(
-            "expected 2-D kernels, or banks of equal filters and channels, to combine; got "
-            f"the shapes {shapes}: combine like with like"
-        )
+        fault = "expected 2-D kernels, or banks of equal filters and channels, to combine"
+        fail("", f"{fault}; got the shapes {shapes}", "combine like with like")
+    if len({kernel.size for kernel in kernels}) == 1:
+        return tuple(kernels)
     sizes = np.array([kernel.size for kernel in kernels])
     around = np.stack([(sizes - 1) // 2, sizes // 2], axis=2)  # before and after the middle
     channels = [(0, 0)] * (kernels[0].weights.ndim - 2)
     return tuple(
         kernel.with_weights(np.pad(kernel.weights, [*channels, *more]))
-        if any(map(any, more))
-        else kernel
         for kernel, more in zip(kernels, (around.max(axis=0) - around).tolist(), strict=True)
     )
 
@@ -125,18 +121,15 @@ _NUMBER = re.compile(r"[+-]?\d+(\.\d*)?")
 def rotated(kernel: Kernel, angle: float) -> Kernel:
     """Turn a kernel counter-clockwise by a multiple of 90 degrees, one of 3×3 also by 45."""
     if angle % _EIGHTH:
-        raise SpecError(
-            f"{kernel.name}@{angle:g}: expected a multiple of 45 degrees, got {angle:g}: "
-            "@45, @90 … @315"
-        )
+        fault = f"expected a multiple of 45 degrees, got {angle:g}"
+        fail(f"{kernel.name}@{angle:g}", fault, "@45, @90 … @315", SpecError)
     quarters, eighths = divmod(int(angle % _TURN), _QUARTER)
     weights = np.rot90(kernel.weights, quarters, axes=(-2, -1))
     if eighths and kernel.size != (3, 3):
         rows, columns = kernel.size
-        raise SpecError(
-            f"{kernel.name}@{angle:g}: expected a 3×3 kernel to turn by 45 degrees, got "
-            f"{rows}×{columns}: use quarter turns (@90, @180, @270)"
-        )
+        fault = f"expected a 3×3 kernel to turn by 45 degrees, got {rows}×{columns}"
+        remedy = "use quarter turns (@90, @180, @270)"
+        fail(f"{kernel.name}@{angle:g}", fault, remedy, SpecError)
     if eighths:  # each outer weight moves to the next place
         ring, weights = weights[(..., *_RING)], weights.copy()
         weights[(..., *_RING)] = np.roll(ring, -1, axis=-1)
@@ -148,14 +141,12 @@ def normalized(kernel: Kernel) -> Kernel:
     rows = kernel.weights.reshape(kernel.filters, -1)
     scale = np.where(kernel.sums != 0, kernel.sums, np.maximum(rows, 0).sum(axis=1))
     if not scale.all():
-        raise KernelError(
-            f"{kernel.name}: expected a weight other than 0 to normalise by, got none: "
-            "leave @normalize out"
-        )
+        fault = "expected a weight other than 0 to normalise by, got none"
+        fail(kernel.name, fault, "leave @normalize out")
     return kernel.with_weights((rows / scale[:, np.newaxis]).reshape(kernel.weights.shape))
 
 
-def scaled(kernel: Kernel, factor: float) -> Kernel:
+def _scaled(kernel: Kernel, factor: float) -> Kernel:
     """Multiply all weights; the bias does not change."""
     with np.errstate(over="ignore"):
         return kernel.with_weights(kernel.weights * factor)
@@ -165,7 +156,7 @@ _WORDS: dict[str, Callable[[Kernel], Kernel]] = {
     "flip": Kernel.flipped,
     "transpose": lambda kernel: kernel.with_weights(kernel.weights.swapaxes(-2, -1)),
     "normalize": normalized,
-    "negate": lambda kernel: scaled(kernel, -1.0),
+    "negate": lambda kernel: _scaled(kernel, -1.0),
 }
 
 _KNOWN = ("@45 … @315", *(f"@{word}" for word in _WORDS), "@scale=0.25")
@@ -178,7 +169,7 @@ def modifier(text: str, spec: str) -> Callable[[Kernel], Kernel]:
     if word == "scale":
         factor = _factor(value, spec)
         word = f"scale={factor:g}"
-        change = functools.partial(scaled, factor=factor)
+        change = functools.partial(_scaled, factor=factor)
     elif _NUMBER.fullmatch(word) and not equals:
         change = functools.partial(rotated, angle=float(word))
     if change is None:
@@ -188,13 +179,9 @@ def modifier(text: str, spec: str) -> Callable[[Kernel], Kernel]:
 
 
 def _factor(text: str, spec: str) -> float:
-    try:
-        factor = float(text)
-    except ValueError:
-        factor = math.nan
-    if not math.isfinite(factor) or factor == 0:
+    factor = finite_number(text)
+    if not factor:
         got = repr(text) if text else "nothing"
-        raise SpecError(
-            f"{spec}: expected a number other than 0 after '@scale=', got {got}: @scale=0.25"
-        )
+        fault = f"expected a number other than 0 after '@scale=', got {got}"
+        fail(spec, fault, "@scale=0.25", SpecError)
     return factor

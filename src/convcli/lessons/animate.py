@@ -7,27 +7,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from convcli.borders import beyond, fill_of
+from convcli.borders import fill_of
+from convcli.drawing.animation import Animation
+from convcli.drawing.canvas import QUIET, WHITE, Canvas, Cell
 from convcli.engine.pooling import Pooling, pooled
 from convcli.engine.transposed import exchanged, stamp_window
-from convcli.errors import GeometryError
+from convcli.errors import GeometryError, fail
 from convcli.geometry.window import Pair, Window, pair, window
-from convcli.images.animation import Animation
-from convcli.images.drawing import QUIET, WHITE, Canvas, Cell
 from convcli.images.picture import Frame
 from convcli.kernels.kernel import Kernel
 from convcli.kernels.operator import Operator, Plain
 from convcli.lessons.explain import COLOURS, steps_between
-from convcli.lessons.explain.drawing import (
-    GAP,
-    HEAD,
-    MARGIN,
-    Cells,
-    Row,
-    draw_rows,
-    value_cells,
-)
-from convcli.lessons.pictures import finite, square_around
+from convcli.lessons.explain.drawing import GAP, HEAD, MARGIN, Cells, Row, cells_of, draw_rows
+from convcli.lessons.pictures import beyond, brightest, finite, square_around
 from convcli.pipeline.chain import REDUCTIONS
 from convcli.pipeline.options import Options
 from convcli.pipeline.report import Report
@@ -44,8 +36,9 @@ _LARGEST_SIDE, _SMALLEST_SIDE, _TITLE, _CAPTION = 56, 8, 30, 40
 
 
 class Scene(Record, kw_only=True):
-    """A small frame, what slides over it, and the result."""
+    """A small crop, what slides over it, and the result."""
 
+    crop: Frame
     planes: Grid  # (C, H, W), with the padding
     outside: NDArray[np.bool_]  # (H, W): the padding; of stamps, the cells that are cut off
     kernels: Grid | None = None  # (O, C, kh, kw); None where windows are pooled
@@ -54,8 +47,6 @@ class Scene(Record, kw_only=True):
     raw: Grid  # (O, H', W') before the range step
     output: Grid  # the same in pixels
     title: str
-    white: int  # what is drawn white
-    depth_white: int  # the largest pixel of the depth
     report: Report | None = None
     is_stamped: bool = False  # a step adds the stamp of a pixel
 
@@ -64,11 +55,6 @@ class Scene(Record, kw_only=True):
         """The number of the step of each output value, or of each filter and pixel."""
         walked = (self.planes if self.is_stamped else self.raw).shape[1:]
         return np.arange(len(self.raw) * math.prod(walked)).reshape(-1, *walked)
-
-    @property
-    def count(self) -> int:
-        """How many steps there are."""
-        return self.order.size
 
     @np.errstate(invalid="ignore")
     def step(self, index: int) -> "AnimationStep":
@@ -115,7 +101,7 @@ class Scene(Record, kw_only=True):
             rounded = "" if raw == value else f", rounded → {short(value)}"
             return f"{where}: {which}:{total} {short(raw)}{rounded}"
         mapping = self.report.range or "none"
-        steps = steps_between(raw, value, mapping, self.depth_white, self.report)
+        steps = steps_between(raw, value, mapping, self.crop.white, self.report)
         named = "".join(f", {name.partition(':')[0]} → {short(after)}" for name, after in steps)
         sums = products.sum(axis=(1, 2)).tolist()
         added = [f"({short(each)})" if each < 0 else short(each) for each in sums]
@@ -154,23 +140,22 @@ class AnimationStep(Record, kw_only=True):
 def scene_of(frame: Frame, link: Link, options: Options, at: Pair | None, cells: int) -> Scene:
     """Cut a square around `at` out of a frame, grey but for a bank of colours."""
     if isinstance(link, Operator) or (isinstance(link, Plain) and link.kind not in REDUCTIONS):
-        raise GeometryError(
-            f"animate: expected one kernel, or a pooling as max:2, got {link.name}: choose one"
-        )
+        fault = f"expected one kernel, or a pooling as max:2, got {link.name}"
+        fail("animate", fault, "choose one", GeometryError)
     square = square_around(frame.shape, at, cells)
-    if not isinstance(link, Kernel):
-        crop = Frame(frame.gray().pixels[square])
-        scene = _pooling_scene(crop, link.kind, link.size, options)
-    else:
+    if isinstance(link, Kernel):
         kernel = exchanged(link) if options.transposed else link
         colours = kernel.is_bank and kernel.channels == frame.channels
-        crop = Frame((frame if colours else frame.gray()).pixels[square])
+        crop = Frame((frame if colours else frame.as_gray()).pixels[square])
         scene = _kernel_scene(crop, link, kernel.flipped() if options.flip else kernel, options)
-    if _side(scene) < _SMALLEST_SIDE:
-        raise GeometryError(
-            f"animate: expected cells of at least {_SMALLEST_SIDE} px on the page, got "
-            f"{_side(scene)}: use a smaller kernel, dilation or padding, or fewer --cells"
+    else:
+        scene = _pooling_scene(
+            Frame(frame.as_gray().pixels[square]), link.kind, link.size, options
         )
+    if (side := _side(scene)) < _SMALLEST_SIDE:
+        fault = f"expected cells of at least {_SMALLEST_SIDE} px on the page, got {side}"
+        remedy = "use a smaller kernel, dilation or padding, or fewer --cells"
+        fail("animate", fault, remedy, GeometryError)
     return scene
 
 
@@ -178,21 +163,19 @@ def _pooling_scene(crop: Frame, kind: str, size: int, options: Options) -> Scene
     moves = {name: pair(getattr(options, name), name) for name in ("stride", "dilation")}
     plain = Options(stride=(1, 1), dilation=(1, 1), range=options.range)
     if replace(options, **moves) != plain:
-        raise GeometryError(
-            f"animate: {kind}:{size} moves by {size}, without padding: leave --stride, "
-            "--padding, --dilation and other options of kernels out"
-        )
+        fault = f"{kind}:{size} moves by {size}, without padding"
+        remedy = "leave --stride, --padding, --dilation and other options of kernels out"
+        fail("animate", fault, remedy, GeometryError)
     slide = window(size, size)
     raw = _planes(pooled(crop.pixels, Pooling(REDUCTIONS[kind], slide)))
     return Scene(
+        crop=crop,
         planes=_planes(crop.pixels),
         outside=np.zeros(crop.shape, bool),
         window=slide,
         raw=raw,
         output=np.rint(raw),
         title=f"{'largest' if kind == 'max' else 'mean'} of {size}x{size}, stride {size}",
-        white=crop.brightest,
-        depth_white=crop.white,
     )
 
 
@@ -209,7 +192,10 @@ def _kernel_scene(crop: Frame, given: Kernel, kernel: Kernel, options: Options) 
         raw = np.zeros((kernel.filters, *outside.shape))
     else:
         raw = _planes(filter_frame(crop, [given], options, raw=True).values)
+    moves = f"stride {side_lengths(slide.stride)}, dilation {side_lengths(slide.dilation)}"
+    padded = f", {padding} (green frames)" * any(map(any, slide.padding))
     scene = Scene(
+        crop=crop,
         planes=planes,
         outside=outside,
         kernels=kernel.weights.reshape(kernel.filters, -1, *kernel.size),
@@ -217,9 +203,7 @@ def _kernel_scene(crop: Frame, given: Kernel, kernel: Kernel, options: Options) 
         window=slide,
         raw=raw,
         output=_planes(filtered.values),
-        title=_title(kernel.name + " transposed" * options.transposed, slide, padding),
-        white=crop.brightest,
-        depth_white=crop.white,
+        title=f"{kernel.name}{' transposed' * options.transposed}: {moves}{padded}",
         report=filtered.report,
         is_stamped=options.transposed,
     )
@@ -233,15 +217,12 @@ def _cells(
     crop: Frame, slide: Window, options: Options, more: Pair
 ) -> tuple[Grid, NDArray[np.bool_]]:
     """Return the input, with its padding, and which cells of it, or of stamps, are padding."""
-    places = []
+    places, outside = [], []
     for axis, size, extra in zip(slide.axes, crop.shape, more, strict=True):
-        stamps = (size - 1) * axis.stride + axis.extent + extra
-        length = stamps if options.transposed else size + axis.before + axis.after
-        places.append(np.arange(length) - axis.before)
-    outside = [
-        (place < 0) | (place >= len(place) - axis.before - axis.after)
-        for axis, place in zip(slide.axes, places, strict=True)
-    ]
+        cut = axis.before + axis.after
+        inside = axis.input_size(size) + extra - cut if options.transposed else size
+        places.append(np.arange(inside + cut) - axis.before)
+        outside.append((places[-1] < 0) | (places[-1] >= inside))
     pixels: NDArray[Any] = crop.pixels
     if not options.transposed:
         fill = fill_of(options.border, crop.channels, crop.white)
@@ -252,11 +233,6 @@ def _cells(
 def _planes(pixels: NDArray[np.generic]) -> Grid:
     """Return pixels (H, W, C) as floats (C, H, W)."""
     return np.moveaxis(pixels, 2, 0).astype(np.float64)
-
-
-def _title(name: str, slide: Window, padding: str) -> str:
-    moves = f"stride {side_lengths(slide.stride)}, dilation {side_lengths(slide.dilation)}"
-    return f"{name}: {moves}" + f", {padding} (green frames)" * any(map(any, slide.padding))
 
 
 def animation_of(
@@ -272,12 +248,12 @@ def animation_of(
     """Draw each step of a scene, or at most `frames`; the last stays longer than `delay` ms."""
     scene = scene_of(frame, link, options, at, cells)
     # From the end, which is always shown: it has the whole result.
-    shown = np.linspace(scene.count - 1, 0, min(scene.count, frames)).round().astype(int)
+    count = scene.order.size
+    shown = np.linspace(count - 1, 0, min(count, frames)).round().astype(int)
     steps = [scene.step(int(index)) for index in np.unique(shown)]
     output = np.moveaxis(scene.raw, 0, 2)
     if scene.is_stamped:
-        kept = scene.output.shape[1:]
-        output = output[~scene.outside].reshape(*kept, -1)
+        output = output[~scene.outside].reshape(*scene.output.shape[1:], -1)
     return Animation(
         drawings=tuple(_frame_of(scene, step) for step in steps),
         durations=(*[delay] * (len(steps) - 1), max(delay, 2500)),
@@ -292,7 +268,7 @@ def _frame_of(scene: Scene, step: AnimationStep) -> Canvas:
     width = max(MARGIN + wide + len(maps[0][0]) * side + MARGIN, 560)
     body = MARGIN + _TITLE
     canvas = Canvas(width, body + max(high, stack) + _CAPTION)
-    title = scene.title + ", k: thousands" * _in_thousands(scene)
+    title = scene.title + ", k: thousands" * (_text(scene) is not tight)
     canvas.text((MARGIN, MARGIN + 8), title, 20, colour=QUIET, width=width - 2 * MARGIN)
     corner = (MARGIN, body + max(stack - high, 0) // 2)
     x, half = draw_rows(canvas, corner, rows, side, len(rows))
@@ -317,26 +293,21 @@ def _side(scene: Scene) -> int:
     return int(min((_WIDE - 3 * GAP) // wide, room // high, _LARGEST_SIDE))
 
 
-def _in_thousands(scene: Scene) -> bool:
-    """Return whether pixels of five digits would be too small to be read."""
-    return scene.white > _THREE_DIGITS and _side(scene) < _FIVE_DIGITS_WIDE
-
-
 def _rows(scene: Scene, step: AnimationStep) -> list[Row]:
     """Return a row of grids for each input channel: input, kernel and products."""
     largest, text, rows = float(np.abs(finite(scene.planes)).max()), _text(scene), []
     for channel, (plane, products) in enumerate(zip(scene.planes, step.products, strict=True)):
         name = COLOURS[channel] if len(scene.planes) == len(COLOURS) else "input"
         padded = None if scene.is_stamped else scene.outside
-        cells = value_cells(plane, scene.white, text, padded=padded, framed=step.inputs)
+        cells = cells_of(plane, brightest(scene.crop), text, padded=padded, framed=step.inputs)
         if scene.kernels is None:
-            patch = value_cells(products, scene.white, text)
+            patch = cells_of(products, brightest(scene.crop), text)
             rows.append(Row((name, "window"), (cells, patch)))
             continue
         scale = float(np.abs(scene.kernels).max())
-        kernel = value_cells(scene.kernels[step.filter, channel], scale, signed=True)
+        kernel = cells_of(scene.kernels[step.filter, channel], scale, signed=True)
         last = "stamp" if scene.is_stamped else "products"
-        grids = (cells, kernel, value_cells(products, scale * largest, text, signed=True))
+        grids = (cells, kernel, cells_of(products, scale * largest, text, signed=True))
         rows.append(Row((name, "kernel", last), grids, channel > 0))
     return rows
 
@@ -345,22 +316,19 @@ def _maps(scene: Scene, step: AnimationStep) -> list[Cells]:
     """Return the output maps: greys for pixels, blue to red where some sums are negative."""
     lowest = float(np.fmin.reduce(scene.raw, axis=None, initial=0.0))  # not of NaN
     highest = float(np.fmax.reduce(scene.raw, axis=None, initial=0.0))
-    scale = max(-lowest, highest) if lowest < 0 else max(highest, scene.white)
+    scale = max(-lowest, highest) if lowest < 0 else max(highest, brightest(scene.crop))
     signed, cut = lowest < 0, scene.outside if scene.is_stamped else None
     maps: list[Cells] = []
     for values, framed in zip(step.outputs, step.framed, strict=True):
-        none, text = np.isnan(values).tolist(), _text(scene)
-        cells = value_cells(values, scale, text, signed=signed, padded=cut, framed=framed)
-        maps.append(
-            [
-                [Cell(WHITE) if no else cell for cell, no in zip(*line, strict=True)]
-                for line in zip(cells, none, strict=True)
-            ]
-        )
+        grid = cells_of(values, scale, _text(scene), signed=signed, padded=cut, framed=framed)
+        cells = np.array(grid, object)
+        cells[np.isnan(values)] = Cell(WHITE)
+        maps.append(cells.tolist())
     return maps
 
 
 def _text(scene: Scene) -> Callable[[float], str]:
-    if not _in_thousands(scene):
+    """Return how a number is written: in thousands where five digits would be too small."""
+    if brightest(scene.crop) <= _THREE_DIGITS or _side(scene) >= _FIVE_DIGITS_WIDE:
         return tight
     return lambda value: f"{value / 1000:.0f}k" if value else "0"

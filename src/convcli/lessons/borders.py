@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from convcli.borders import source_indices
 from convcli.choices import Border
+from convcli.drawing.canvas import Canvas
+from convcli.drawing.figures import beside, page_of, picture_block
 from convcli.geometry.window import window
-from convcli.images.drawing import Canvas
-from convcli.images.figures import beside, page_of, picture_block
 from convcli.images.picture import Frame
 from convcli.kernels.kernel import Kernel
 from convcli.lessons.pictures import differences, finite, grey_colors
@@ -37,7 +37,7 @@ _SIDE_PIXELS = 28  # rows and columns of the picture that a strip shows
 
 def drawn(border: Border, width: int, length: int = 4) -> str:
     """Draw a border mode over a picture of letters; upper case is 2 · edge - pixel."""
-    sources = source_indices(border, length, width, width).tolist()
+    sources = source_indices(border, length, np.arange(-width, length + width)).tolist()
     text = "".join("0" if source < 0 else _LETTERS[source] for source in sources)
     before, after = text[:width], text[width + length :]
     if border is Border.ODD:

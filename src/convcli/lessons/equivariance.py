@@ -6,16 +6,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from convcli.borders import AnyBorder, Fill, beyond, fill_of
+from convcli.borders import AnyBorder, Fill, fill_of
 from convcli.choices import Alpha
-from convcli.errors import GeometryError
+from convcli.errors import GeometryError, fail
 from convcli.geometry.window import Axis, Pair, window
 from convcli.images.picture import Frame
-from convcli.lessons.pictures import differences
+from convcli.lessons.pictures import beyond, differences
 from convcli.pipeline.options import Options
 from convcli.pipeline.run import filter_frame
 from convcli.pipeline.steps import Operand
-from convcli.values import Record, plain_json, replace
+from convcli.values import Record, fields_of, replace
 
 Values = NDArray[Any]
 
@@ -37,9 +37,7 @@ class Difference(Record, kw_only=True):
         return {
             "shift": {"x": self.shift[1], "y": self.shift[0]},
             "output_shift": moved and {"x": moved[1], "y": moved[0]},
-            "inside": plain_json(self.inside),
-            "border": plain_json(self.border),
-            "commutes": self.commutes,
+            **fields_of(self, "inside", "border", "commutes"),
         }
 
 
@@ -48,9 +46,9 @@ def compare_orders(frame: Frame, operand: Operand, shift: Pair, options: Options
     pixels = (frame.gray() if options.gray else frame).pixels
     _check_shift(shift, frame.shape)
     slide = window(operand.size, options.stride, options.padding, options.dilation)
-    down, right = (round(by / s) for by, s in zip(shift, slide.stride, strict=True))
-    output_shift = (down, right)
-    divides = shift == (down * slide.rows.stride, right * slide.columns.stride)
+    down, right = slide.stride
+    output_shift = round(shift[0] / down), round(shift[1] / right)
+    divides = shift == (down * output_shift[0], right * output_shift[1])
     border, fill = options.border, fill_of(options.border, pixels.shape[2], frame.white)
     first = _filtered(_shifted(pixels, shift, border, fill), operand, options)
     second = _shifted(_filtered(pixels, operand, options), output_shift, border, fill)
@@ -75,24 +73,19 @@ def compare_steps(
     """Compare the orders for shifts by 1, 2, … `most` pixels in the direction of a shift."""
     down, right = ((by > 0) - (by < 0) for by in shift)
     lengths = [size for by, size in zip(shift, frame.shape, strict=True) if by]
-    return [
-        compare_orders(frame, operand, (step * down, step * right), options)
-        for step in range(1, min(most + 1, *lengths))
-    ]
+    steps = range(1, min(most + 1, *lengths))
+    shifts = [(step * down, step * right) for step in steps]
+    return [compare_orders(frame, operand, each, options) for each in shifts]
 
 
 def _check_shift(shift: Pair, shape: Pair) -> None:
     for name, by, size in zip(("y", "x"), shift, shape, strict=True):
         if by and size == 1:
-            raise GeometryError(
-                f"shift: expected {name} = 0 where a picture is 1 px long, got {by}: use a "
-                "larger picture"
-            )
+            fault = f"expected {name} = 0 where a picture is 1 px long, got {by}"
+            fail("shift", fault, "use a larger picture", GeometryError)
         if abs(by) >= size:
-            raise GeometryError(
-                f"shift: expected {name} between {1 - size} and {size - 1}, got {by}: nothing "
-                "of the picture would be left"
-            )
+            fault = f"expected {name} between {1 - size} and {size - 1}, got {by}"
+            fail("shift", fault, "nothing of the picture would be left", GeometryError)
 
 
 def _filtered(pixels: Values, operand: Operand, options: Options) -> Values:
@@ -112,8 +105,7 @@ def _undisturbed(axis: Axis, size: int, by: int, outputs: int) -> NDArray[np.boo
     # Where the stride does not divide the shift, the other order looks a little aside.
     aside = by - round(by / axis.stride) * axis.stride
     low, high = max(by, 0) + max(-aside, 0), min(size, size + by) - max(aside, 0)
-    inside: NDArray[np.bool_] = (first >= low) & (first + axis.extent <= high)
-    return inside
+    return np.asarray((first >= low) & (first + axis.extent <= high))
 
 
 def _largest(apart: NDArray[np.float64], where: NDArray[np.bool_]) -> float | None:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from convcli.engine.correlate import correlate
 from convcli.engine.pooling import Pooling, Reduction, pooled
-from convcli.errors import GeometryError, KernelError
+from convcli.errors import GeometryError, fail
 from convcli.geometry.window import window
 from convcli.images.picture import Frame
 from convcli.kernels.kernel import Kernel
@@ -45,16 +45,14 @@ def find_matches(
 ) -> list[Match]:
     """Find the strongest answers of a 2-D kernel in a grey frame: one within half a kernel."""
     if kernel.is_bank:
-        raise KernelError(
-            f"{kernel.name}: expected a 2-D kernel to find, got a filter bank of shape "
-            f"{kernel.weights.shape}: take a 2-D kernel or image:patch.png"
-        )
+        shape = kernel.weights.shape
+        fault = f"expected a 2-D kernel to find, got a filter bank of shape {shape}"
+        fail(kernel.name, fault, "take a 2-D kernel or image:patch.png")
     if any(have < need for have, need in zip(frame.shape, kernel.size, strict=True)):
-        raise GeometryError(
-            f"{kernel.name}: expected a kernel no larger than the picture of "
-            f"{_size(frame.shape)}, got {_size(kernel.size)}: cut a smaller patch"
-        )
-    pixels = frame.gray().pixels[..., 0].astype(np.float64)
+        sizes = f"the picture of {_size(frame.shape)}, got {_size(kernel.size)}"
+        fault = f"expected a kernel no larger than {sizes}"
+        fail(kernel.name, fault, "cut a smaller patch", GeometryError)
+    pixels = frame.as_gray().pixels[..., 0].astype(np.float64)
     valid = functools.partial(correlate, padding="valid")
     scores = (_normalized if normalized else valid)(pixels, kernel)
     places, (rows, columns) = _peaks(scores, kernel.size, top), kernel.size
@@ -70,25 +68,18 @@ def _normalized(pixels: Values, kernel: Kernel) -> Values:
     pattern = kernel.weights - kernel.weights.mean()
     length = float(np.sqrt((pattern**2).sum()))
     if length <= _FLAT * float(np.abs(kernel.weights).sum()):
-        raise KernelError(
-            f"{kernel.name}: expected weights that differ, to normalise by; got all alike: "
-            "drop --normalized"
-        )
+        fault = "expected weights that differ, to normalise by; got all alike"
+        fail(kernel.name, fault, "drop --normalized")
     # Less the picture's mean, squares stay small, and their differences exact.
     centred = pixels - pixels.mean()
     answers = correlate(centred, pattern / length, padding="valid")
-    energy = _energy(centred, kernel.size)
+    ones = np.ones(kernel.size)
+    sums = correlate(centred, ones, padding="valid")
+    squares = correlate(centred**2, ones, padding="valid")
+    energy = np.maximum(squares - sums**2 / ones.size, 0)  # Σ(x - mean)² of each window
     flat = energy <= pattern.size * (_FAINT * np.abs(centred).max()) ** 2
     cosines = np.where(flat, 0, answers / np.sqrt(np.where(flat, 1, energy)))
     return np.clip(cosines, -1, 1)
-
-
-def _energy(pixels: Values, size: tuple[int, int]) -> Values:
-    """Return Σ(x - mean)² of each window."""
-    ones = np.ones(size)
-    sums = correlate(pixels, ones, padding="valid")
-    squares = correlate(pixels**2, ones, padding="valid")
-    return np.maximum(squares - sums**2 / ones.size, 0)
 
 
 def _peaks(scores: Values, size: tuple[int, int], top: int) -> list[tuple[int, int]]:

@@ -1,15 +1,11 @@
 """A kernel as a picture: its cells, its frequencies, its properties."""
 
-from pathlib import Path
-
 import numpy as np
 from numpy.typing import NDArray
 
-from convcli.images import figures
-from convcli.images.drawing import Canvas
-from convcli.images.formats import format_for
+from convcli.drawing import figures
+from convcli.drawing.canvas import Canvas
 from convcli.images.picture import Frame
-from convcli.images.write import write_frame
 from convcli.kernels.kernel import Kernel
 from convcli.kernels.operator import Operator
 from convcli.lessons import kernels as lesson
@@ -20,7 +16,7 @@ _CELLS = 360
 _NUMBERED = 9
 _LARGEST_CELL, _SMALLEST_CELL = 52, 4
 _RESPONSE_SCALE = 6
-_SLICES = 64  # the most slices of a filter bank that a figure shows
+_SLICES, _LABEL = 64, 120  # the most slices of a bank in a figure; the pixels of their names
 
 
 def kernel_figure(operand: Kernel | Operator) -> Frame:
@@ -36,14 +32,11 @@ def kernel_figure(operand: Kernel | Operator) -> Frame:
     return figures.page_of([figures.title_block(operand.name), drawn, properties]).frame()
 
 
-def draw_kernel(operand: Kernel | Operator, target: str | Path) -> None:
-    """Draw a kernel or an operator into a picture's file."""
-    write_frame(kernel_figure(operand), target, format_for(target))
-
-
 def _grid(weights: NDArray[np.float64], room: int, largest: int = _LARGEST_CELL) -> Canvas:
     side = max(min(room // max(weights.shape), largest), _SMALLEST_CELL)
-    return figures.cell_block(lesson.cell_colors(weights), _labels(weights), side)
+    text = tight if max(weights.shape) <= _NUMBERED else lambda _: ""
+    labels = [[text(value) for value in row] for row in lesson.without_dust(weights).tolist()]
+    return figures.cell_block(lesson.cell_colors(weights), labels, side)
 
 
 def _named(name: str, width: int, grid: Canvas) -> Canvas:
@@ -54,15 +47,6 @@ def _grid_and_response(kernel: Kernel) -> Canvas:
     caption = "frequencies: 0 in the middle, ½ cycle a pixel at the rim"
     response = figures.picture_block(lesson.response_pixels(kernel), _RESPONSE_SCALE, caption)
     return figures.beside([_grid(kernel.weights, _CELLS), response])
-
-
-def _labels(weights: NDArray[np.float64]) -> list[list[str]]:
-    if max(weights.shape) > _NUMBERED:
-        return [[""] * weights.shape[1]] * weights.shape[0]
-    return [[tight(value) for value in row] for row in lesson.without_dust(weights).tolist()]
-
-
-_LABEL = 120  # pixels that the name of a slice takes
 
 
 def _slices(kernel: Kernel) -> Canvas:

@@ -1,5 +1,8 @@
 """What a person is shown of a kernel: its properties, and its weights as colours."""
 
+import math
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -7,9 +10,8 @@ from convcli.choices import Colormap, Combine
 from convcli.engine.planner import choose_plan
 from convcli.engine.problem import problem_for
 from convcli.geometry.window import window
-from convcli.kernels.analysis import factors_of, frequency_response, output_range
 from convcli.kernels.catalogue.entry import CATALOGUE, OPERATORS, Parameter
-from convcli.kernels.kernel import Effect, Kernel
+from convcli.kernels.kernel import Effect, Kernel, Weights, outer_factors
 from convcli.kernels.operator import Operator
 from convcli.kernels.spec import kernel_from
 from convcli.pipeline.colours import palette
@@ -85,32 +87,82 @@ def _parameter(parameter: Parameter) -> tuple[str, str]:
 
 
 def _of_grid(kernel: Kernel) -> list[tuple[str, str]]:
-    rank, factors, (low, high) = kernel.rank, factors_of(kernel), output_range(kernel)
+    rank, (low, high), factors = kernel.rank, output_range(kernel), []
+    if found := factors_of(kernel):
+        column, row, divisor = found
+        over = "" if divisor == 1 else f" / {short(divisor)}"
+        factors = [("factors", f"{_listed(column)} ⊗ {_listed(row)}{over}")]
     offset = kernel.bias[0] if kernel.bias else 0.0
     black = f" + {short(offset)}" if offset else ""
     flat = short(_FLAT * kernel.sum + offset)
     return [
         ("rank", _SEPARABLE if rank == 1 else f"{rank} (the sum of {rank} separable kernels)"),
-        *([("factors", _factors(*factors))] if factors else []),
+        *factors,
         ("symmetry", ", ".join(kernel.symmetries) or "none"),
         ("output", f"{short(low)} to {short(high)} for pixels of 0 to 255"),
         ("DC gain", f"{short(kernel.sum)}{black}: a flat {_FLAT} becomes {flat}"),
     ]
 
 
-def _factors(column: NDArray[np.float64], row: NDArray[np.float64], divisor: float) -> str:
-    over = "" if divisor == 1 else f" / {short(divisor)}"
-    return f"{_listed(column.tolist())} ⊗ {_listed(row.tolist())}{over}"
-
-
-def _listed(values: list[float]) -> str:
+def _listed(values: NDArray[np.float64]) -> str:
     """Return numbers in brackets; of many, the first and the last."""
     half = _LONGEST_FACTOR // 2
-    words = [tidy(value) for value in values]
+    words = list(map(tidy, values.tolist()))
     if len(words) > _LONGEST_FACTOR:
         words = [*words[:half], "…", *words[-half:]]
     return f"[{' '.join(words)}]"
 
+
+# ------------------------------------------------------------------ what the weights show
+
+_WHITE = 255
+_NEGLIGIBLE = 1e-9  # parts of a factor below this share of its largest are rounding errors
+
+
+def factors_of(kernel: Kernel) -> tuple[Weights, Weights, float] | None:
+    """Return column, row and divisor of column ⊗ row / divisor, whole if possible; or None."""
+    if kernel.rank != 1:
+        return None
+    form = kernel.integer_form
+    if form is None:
+        # Column and row of equal length, by singular values.
+        left, values, right = np.linalg.svd(kernel.weights)
+        length = math.sqrt(values[0]) * _sign(right[0])
+        column, row = left[:, 0] * length, right[0] * length
+        for part in (column, row):
+            part[np.abs(part) < _NEGLIGIBLE * np.abs(part).max()] = 0
+        return column, row, 1.0
+    column, row = outer_factors(form.integers, whole=True)
+    sign = _sign(row)
+    return sign * column + 0.0, sign * row + 0.0, form.divisor  # -0 becomes 0
+
+
+def output_range(kernel: Kernel) -> tuple[float, float]:
+    """Return the smallest and the largest result of a 2-D kernel for pixels of 0 to 255."""
+    offset, weights = kernel.bias[0] if kernel.bias else 0.0, kernel.weights
+    low, high = float(np.minimum(weights, 0).sum()), float(np.maximum(weights, 0).sum())
+    return _WHITE * low + offset, _WHITE * high + offset
+
+
+def _sign(row: NDArray[Any]) -> float:
+    """Return the sign of the last of the largest magnitudes: [-1 0 1] keeps its sign."""
+    backwards = row[::-1]
+    return float(np.sign(backwards[np.abs(backwards).argmax()]))
+
+
+def frequency_response(kernel: Kernel, samples: int = 33) -> NDArray[np.float64]:
+    """Return |Σ w·exp(-2πi(fx·x + fy·y))|, the factor of stripes of each frequency (fy, fx).
+
+    They go from -½ to ½ cycles per pixel along each axis: shape (samples, samples).
+    """
+    frequencies = np.linspace(-0.5, 0.5, samples)
+    rows, columns = (np.arange(length) for length in kernel.size)
+    down = np.exp(-2j * np.pi * np.outer(frequencies, rows))
+    across = np.exp(-2j * np.pi * np.outer(columns, frequencies))
+    return np.asarray(np.abs(down @ kernel.weights @ across))
+
+
+# ------------------------------------------------------------------ as colours
 
 _MIDDLE, _HALF_RANGE = 128, 127
 _DUST = 1e-13  # a weight below this part of the largest one is a 0 with rounding errors

@@ -5,16 +5,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from convcli.borders import source_indices
 from convcli.choices import Border
-from convcli.errors import GeometryError
-from convcli.geometry.window import Axis, Pair, window
-from convcli.images.drawing import WHITE, Canvas, Colour
-from convcli.images.figures import cell_block, page_of, picture_block, text_block, title_block
+from convcli.drawing import figures
+from convcli.drawing.canvas import WHITE, Canvas, Colour
+from convcli.errors import GeometryError, fail
+from convcli.geometry.window import Pair, window
 from convcli.kernels.kernel import Kernel
+from convcli.lessons.pictures import beyond
 from convcli.pipeline.options import Options
 from convcli.text import short, tight
-from convcli.values import Record, fields_of
+from convcli.values import Record, fields_of, replace
 
 _MOST = 4_000_000  # entries of the largest matrix: 32 MB
 
@@ -29,7 +29,8 @@ class ConvolutionMatrix(Record):
     """The matrix of a convolution; output = matrix @ input, both flattened row by row.
 
     `taps` says which weight of the kernel, counted from 0, an entry is (-1: none, the entry is
-    0). `source` and `output` are the sizes (rows, columns); `free` counts the kernel's weights.
+    0). `source` and `output` are the sizes (rows, columns); `free` counts the weights of the
+    kernel that meet a pixel at any place.
     """
 
     weights: NDArray[np.float64]
@@ -41,9 +42,8 @@ class ConvolutionMatrix(Record):
     @property
     def transposed(self) -> "ConvolutionMatrix":
         """The matrix of the transposed convolution, from outputs to inputs."""
-        return ConvolutionMatrix(
-            self.weights.T, self.taps.T, self.output, self.source, self.free
-        )
+        sizes = {"source": self.output, "output": self.source}
+        return replace(self, weights=self.weights.T, taps=self.taps.T, **sizes)
 
     @property
     def connected(self) -> int:
@@ -52,11 +52,9 @@ class ConvolutionMatrix(Record):
 
     def labels(self, none: str) -> list[list[str]]:
         """Return each entry as it is written; `none` where no weight connects."""
-        lines = zip(self.weights.tolist(), self.taps.tolist(), strict=True)
-        return [
-            [tight(value) if tap >= 0 else none for value, tap in zip(*line, strict=True)]
-            for line in lines
-        ]
+        both = zip(self.weights.tolist(), self.taps.tolist(), strict=True)
+        lines = [zip(*each, strict=True) for each in both]
+        return [[tight(value) if tap >= 0 else none for value, tap in line] for line in lines]
 
     def as_dict(self) -> dict[str, Any]:
         """Return the matrix and what is counted of it as plain JSON values."""
@@ -88,35 +86,29 @@ def convolution_matrix(
     slide = window(kernel.size, options.stride, options.padding, options.dilation)
     output = slide.output_shape(shape)
     if (size := np.prod([*shape, *output], dtype=object)) > _MOST:
-        raise GeometryError(
-            f"matrix: expected at most {_MOST:,} entries, got {size:,}: use a smaller picture"
-        )
-    sides = zip(slide.axes, shape, output, strict=True)
-    rows, columns = (_seen(axis, length, out, options) for axis, length, out in sides)
+        fault = f"expected at most {_MOST:,} entries, got {size:,}"
+        fail("matrix", fault, "use a smaller picture", GeometryError)
+    if not isinstance(options.border, Border) or options.border is Border.ODD:
+        fault = f"expected a border that copies pixels, got {options.border.value}"
+        fail("matrix", fault, "use zero, replicate, reflect, symmetric or wrap", GeometryError)
     grid = (kernel.flipped() if options.flip else kernel).weights
-    weights = np.zeros((output[0] * output[1], shape[0] * shape[1]))
+    pixels = np.arange(shape[0] * shape[1]).reshape(shape)
+    weights = np.zeros((output[0] * output[1], pixels.size))
     taps = np.full(weights.shape, -1)
-    for y, x in np.ndindex(output):
-        for i, j in np.ndindex(kernel.size):
-            if rows[y, i] >= 0 and columns[x, j] >= 0:
-                place = (y * output[1] + x, rows[y, i] * shape[1] + columns[x, j])
-                weights[place] += grid[i, j]
-                taps[place] = i * kernel.size[1] + j
-    return ConvolutionMatrix(weights, taps, shape, output, grid.size)
-
-
-def _seen(axis: Axis, length: int, outputs: int, options: Options) -> NDArray[np.intp]:
-    """Return the pixel that each tap of each output sees, -1 for zeros of the padding."""
-    border = options.border
-    if not isinstance(border, Border) or border is Border.ODD:
-        raise GeometryError(
-            f"matrix: expected a border that copies pixels, got {border.value}: use "
-            "zero, replicate, reflect, symmetric or wrap"
+    used = 0
+    for number, tap in enumerate(np.ndindex(kernel.size)):
+        rows, columns = (
+            np.arange(count) * axis.stride + place * axis.dilation - axis.before
+            for axis, count, place in zip(slide.axes, output, tap, strict=True)
         )
-    sources = source_indices(border, length, axis.before, axis.after)
-    starts = np.arange(outputs)[:, np.newaxis] * axis.stride
-    seen: NDArray[np.intp] = sources[starts + np.arange(0, axis.extent, axis.dilation)]
-    return seen
+        seen = beyond(pixels, options.border, rows, columns, (-1,)).ravel()
+        entries = np.flatnonzero(seen >= 0), seen[seen >= 0]
+        weights[entries] += grid[tap]
+        taps[entries] = number
+        used += bool((seen >= 0).any())
+    # Of a picture smaller than the kernel, a border shows some pixels several times.
+    free = min(used, int((taps >= 0).sum()))
+    return ConvolutionMatrix(weights, taps, shape, output, free)
 
 
 _WIDEST, _LARGEST_CELL, _NARROWEST = 1600, 40, 512
@@ -129,11 +121,12 @@ def draw_matrix(matrix: ConvolutionMatrix, name: str) -> Canvas:
     taps = matrix.taps
     colours = palette[np.where(taps < 0, len(TIED), taps % len(TIED))]
     if side < 16:  # noqa: PLR2004 - digits need 16 pixels
-        drawn = picture_block(colours, side, "")
+        drawn = figures.picture_block(colours, side, "")
     else:
-        drawn = cell_block(colours, matrix.labels(""), side)
-    facts = text_block([("", counts_of(matrix))], max(drawn.width, _NARROWEST), 16)
-    return page_of([title_block(f"{name}: {matrix_size(matrix)}"), facts, drawn])
+        drawn = figures.cell_block(colours, matrix.labels(""), side)
+    facts = figures.text_block([("", counts_of(matrix))], max(drawn.width, _NARROWEST), 16)
+    title = figures.title_block(f"{name}: {matrix_size(matrix)}")
+    return figures.page_of([title, facts, drawn])
 
 
 def matrix_size(matrix: ConvolutionMatrix) -> str:

@@ -2,10 +2,9 @@
 
 import random
 import re
-from collections.abc import Callable
 from fractions import Fraction
 
-from convcli.geometry.layers import ReceptiveField, convolution_layer
+from convcli.geometry.layers import convolution_layer, seen_through
 from convcli.geometry.window import Axis
 from convcli.text import counted
 from convcli.values import Record
@@ -35,7 +34,7 @@ def number_in(given: str) -> Fraction | None:
 def questions(seed: int, count: int) -> list[Question]:
     """Return `count` different questions; the same for the same seed."""
     chance = random.Random(seed)  # noqa: S311 - a quiz, no secret
-    makers = list(_MAKERS)
+    makers = [_output, _same, _unseen, _parameters, _field, _understanding]
     chance.shuffle(makers)
     asked: dict[str, Question] = {}
     while len(asked) < count:
@@ -46,14 +45,13 @@ def questions(seed: int, count: int) -> list[Question]:
 
 
 def _output(chance: random.Random) -> Question:
-    axis = _axis(chance)
+    kernel, stride = chance.choice((3, 5, 7, 11)), chance.choice((1, 1, 2, 3, 4))
+    padding = chance.choice((0, 1, kernel // 2))
+    axis = Axis(kernel, stride, padding, padding)
     outputs = chance.randint(2, 60)
-    size = (outputs - 1) * axis.stride + axis.kernel - 2 * axis.before
-    return Question(
-        f"A picture is {size} px wide. {_settings(axis)} How wide is the output?",
-        outputs,
-        f"{_formula(axis, size)} = {outputs}",
-    )
+    size = axis.input_size(outputs) - 2 * padding
+    text = f"A picture is {size} px wide. {_settings(axis)} How wide is the output?"
+    return Question(text, outputs, f"{_formula(axis, size)} = {outputs}")
 
 
 def _same(chance: random.Random) -> Question:
@@ -79,19 +77,14 @@ def _parameters(chance: random.Random) -> Question:
     channels, filters = chance.choice((1, 3, 16, 64)), chance.choice((8, 16, 32, 64))
     kernel = chance.choice((1, 3, 5))
     total = convolution_layer(channels, filters, (kernel, kernel)).total
-    return Question(
-        f"{filters} filters of {kernel}×{kernel} over {counted(channels, 'channel')}, each "
-        "with a bias: how many parameters?",
-        total,
-        f"({kernel}·{kernel}·{channels} + 1)·{filters} = {total}",
-    )
+    layer = f"{filters} filters of {kernel}×{kernel} over {counted(channels, 'channel')}"
+    text = f"{layer}, each with a bias: how many parameters?"
+    return Question(text, total, f"({kernel}·{kernel}·{channels} + 1)·{filters} = {total}")
 
 
 def _field(chance: random.Random) -> Question:
     kernels = [chance.choice((3, 5)) for _ in range(chance.randint(2, 4))]
-    field = ReceptiveField()
-    for kernel in kernels:
-        field = field.through(Axis(kernel))
+    field = seen_through(map(Axis, kernels))
     layers = ", then ".join(f"{kernel}×{kernel}" for kernel in kernels)
     terms = " + ".join(f"({kernel} - 1)" for kernel in kernels)
     text = f"Layers with stride 1: {layers}. How many pixels wide is the receptive field?"
@@ -135,19 +128,8 @@ def _understanding(chance: random.Random) -> Question:
     text, choices, explanation = chance.choice(_UNDERSTANDING)
     order = chance.sample(choices, len(choices))
     listed = "".join(f"\n   {number} {choice}" for number, choice in enumerate(order, 1))
-    return Question(
-        f"{text} Answer with a number.{listed}", order.index(choices[0]) + 1, explanation
-    )
-
-
-_MAKERS: tuple[Callable[[random.Random], Question], ...]
-_MAKERS = (_output, _same, _unseen, _parameters, _field, _understanding)
-
-
-def _axis(chance: random.Random) -> Axis:
-    kernel, stride = chance.choice((3, 5, 7, 11)), chance.choice((1, 1, 2, 3, 4))
-    padding = chance.choice((0, 1, kernel // 2))
-    return Axis(kernel, stride, padding, padding)
+    right = order.index(choices[0]) + 1
+    return Question(f"{text} Answer with a number.{listed}", right, explanation)
 
 
 def _settings(axis: Axis) -> str:

@@ -6,12 +6,12 @@ import math
 import sys
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from convcli.choices import Overlap
-from convcli.errors import ConvcliError
+from convcli.errors import ConvcliError, fail
 from convcli.values import Record
 
 Number: TypeAlias = int | Fraction
@@ -48,15 +48,14 @@ def _beginning(word: str) -> str:
 def _number(word: str) -> Number:
     shown = _beginning(word)
     if len(word.lower().partition("e")[2].lstrip("+-")) > _EXPONENT_DIGITS:
-        raise SequenceError(f"expected an exponent of at most 10,000, got '{shown}'")
+        raise SequenceError(f"expected an exponent of at most 99,999, got '{shown}'")
     try:
         value = Fraction(word)
     except ZeroDivisionError:
         raise SequenceError(f"expected a denominator other than 0, got '{shown}'") from None
     except ValueError:
-        raise SequenceError(
-            f"expected numbers like 3, 1/3 or 0.25, got '{shown}': put commas between them"
-        ) from None
+        fault = f"expected numbers like 3, 1/3 or 0.25, got '{shown}'"
+        fail("", fault, "put commas between them", SequenceError)
     return _reduced(value)
 
 
@@ -75,9 +74,8 @@ def parse_digits(text: str) -> list[int]:
     """Return the digits of a whole number without a sign, the lowest first."""
     word = text.strip().replace("_", "")
     if not (word.isascii() and word.isdigit()):
-        raise SequenceError(
-            f"digits: expected a whole number like 123, got '{_beginning(word)}'"
-        )
+        got = _beginning(word)
+        raise SequenceError(f"digits: expected a whole number like 123, got '{got}'")
     if len(word) > _MOST:
         raise SequenceError(f"digits: expected at most {_MOST:,} digits, got {len(word):,}")
     return [int(digit) for digit in reversed(word)]
@@ -95,9 +93,8 @@ def parse_die(text: str) -> list[Number]:
         raise SequenceError("dice: expected no negative probability: check the signs")
     total = sum(values, Fraction(0))
     if total != 1:
-        raise SequenceError(
-            f"dice: expected probabilities that sum to 1, got {total}: divide each by it"
-        )
+        fault = f"expected probabilities that sum to 1, got {total}"
+        fail("dice", fault, "divide each by it", SequenceError)
     return values
 
 
@@ -117,13 +114,9 @@ def operations(m: int, n: int) -> Operations:
     return Operations(2 * m * n - length, 15 * size * log + 6 * size, size)
 
 
-def cheaper_by_fft() -> tuple[tuple[int, int | None], ...]:
-    """Return the first and the last n (None: no end) of each run where the FFT is cheaper."""
-    # A transform doubles just above a power of two; above 4096 the FFT is always cheaper.
-    cheaper = {n for n in range(1, 4097) if (c := operations(n, n)).fft < c.direct}
-    firsts = sorted(n for n in cheaper if n - 1 not in cheaper)
-    lasts = sorted(n for n in cheaper if n + 1 not in cheaper)
-    return tuple(zip(firsts, [*lasts[:-1], None], strict=True))
+CHEAPER_BY_FFT: tuple[tuple[int, int | None], ...] = ((128, 128), (191, 256), (284, None))
+"""The first and the last n (None: no end) of each run where two of n numbers are cheaper so: a
+transform doubles just above a power of two."""
 
 
 def transforms(
@@ -148,10 +141,8 @@ def convolve_exactly(
         fft = count.fft < count.direct
     if not fft:
         if (products := len(a) * len(b)) > _DIRECT_LIMIT:
-            raise SequenceError(
-                f"expected at most {_DIRECT_LIMIT:,} products for the direct way, got "
-                f"{products:,}: use --method fft"
-            )
+            fault = f"expected at most {_DIRECT_LIMIT:,} products for the direct way"
+            fail("", f"{fault}, got {products:,}", "use --method fft", SequenceError)
         left, right = (np.array(each, object) for each in (a, b))
         return [_reduced(value) for value in np.convolve(left, right)]
 
@@ -184,24 +175,17 @@ _EXACT = decimal.Context(
 
 def _packed(values: Sequence[int], width: int) -> decimal.Decimal:
     """Return the sum of values times powers of 10^width, the first value lowest."""
-    above, below = (
-        decimal.Decimal(
-            "".join(f"{max(sign * value, 0):0{width}d}" for value in reversed(values))
-        )
-        for sign in (1, -1)
-    )
-    return above - below
+    signs = ([max(sign * value, 0) for value in reversed(values)] for sign in (1, -1))
+    above, below = ("".join(f"{value:0{width}d}" for value in each) for each in signs)
+    return decimal.Decimal(above) - decimal.Decimal(below)
 
 
 def places_kept(lengths: tuple[int, int], overlap: Overlap) -> range:
     """Return the places of the full result that are kept, as `numpy.convolve` keeps them."""
     longer, shorter = max(lengths), min(lengths)
-    if overlap is Overlap.FULL:
-        return range(longer + shorter - 1)
-    if overlap is Overlap.VALID:
-        return range(shorter - 1, longer)
-    start = (shorter - 1) // 2
-    return range(start, start + longer)
+    # How many are left out at both ends, the odd one at the end.
+    out = {Overlap.FULL: 0, Overlap.VALID: 2 * shorter - 2}.get(overlap, shorter - 1)
+    return range(out // 2, longer + shorter - 1 - (out + 1) // 2)
 
 
 def polynomial(coefficients: Sequence[Number]) -> str:
@@ -236,3 +220,42 @@ def carried(sums: Sequence[Number]) -> tuple[list[int], list[int]]:
     while len(digits) > 1 and not digits[-1]:
         digits.pop()
     return digits, carries[: len(digits)]
+
+
+class Convolved(Record):
+    """Two sequences, how they are read, and the sums that are kept, by their place."""
+
+    left: Sequence[Any]
+    right: Sequence[Any]
+    sums: dict[int, Number]
+    reading: str
+
+    @property
+    def result(self) -> list[Number]:
+        """The sums, without their places."""
+        return list(self.sums.values())
+
+    @property
+    def text(self) -> str:
+        """The result as it is written: a number, a polynomial, or a sequence."""
+        if self.reading == "digits":
+            return "".join(map(str, reversed(carried(self.result)[0])))
+        if self.reading == "polynomial":
+            return polynomial(self.result)
+        return ",".join(map(str, self.result))
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return all of it as plain JSON values: fractions are texts."""
+        document: dict[str, Any] = {
+            name: [value if isinstance(value, int) else str(value) for value in values]
+            for name, values in {"a": self.left, "b": self.right, "result": self.result}.items()
+        }
+        document["operations"] = operations(len(self.left), len(self.right))
+        document["fft_pays_for"] = CHEAPER_BY_FFT
+        if self.reading in ("digits", "polynomial"):
+            document["product"] = self.text
+        if self.reading == "digits":
+            document["carries"] = carried(self.result)[1]
+        if self.reading == "dice":
+            document["distribution"] = {f"{n}": str(v) for n, v in enumerate(self.result, 2)}
+        return document

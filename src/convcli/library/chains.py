@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, cast
 import numpy as np
 from numpy.typing import ArrayLike
 
-from convcli.errors import ImageError, OptionError, SpecError
+from convcli.errors import ImageError, OptionError, SpecError, fail
 from convcli.images.metadata import RECIPE_MARK
 from convcli.images.policy import ReadPolicy
 from convcli.images.read import read_picture
@@ -149,9 +149,7 @@ def recipe(source: str | Path | Recipe) -> Recipe:
             text = Path(name).read_text("utf-8")
         except (OSError, UnicodeDecodeError) as error:
             reason = getattr(error, "strerror", None) or "no text in UTF-8"
-            raise OptionError(
-                f"{name}: the recipe cannot be read: {reason}: check the path"
-            ) from None
+            fail(name, f"the recipe cannot be read: {reason}", "check the path", OptionError)
     else:
         found = read_picture(name, reading=ReadPolicy(frame=0)).metadata.recipe
         if found is None:

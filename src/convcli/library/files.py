@@ -6,11 +6,10 @@ from pathlib import Path
 from typing import Any, Unpack
 
 from convcli.batch import places
-from convcli.batch.inputs import DEFAULT_TEMPLATE, Template, find_inputs
-from convcli.batch.job import BatchJob, Outcome
-from convcli.batch.report import Executor, Summary
+from convcli.batch.inputs import DEFAULT_TEMPLATE, Inputs, Template
+from convcli.batch.job import BatchJob, Outcome, Summary
 from convcli.batch.run import local_executor, prepared_jobs, run_batch
-from convcli.choices import Pyramid
+from convcli.choices import PlaneChoice, Pyramid
 from convcli.errors import OptionError
 from convcli.images.formats import format_named
 from convcli.images.policy import MAX_PIXELS, ReadPolicy, readable_named
@@ -18,7 +17,7 @@ from convcli.images.write import Saving
 from convcli.library.chains import KernelLike, run_of
 from convcli.library.pictures import FilterOptions
 from convcli.pipeline.report import Report
-from convcli.settings import memory_size_from, planes_from_words
+from convcli.settings import memory_size_from, record_from_words
 from convcli.values import replace
 
 _RULES = ("error", "skip", "overwrite")
@@ -121,22 +120,13 @@ def apply_files(
     if on_exists not in _RULES:
         raise OptionError(f"on_exists: expected one of {', '.join(_RULES)}; got {on_exists!r}")
     run = run_of(kernel, then, times, options)
+    formats = frozenset(map(readable_named, allow_formats))
+    recipe = str(run.recipe) if record else None
     job = BatchJob(
         kernels=run.steps,
         options=replace(run.options, collect_stats=False),
-        reading=ReadPolicy(
-            max_pixels=max_pixels,
-            allow_truncated=allow_truncated,
-            allow_formats=frozenset(readable_named(each) for each in allow_formats),
-            frame=frame,
-        ),
-        saving=Saving(
-            quality=quality,
-            compress_level=compress_level,
-            strip=strip,
-            fit_depth=fit_depth,
-            recipe=str(run.recipe) if record else None,
-        ),
+        reading=ReadPolicy(max_pixels, allow_truncated, formats, frame),
+        saving=Saving(quality, compress_level, strip, fit_depth, recipe=recipe),
         file_format=None if format is None else format_named(format),
         sheet=sheet,
         skip_existing=on_exists == "skip",
@@ -145,7 +135,7 @@ def apply_files(
     folder = places.place_from(os.fspath(out_dir))
     several = [sources] if isinstance(sources, str | os.PathLike) else sources
     names = [os.fspath(each) for each in several]
-    inputs = find_inputs(names, job.reading.takes, recursive=recursive, excluded=folder)
+    inputs = Inputs(names, job.reading.takes, recursive, folder).find()
     template = Template(DEFAULT_TEMPLATE if name is None else name, job.file_format)
     with prepared_jobs(
         job,
@@ -155,7 +145,7 @@ def apply_files(
         overwrite=on_exists == "overwrite",
         memory=limit if cluster is None else None,
     ) as jobs:
-        executor: Executor = local_executor(job, len(jobs), limit)
+        executor: Any = local_executor(job, len(jobs), limit)
         if cluster is not None:
             from convcli.scale.cluster import DaskExecutor
 
@@ -239,24 +229,21 @@ def apply_tiled(
     (1, 2, 1)
     [[2.0, 4.0]]
     """
-    from convcli.scale.tiled.run import filter_large
+    from convcli.scale.tiled.run import LargeFilter
 
-    planes = planes_from_words(axes=axes, select=select, pyramid=pyramid)
+    planes = record_from_words(PlaneChoice, axes=axes, select=select, pyramid=pyramid)
     run = run_of(kernel, then, times, options)
     recipe = str(run.recipe) if record else None
-    return filter_large(
-        run.steps,
-        os.fspath(source),
-        os.fspath(target),
-        run.options,
-        frame=frame,
-        max_pixels=MAX_PIXELS if max_pixels is None else max_pixels,
+    large = LargeFilter(
+        kernels=run.steps,
+        options=run.options,
+        reading=ReadPolicy(MAX_PIXELS if max_pixels is None else max_pixels, frame=frame),
         saving=Saving(compress_level=compress_level, strip=strip, recipe=recipe),
+        planes=planes,
         memory=None if memory is None else memory_size_from(memory),
         cluster=cluster,
         retries=retries,
         timeout=timeout,
         resume=resume,
-        progress=progress,
-        planes=planes,
     )
+    return large.run(os.fspath(source), os.fspath(target), progress)

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypedDict, Unpack, overload
 
 from convcli.choices import LearningMethod, Sharing
-from convcli.errors import GeometryError, OptionError
+from convcli.errors import GeometryError, OptionError, fail
 from convcli.geometry.layers import Layer, convolution_layer
 from convcli.geometry.window import IntOrPair, Padding, pair, window
 from convcli.settings import (
@@ -20,7 +20,7 @@ from convcli.settings import (
 )
 
 if TYPE_CHECKING:
-    from convcli.images.animation import Animation
+    from convcli.drawing.animation import Animation
     from convcli.lessons.explain import Explanation
     from convcli.lessons.explore import Explorer
     from convcli.lessons.learning.learn import Learnt
@@ -104,10 +104,12 @@ def output_size(
     sides = [*down, (_whole(width, "width"), slide.columns)]
     for length, axis in sides:
         if not floor and not axis.tiles(length):
-            raise GeometryError(
-                f"size: expected a whole number, got {float(axis.exact_output_size(length)):g} "
-                f"for an input of {length}: {axis.unseen(length).total} px are left over: "
-                "choose another stride or padding, or floor=True"
+            got = f"got {float(axis.exact_output_size(length)):g} for an input of {length}"
+            fault = (
+                f"expected a whole number, {got}: {axis.unseen(length).total} px are left over"
+            )
+            fail(
+                "size", fault, "choose another stride or padding, or floor=True", GeometryError
             )
     *rows, columns = [axis.output_size(length) for length, axis in sides]
     return (rows[0], columns) if rows else columns
@@ -155,13 +157,9 @@ def count_parameters(
     >>> count_parameters(in_channels=3, filters=64, kernel_size=3).total
     1792
     """
-    return convolution_layer(
-        _whole(in_channels, "in_channels"),
-        _whole(filters, "filters"),
-        pair_from(kernel_size),
-        groups=_whole(groups, "groups"),
-        bias=bias,
-    )
+    channels = (_whole(in_channels, "in_channels"), _whole(filters, "filters"))
+    size, parts = pair_from(kernel_size), _whole(groups, "groups")
+    return convolution_layer(*channels, size, groups=parts, bias=bias)
 
 
 def explain(
@@ -198,17 +196,14 @@ def explain(
     >>> explain([[-1, 0, 1]], [[0, 0, 9, 9]], at=(1, 0))[0].value
     9.0
     """
-    from convcli.lessons.explain import Explainer, first_channels
+    from convcli.lessons.explain import Explainer
     from convcli.library import chains, pictures
 
     operand = chains.kernel(kernel)
-    channels = (
-        first_channels(operand)
-        if channel is None
-        else [named("channel", whole_number_from, channel, 0)]
-    )
+    if channel is not None:
+        channel = named("channel", whole_number_from, channel, 0)
     frame, settings = pictures.open(picture).frames[0], options_from_words(**options)
-    return Explainer(operand, frame, settings).at(named("at", point_from, at), channels)
+    return Explainer(operand, frame, settings).at(named("at", point_from, at), channel)
 
 
 def animate(
@@ -368,4 +363,4 @@ def learn(
         seed=named("seed", whole_number_from, seed, 0),
     )
     chosen = named("method", functools.partial(choice_from, LearningMethod), method)
-    return learn_task(task, chosen, schedule)
+    return learn_task(task, schedule if chosen is LearningMethod.SGD else None)

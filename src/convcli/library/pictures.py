@@ -10,20 +10,20 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from convcli import settings
-from convcli.errors import ImageError, OptionError
+from convcli.errors import ImageError, OptionError, fail
 from convcli.images.picture import Frame, Picture, picture_of_samples
-from convcli.images.policy import MAX_PIXELS, ReadPolicy, readable_named
+from convcli.images.policy import MAX_PIXELS, ReadPolicy, check_exact, readable_named
 from convcli.images.read import read_picture, read_pil
 from convcli.images.write import Saving
 from convcli.kernels.operator import Operator
 from convcli.library.chains import KernelLike, Run, check_options, run_of
 from convcli.library.chains import kernel as as_kernel
 from convcli.library.chains import recipe as read_recipe
-from convcli.pipeline.files import FileOutput, plan_frames, without_nodata
+from convcli.pipeline.files import FileOutput, filter_picture
 from convcli.pipeline.pipeline import Pipeline, plan_pipeline
 from convcli.pipeline.recipe import Recipe
 from convcli.pipeline.report import Report, combined_report
-from convcli.pipeline.run import Filtered, run_pipeline
+from convcli.pipeline.run import Filtered
 from convcli.storage.urls import FRAME, has_number, unknown_field
 from convcli.text import brief, percent
 from convcli.values import Record, replace
@@ -33,11 +33,8 @@ if TYPE_CHECKING:
 
     from convcli.choices import Alpha, Border, Colormap, Combine, Depth, Edges, Method, Range
     from convcli.engine.planner import Plan
-    from convcli.engine.pooling import Pooling
     from convcli.geometry.window import IntOrPair, Padding
     from convcli.lessons.find import Match
-    from convcli.pipeline.options import Options, Region
-    from convcli.pipeline.steps import Link
 
 PictureLike: TypeAlias = Union[
     str, Path, bytes, BinaryIO, ArrayLike, "Image.Image", Picture, "Result"
@@ -81,7 +78,7 @@ class FilterOptions(TypedDict, total=False):
     amount: float
     threshold: float
     mask: Any
-    region: "Region | str | None"
+    region: str | None
     channels: "str | Sequence[str | int] | None"
     axis: str | None
     missing: "str | float | None"
@@ -95,7 +92,7 @@ _DIMENSIONS = (2, 3)
 _MOST_BYTES = 8
 
 
-class Result(Record, kw_only=True):
+class Result(Record):
     """The result of `apply` or `pool` for a picture.
 
     Attributes
@@ -200,13 +197,11 @@ class Result(Record, kw_only=True):
             raise ImageError(f"{target}: expected {{map}} or {{frame}}, got {field}")
         file_format = format_named(format) if format else format_for(target, "format=")
         recipe = str(self.recipe) if record else None
-        saving = Saving(
-            quality=quality, compress_level=compress_level, strip=strip, recipe=recipe
-        )
+        saving = Saving(quality, compress_level, strip, recipe=recipe)
         output = FileOutput(str(target), file_format, saving, sheet)
         count = 1 if has_number(str(target), FRAME) else len(self.filtered)
         output.check_maps(self.pipeline, count)
-        return output.write(self.filtered, self.source, self.pipeline.options)
+        return output.write(self.filtered, self.source, self.pipeline)
 
     def __repr__(self) -> str:
         kernels = ", ".join(step.kernel for step in self.filtered[0].report.steps)
@@ -277,12 +272,8 @@ def open(  # noqa: A001 - as Pillow and rasterio call it
         return source.picture
     if isinstance(source, Picture):
         return source
-    policy = ReadPolicy(
-        max_pixels=max_pixels,
-        allow_truncated=allow_truncated,
-        allow_formats=frozenset(readable_named(name) for name in allow_formats),
-        frame=frame,
-    )
+    formats = frozenset(map(readable_named, allow_formats))
+    policy = ReadPolicy(max_pixels, allow_truncated, formats, frame)
     if isinstance(source, str | os.PathLike):
         return read_picture(os.fspath(source), reading=policy)
     if isinstance(source, bytes | bytearray | memoryview):
@@ -344,7 +335,7 @@ def apply(
     if picture is None:
         raise OptionError("apply: expected a kernel and a picture, or a picture and a recipe")
     run = run_of(kernel, then, times, options)
-    return _run(open(picture), run.steps, run.options, run, raw=raw)
+    return Result(*filter_picture(open(picture), run.steps, run.options, raw=raw), run)
 
 
 _POOLED = {"stride", "padding", "dilation", "border", "gray", "depth", "alpha", "background"}
@@ -401,7 +392,7 @@ def pool(
     slide = window(size, stride, filtering.padding, filtering.dilation)
     border = filtering.border if "border" in options else None
     planned = Pooling(settings.choice_from(Reduction, pooling), slide, border)
-    return _run(open(picture), [planned], filtering, raw=raw)
+    return Result(*filter_picture(open(picture), [planned], filtering, raw=raw))
 
 
 def find(
@@ -468,22 +459,6 @@ def plan(
     return plan_pipeline(header, run.steps, run.options).plans
 
 
-def _run(
-    picture: Picture,
-    links: "Sequence[Link | Pooling]",
-    options: "Options",
-    run: Run | None = None,
-    *,
-    raw: bool,
-) -> Result:
-    source, options = without_nodata(picture, links, options)
-    pipelines = plan_frames(source, links, options, raw=raw)
-    filtered = tuple(map(run_pipeline, pipelines, source.frames))
-    # The pixels of the input are not kept in memory for as long as the result.
-    kept = replace(source, frames=())
-    return Result(filtered=filtered, source=kept, pipeline=pipelines[0], run=run)
-
-
 def _facts(report: Report) -> list[tuple[str, str]]:
     sizes = [report.input_shape, report.output_shape]
     before, after = (f"{columns} × {rows} px, {channels}" for rows, columns, channels in sizes)
@@ -492,7 +467,7 @@ def _facts(report: Report) -> list[tuple[str, str]]:
         ("output", f"{after} channels"),
         ("kernel", ", ".join(step.kernel for step in report.steps)),
         ("border", report.border),
-        ("raw values", f"{report.low:g} to {report.high:g}"),
+        ("raw values", report.raw_values),
         ("range", f"{report.range or 'none'}, {percent(report.clipped)} clipped"),
     ]
     return [*facts, *(("warning", warning) for warning in report.warnings)]
@@ -501,15 +476,13 @@ def _facts(report: Report) -> list[tuple[str, str]]:
 def _frame_of_array(values: ArrayLike, *, alpha: bool | None) -> Frame:
     array = np.asarray(values)
     if array.dtype.kind not in "biuf" or array.dtype.itemsize > _MOST_BYTES:
-        raise ImageError(
-            f"picture: expected real numbers of at most 64 bits, got {array.dtype}: "
-            "convert it with astype"
-        )
+        fault = f"expected real numbers of at most 64 bits, got {array.dtype}"
+        fail("picture", fault, "convert it with astype", ImageError)
     if array.ndim not in _DIMENSIONS or 0 in array.shape:
-        raise ImageError(
-            f"picture: expected an array (H, W) or (H, W, C) with at least one pixel, got the "
-            f"shape {array.shape}: take one picture of it"
-        )
+        got = f"got the shape {array.shape}"
+        fault = f"expected an array (H, W) or (H, W, C) with at least one pixel, {got}"
+        fail("picture", fault, "take one picture of it", ImageError)
+    check_exact(array, "picture")
     pixels = np.atleast_3d(array.astype(array.dtype.newbyteorder("="), copy=False))
     if alpha is None:
         has_alpha = pixels.dtype in (np.uint8, np.uint16)

@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from convcli.borders import Padder, fill_of, padder_for
-from convcli.choices import Border, Depth
+from convcli.borders import fill_of, padder_for
+from convcli.choices import Border, Combine, Depth
 from convcli.engine.planner import choose_plan
 from convcli.engine.pooling import Pooling, Reduction, pool_padder
 from convcli.engine.problem import Problem, natural_result, problem_for
-from convcli.errors import GeometryError, KernelError, SpecError
+from convcli.errors import GeometryError, KernelError, SpecError, fail
 from convcli.geometry.window import Axis, Window, window
 from convcli.kernels.kernel import Kernel
 from convcli.kernels.operator import Operator, Plain
@@ -19,7 +19,7 @@ from convcli.pipeline.options import Options
 from convcli.pipeline.report import Step
 from convcli.pipeline.steps import Link, MapStep, Operand, PlannedStep, PoolStep, Shape
 from convcli.text import counted
-from convcli.values import replace
+from convcli.values import fields_of, replace
 
 
 def plan_chain(
@@ -27,10 +27,9 @@ def plan_chain(
 ) -> tuple[PlannedStep, ...]:
     """Plan each step of a chain for pixels of a shape (H, W, C); nothing is computed."""
     if options.combine and not any(isinstance(link, Operator) for link in links):
-        raise SpecError(
-            f"--combine {options.combine.value}: expected several kernels, got one: join "
-            "them as sobel-x+sobel-y"
-        )
+        fault = "expected several kernels, got one"
+        remedy = "join them as sobel-x+sobel-y"
+        fail(f"--combine {options.combine.value}", fault, remedy, SpecError)
     last = max((i for i, link in enumerate(links) if not isinstance(link, Plain)), default=-1)
     if last < 0:
         raise SpecError(f"{links[0].name}: expected a kernel in the chain: add one")
@@ -39,7 +38,8 @@ def plan_chain(
         if isinstance(link, Plain):
             step = _plain_step(link, shape, dtype)
         elif isinstance(link, Pooling):
-            step = _pool_step(link, shape, dtype)
+            border = link.border and options.border  # the same, in the numbers of the pixels
+            step = _pool_step(replace(link, border=border), shape, dtype)
         else:
             chosen = options.map if number == last else None
             step = _weighing_step(link, chosen, shape, dtype, options)
@@ -58,12 +58,14 @@ def _pool_step(pooling: Pooling, shape: Shape, dtype: np.dtype[Any]) -> PoolStep
         shape=shape,
         result_shape=(*slide.output_shape(shape[:2]), shape[2]),
         border=plain if pooling.border is None else pooling.border.value,
+        combine=None if is_mean else Combine.MAX,
         padder=padder,
         working=np.dtype(np.float64),
         raw_dtype=natural_result(dtype),
     )
 
 
+_COLOURS = 3
 REDUCTIONS = {"pool": Reduction.AVERAGE, "max": Reduction.MAX}
 
 
@@ -75,118 +77,85 @@ def _plain_step(plain: Plain, shape: Shape, dtype: np.dtype[Any]) -> PlannedStep
             step = _pool_step(pooling, shape, dtype)
         floats = natural_result(dtype)
         return replace(step, border="none", working=floats, dtype=floats)
-    return MapStep(
-        summary=Step(plain.name, (1, 1), window(1), "direct", "value by value"),
-        shape=shape,
-        result_shape=shape,
-        border="none",
-        working=dtype,
-        raw_dtype=dtype,
-    )
+    summary = Step(plain.name, (1, 1), window(1), "direct", "value by value")
+    return MapStep(summary, shape, shape, "none", working=dtype, raw_dtype=dtype)
 
 
 def _weighing_step(
     operand: Operand, chosen: int | None, shape: Shape, dtype: np.dtype[Any], options: Options
 ) -> PlannedStep:
     """Plan a step with weights; of a bank the `chosen` filter alone, if any, is computed."""
-    plan_step = _planned
-    if options.transposed:
-        from convcli.engine.transposed import exchanged
+    kernels = [_prepared(kernel, chosen, options) for kernel in operand.kernels]
+    plan_step = _plan_transposed if options.transposed else _plan_correlated
+    problems, slide, facts = plan_step(kernels, shape, dtype, options)
+    plans = tuple(choose_plan(each, options.method) for each in problems)
+    method = "+".join(dict.fromkeys(each.strategy.method.value for each in plans))
+    strategy = "+".join(dict.fromkeys(each.strategy.name for each in plans))
+    combine = operand.combine and (options.combine or operand.combine)
+    name = operand.name if combine else kernels[0].name
+    name += " transposed" * options.transposed
+    combined = combine and combine.value
+    summary = Step(name, kernels[0].weights.shape, slide, method, strategy, combined)
+    shapes = (shape, problems[0].result_shape)
+    facts |= {"plans": plans, "combine": combine, "jobs": options.jobs}
+    return PlannedStep(summary, *shapes, **facts)
 
-        plan_step, operand = _plan_transposed, operand.changed(exchanged)
-    if options.axis is not None:
-        operand = operand.changed(lambda kernel: kernel.along(options.axis))
-    if chosen is not None:
-        operand = operand.changed(lambda kernel: _filter(kernel, chosen))
-    return plan_step(operand, shape, dtype, options)
 
-
-def _planned(
-    operand: Operand, shape: Shape, dtype: np.dtype[Any], options: Options
-) -> PlannedStep:
-    slide = window(operand.size, options.stride, options.padding, options.dilation)
-    fill = fill_of(options.border, shape[2], Depth.EIGHT.white)
-    padder, bare = padder_for(options.border, slide, shape[:2], fill)
-    padded, border = (shape, dtype), options.border
+def _plan_correlated(
+    kernels: Sequence[Kernel], shape: Shape, dtype: np.dtype[Any], options: Options
+) -> tuple[list[Problem], Window, dict[str, Any]]:
+    """Return the problem of each kernel, the window as it is shown, more fields of the step."""
+    border = options.border
+    slide = window(kernels[0].size, options.stride, options.padding, options.dilation)
+    fill = fill_of(border, shape[2], Depth.EIGHT.white)
+    filled = border if isinstance(border, Border) and border is not Border.ODD else None
+    padder, bare = (None, slide) if filled else padder_for(border, slide, shape[:2], fill)
+    padded = (shape, dtype)
     if padder is not None:
         padded = ((*padder.padded, shape[2]), padder.dtype(dtype))
-    if not isinstance(border, Border) or border is Border.ODD:
-        border = Border.ZERO  # the input is padded, or the window needs no padding
     problems = []
-    for kernel in operand.kernels:
+    for kernel in kernels:
         with _naming(kernel.name, _remedy(shape[2], kernel)):
-            moved = _biased(kernel, options)
-            problems.append(problem_for(*padded, moved, bare, border=border))
-    name = options.border.value
-    return _step_of(problems, operand, options, padder=padder, slide=slide, border=name)
+            problems.append(problem_for(*padded, kernel, bare, border=filled or Border.ZERO))
+    return problems, slide, {"border": border.value, "padder": padder}
 
 
 def _plan_transposed(
-    operand: Operand, shape: Shape, dtype: np.dtype[Any], options: Options
-) -> PlannedStep:
-    """Plan one transposed step; of a bank the outputs come first: see `exchanged`."""
+    kernels: Sequence[Kernel], shape: Shape, dtype: np.dtype[Any], options: Options
+) -> tuple[list[Problem], Window, dict[str, Any]]:
     from convcli.engine.transposed import checkerboard_of, stamp_window, stamping_for
 
     if options.border is not Border.ZERO:
-        raise GeometryError(
-            f"--transposed: expected no border, got {options.border.value}: stamps end where "
-            "the picture ends: leave --border out"
-        )
-    sides = (operand.size, options.stride, options.padding, options.dilation)
+        got = f"got {options.border.value}: stamps end where the picture ends"
+        fault = f"expected no border, {got}"
+        fail("--transposed", fault, "leave --border out", GeometryError)
+    sides = (kernels[0].size, options.stride, options.padding, options.dilation)
     slide, more = stamp_window(*sides, options.output_padding)
     stampings = []
-    for kernel in operand.kernels:
+    for kernel in kernels:
         with _naming(kernel.name):
-            stampings.append(stamping_for(shape, dtype, _biased(kernel, options), slide, more))
-    problems = [each.problem for each in stampings]
-    planned = _step_of(problems, operand, options, slide=slide, border="none")
-    uneven = filter(None, (checkerboard_of(slide, k.weights) for k in operand.kernels))
-    return replace(
-        planned,
-        shape=shape,
-        summary=replace(planned.summary, kernel=f"{operand.name} transposed"),
-        stamping=stampings[0],
-        warnings=(*uneven,)[:1],
-    )
+            stampings.append(stamping_for(shape, dtype, kernel, slide, more))
+    uneven = [text for each in kernels if (text := checkerboard_of(slide, each.weights))]
+    facts = {"border": "none", "stamping": stampings[0], "warnings": tuple(uneven[:1])}
+    return [each.problem for each in stampings], slide, facts
 
 
-def _step_of(
-    problems: Sequence[Problem],
-    operand: Operand,
-    options: Options,
-    *,
-    padder: Padder | None = None,
-    slide: Window,
-    border: str,
-) -> PlannedStep:
-    """Return the step of the problems of one kernel, or of the kernels of an operator."""
-    plans = tuple(choose_plan(each, options.method) for each in problems)
-    problem, strategies = problems[0], [planned.strategy for planned in plans]
-    combine = operand.combine and (options.combine or operand.combine)
-    summary = Step(
-        kernel=operand.name,
-        weights=problem.kernel.weights.shape,
-        window=slide,
-        method="+".join(dict.fromkeys(strategy.method.value for strategy in strategies)),
-        strategy="+".join(dict.fromkeys(strategy.name for strategy in strategies)),
-        combined=combine and combine.value,
-    )
-    return PlannedStep(
-        plans=plans,
-        summary=summary,
-        shape=(*(problem.shape[:2] if padder is None else padder.size), problem.shape[2]),
-        result_shape=problem.result_shape,
-        border=border,
-        padder=padder,
-        combine=combine,
-        jobs=options.jobs,
-    )
+def _prepared(kernel: Kernel, chosen: int | None, options: Options) -> Kernel:
+    """Return a kernel as the options change it: a bank's axes, one of its filters, its bias."""
+    if options.transposed:
+        from convcli.engine.transposed import exchanged
 
-
-def _biased(kernel: Kernel, options: Options) -> Kernel:
-    """Return a kernel flipped, and with the bias of the options, if they ask for that."""
-    turned = kernel.flipped() if options.flip else kernel
-    return turned if options.bias is None else turned.plus_bias(options.bias)
+        kernel = exchanged(kernel)  # the outputs come first
+    if options.axis is not None:
+        kernel = kernel.along(options.axis)
+    if chosen is not None:
+        kernel = _filter(kernel, chosen)
+    if options.flip:
+        kernel = kernel.flipped()
+    if options.bias is not None:
+        with _naming(kernel.name):
+            kernel = kernel.plus_bias(options.bias)
+    return kernel
 
 
 @contextlib.contextmanager
@@ -202,15 +171,11 @@ def _naming(name: str, remedy: str = "") -> Iterator[None]:
 
 def _filter(kernel: Kernel, number: int) -> Kernel:
     if not kernel.is_bank:
-        raise KernelError(
-            f"{kernel.name}: expected a filter bank to take map {number} of, got a 2-D "
-            "kernel: drop --map"
-        )
+        fault = f"expected a filter bank to take map {number} of, got a 2-D kernel"
+        fail(kernel.name, fault, "drop --map")
     if number >= kernel.filters:
-        raise KernelError(
-            f"{kernel.name}: expected a map from 0 to {kernel.filters - 1}, got {number}: "
-            "maps are numbered from 0"
-        )
+        fault = f"expected a map from 0 to {kernel.filters - 1}, got {number}"
+        fail(kernel.name, fault, "maps are numbered from 0")
     bias = kernel.bias[number : number + 1] if len(kernel.bias) > 1 else kernel.bias
     weights = kernel.weights[number : number + 1]
     return Kernel(weights, bias or None, f"{kernel.name}[{number}]", kernel.description)
@@ -221,7 +186,7 @@ def _remedy(channels: int, kernel: Kernel) -> str:
     if not kernel.is_bank or kernel.channels == channels:
         return ""
     if kernel.channels == 1:
-        return "use --gray, or a 2-D kernel"
+        return "use --gray, or a 2-D kernel" if channels == _COLOURS else "use a 2-D kernel"
     if channels == 1:
         return "give it a colour picture (and no --gray), or a bank with 1 input channel"
     return f"give it a bank with {channels} input channels"
@@ -237,21 +202,18 @@ def all_remainders(steps: Sequence[PlannedStep], *, strict: bool) -> tuple[str, 
         ):
             left = axis.unseen(size)
             if strict and left.total:
-                raise GeometryError(_not_clean(step.name, line, axis, size))
+                _refuse_remainder(step.name, line, axis, size)
             if left.picture:
                 warnings.append(_unseen(line, axis.stride, size, left.picture, whose))
     return tuple(warnings)
 
 
-def _not_clean(kernel: str, name: str, axis: Axis, size: int) -> str:
-    left = axis.unseen(size)
-    parts = [f"{counted(left.picture, name)} of picture"] * (left.picture > 0)
-    parts += [f"{counted(left.padding, name)} of padding"] * (left.padding > 0)
-    return (
-        f"{kernel}: expected windows that tile {counted(size, name)}, got "
-        f"{axis.exact_output_size(size)} outputs ({' and '.join(parts)} left over): change the "
-        "stride or the padding, or drop --strict"
-    )
+def _refuse_remainder(kernel: str, name: str, axis: Axis, size: int) -> None:
+    left = fields_of(axis.unseen(size), "picture", "padding")
+    parts = [f"{counted(count, name)} of {where}" for where, count in left.items() if count > 0]
+    got = f"got {axis.exact_output_size(size)} outputs ({' and '.join(parts)} left over)"
+    fault = f"expected windows that tile {counted(size, name)}, {got}"
+    fail(kernel, fault, "change the stride or the padding, or drop --strict", GeometryError)
 
 
 def _unseen(name: str, stride: int, size: int, count: int, whose: str) -> str:

@@ -1,19 +1,19 @@
 """Results in colours of their own: colour maps, and directions as hues."""
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 
+from convcli.borders import Field
 from convcli.choices import RED_BLUE, Colormap, Range
 from convcli.engine.store import ValueStats
-from convcli.errors import ImageError, KernelError
-from convcli.kernels.kernel import Kernel
+from convcli.errors import ImageError, KernelError, fail
 from convcli.pipeline.options import Options
-from convcli.pipeline.range import meanings
 from convcli.pipeline.report import Swatch
 from convcli.pipeline.steps import PlannedStep, Values
+from convcli.values import asdict
 
 _GRAY = "000000 ffffff"
 _VIRIDIS = (
@@ -45,11 +45,6 @@ def palette(colormap: Colormap) -> Values:
     return colors
 
 
-def colored(pixels: Values, colormap: Colormap) -> Values:
-    """Return a grey map (H, W) of uint8 in colour: shape (H, W, 3)."""
-    return np.asarray(palette(colormap)[pixels])
-
-
 def legend_of(
     colormap: Colormap | None, mapping: Range, stats: ValueStats
 ) -> tuple[Swatch, ...]:
@@ -67,13 +62,22 @@ def legend_of(
     )
 
 
+def meanings(mapping: Range, stats: ValueStats) -> dict[int, str]:
+    """Return the raw values that some of the 256 pixel values show."""
+    largest = max(abs(stats.low), abs(stats.high))
+    if mapping is Range.STRETCH:
+        return {0: f"{stats.low:.4g}", 255: f"{stats.high:.4g}"}
+    if mapping is Range.BALANCE:
+        return {1: f"{-largest:.4g}", 128: "0", 255: f"{largest:.4g}"}
+    if mapping is Range.SHIFT:
+        return {0: "-128 and below", 128: "0", 255: "127 and above"}
+    sign = "±" if mapping is Range.ABS else ""
+    return {0: "0" if sign else "0 and below", 255: f"{sign}255 and above"}
+
+
 # ------------------------------------------------------------------ directions
 
 _SECTORS = 6
-_NEEDED = (
-    "expected kernels that answer two directions, got fewer: use sobel, or join them as "
-    "sobel-x+sobel-y"
-)
 _OWN_COLOURS = "expected a picture in its own colours to write"
 _ARROWS: tuple[str, ...] = (  # what the hues of 0°, 45°, 90° … mean
     "→ brighter to the right", "↗", "↑ brighter above", "↖", "← brighter to the left", "↙",
@@ -81,47 +85,62 @@ _ARROWS: tuple[str, ...] = (  # what the hues of 0°, 45°, 90° … mean
 )  # fmt: skip
 
 
-def gradient_weights(
-    step: PlannedStep, options: Options, *, has_pixels: bool
-) -> NDArray[np.float64]:
+class GradientStep(PlannedStep, kw_only=True):
+    """A step that answers its kernels' combination, and the gradient to the right and up."""
+
+    weights: NDArray[np.float64]  # of each kernel's answer in the gradient, shape (2, N)
+
+    @classmethod
+    def of(cls, step: PlannedStep, options: Options, *, raw: bool) -> "GradientStep":
+        """Return the form of the last step that colours a direction."""
+        if raw:
+            raise ImageError(f"--direction: {_OWN_COLOURS}, got raw floats: name a .png")
+        if options.colormap is not None:
+            raise ImageError(f"--direction: {_OWN_COLOURS}, got a colour map: drop one")
+        weights = _weights(step)
+        if (channels := step.shape[2]) > 1:
+            remedy = f"join them first, by a filter bank of 1 output and --then {step.name}"
+            fault = f"expected one channel, or red, green and blue, got {channels}"
+            fail("--direction", fault, remedy, ImageError)
+        changes = {"weights": weights, "result_shape": (*step.result_shape[:2], 3)}
+        return cls(**{**asdict(step), **changes})
+
+    def part(self, field: Field, rows: slice, columns: slice) -> Values:
+        """Compute a rectangle of all three channels."""
+        shape = (3, rows.stop - rows.start, columns.stop - columns.start)
+        planes = np.zeros(shape, self.result_dtype)
+        answers = self._added(self.answers(field, rows, columns), planes[1:])
+        planes[0] = self.joined(answers)[..., 0]
+        return np.moveaxis(planes, 0, 2)
+
+    def _added(self, answers: Iterator[Values], gradient: Values) -> Iterator[Values]:
+        """Yield answers of kernels, and add each to the gradient (2, rows, columns) before."""
+        for column, answer in zip(self.weights.T, answers, strict=True):
+            with np.errstate(invalid="ignore"):  # infinity has no direction
+                for axis, weight in enumerate(column):
+                    gradient[axis] += answer[..., 0] * answer.dtype.type(weight)
+            yield answer
+
+
+def _weights(step: PlannedStep) -> NDArray[np.float64]:
     """Return the weights, shape (2, N), that add the answers of N kernels up to the gradient.
 
-    The first row is for the gradient to the right, the second for the one upwards. A kernel
-    answers a ramp of 1 a pixel to the right with Σ w·x, one upwards with -Σ w·y (y counts
-    downwards). The gradient is the least-squares solution of these equations.
+    A kernel answers a ramp of 1 a pixel to the right with Σ w·x, one upwards with -Σ w·y (y
+    counts downwards). The gradient is the least-squares solution of these equations.
     """
-    if not has_pixels:
-        raise ImageError(f"--direction: {_OWN_COLOURS}, got raw floats: name a .png")
-    if options.colormap is not None:
-        raise ImageError(f"--direction: {_OWN_COLOURS}, got a colour map: drop one")
-    if step.combine is None:
-        raise KernelError(f"{step.name}: {_NEEDED}")
-    moments = np.array([_moments(plan.problem.kernel, step.name) for plan in step.plans])
-    if np.linalg.matrix_rank(moments) < 2:  # noqa: PLR2004 - a plane has two directions
-        raise KernelError(f"{step.name}: {_NEEDED}")
-    return np.linalg.pinv(moments).astype(np.float64)
-
-
-def _moments(kernel: Kernel, name: str) -> tuple[float, float]:
-    if kernel.is_bank:
-        raise KernelError(f"{name}: expected 2-D kernels for a direction, got a filter bank")
-    rows, columns = kernel.size
-    y, x = np.mgrid[:rows, :columns]
-    return (
-        float((kernel.weights * x).sum() - kernel.sum * (columns - 1) / 2),
-        float(kernel.sum * (rows - 1) / 2 - (kernel.weights * y).sum()),
-    )
-
-
-def with_gradient(
-    answers: Iterable[Values], weights: NDArray[np.float64], gradient: Values
-) -> Iterator[Values]:
-    """Yield answers of kernels, and add each to the gradient (2, rows, columns) before that."""
-    for column, answer in zip(weights.T, answers, strict=True):
-        with np.errstate(invalid="ignore"):  # infinity has no direction
-            for axis, weight in enumerate(column):
-                gradient[axis] += answer[..., 0] * answer.dtype.type(weight)
-        yield answer
+    moments, plans = [], step.plans if len(step.plans) > 1 else ()
+    if step.is_bank and plans:
+        fault = "expected 2-D kernels for a direction, got a filter bank"
+        raise KernelError(f"{step.name}: {fault}")
+    for kernel in (plan.problem.kernel for plan in plans):
+        rows, columns = kernel.size
+        y, x = np.mgrid[:rows, :columns]
+        right = (kernel.weights * x).sum() - kernel.sum * (columns - 1) / 2
+        moments.append((right, kernel.sum * (rows - 1) / 2 - (kernel.weights * y).sum()))
+    if np.linalg.matrix_rank(np.array(moments)) < 2:  # noqa: PLR2004 - of a plane's directions
+        fault = "expected kernels that answer two directions, got fewer"
+        fail(step.name, fault, "use sobel, or join them as sobel-x+sobel-y")
+    return np.linalg.pinv(np.array(moments)).astype(np.float64)
 
 
 def hue_picture(right: Values, up: Values, brightness: Values) -> Values:

@@ -1,25 +1,27 @@
 """From a file to a file: where pictures come from and where results go."""
 
 import functools
+import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from convcli.choices import Depth
 from convcli.engine.pooling import Pooling
-from convcli.errors import ImageError
-from convcli.images.formats import FORMATS, JSON, NPY, RAW, format_for, has_suffix, obstacle
+from convcli.errors import ImageError, fail
+from convcli.images.formats import FORMATS, JSON, NPY, RAW, format_for, obstacle
 from convcli.images.metadata import lost_metadata
-from convcli.images.picture import Frame, Header, Picture
+from convcli.images.picture import Frame, Picture
 from convcli.images.policy import ReadPolicy
 from convcli.images.read import header_of, read_picture
 from convcli.images.write import Saving, check_format, pipe_format, write_picture
+from convcli.pipeline.alpha import with_nodata
 from convcli.pipeline.options import Options
 from convcli.pipeline.pipeline import Pipeline, plan_pipeline
 from convcli.pipeline.report import Report, combined_report
 from convcli.pipeline.run import Filtered, run_pipeline
-from convcli.pipeline.steps import Link, Values
+from convcli.pipeline.steps import Link
 from convcli.storage.atomic import is_stream
 from convcli.storage.urls import FRAME, MAP, has_number, numbered
 from convcli.values import Record, replace
@@ -28,37 +30,21 @@ STANDARD = "-"  # the name of standard input or standard output
 _COLOURS = 3
 _GIF_COLOURS = 256
 
-_OTHER_FORMS = (  # for several maps, where the picture is read as a whole
-    "write a .npy or .tif",
-    f"put {MAP} into the name (map-{MAP}.png)",
-    "use --sheet",
-)
-
-_FIRST_FRAME = ReadPolicy(frame=0)
-
 
 class FileFilter(Record, kw_only=True):
-    """How files are filtered or pooled, and how the results are written.
-
-    Without a `file_format` the suffix decides; standard output gets the format of the input
-    where that can hold the result, else PNG.
-    """
+    """How files are filtered or pooled, and how the results are written."""
 
     kernels: tuple[Link | Pooling, ...]
     options: Options
     reading: ReadPolicy = ReadPolicy()
     saving: Saving = Saving()
-    file_format: str | None = None  # the name of the output's format
+    file_format: str | None = None  # the name of the output's format; else its suffix decides
     sheet: bool = False  # whether all channels are written as one sheet of labelled tiles
 
     def filter_file(self, source: str, target: str) -> Report:
-        """Filter the picture of a path, a URL or ``-``; write it complete, or not at all.
-
-        With ``{map}`` in `target` each output channel becomes a grey picture of its own, in a
-        ``.tif`` a page where there are not 1 or 3; a ``.npy`` gets raw floats (H', W'[, O]).
-        """
-        # The name of a pipe says nothing of its format.
-        is_pipe = target == STANDARD or (is_stream(target) and not has_suffix(target))
+        """Filter the picture of a path, a URL or ``-``; write it complete, or not at all."""
+        # The name of a pipe says nothing of its format: it gets the input's, or PNG.
+        is_pipe = target == STANDARD or (is_stream(target) and not os.path.splitext(target)[1])
         output = None if is_pipe and self.file_format is None else self.output(target)
         picture = read_source(source, self.reading)
         first = picture.frames[0]
@@ -66,44 +52,34 @@ class FileFilter(Record, kw_only=True):
             promised = _promised(self.options.depth_from(first.depth), 1)
             output = self.output(target, pipe_format(picture.format, promised))
         options, raw = output.fitted(self.options, first.depth, first.channels)
-        picture, options = without_nodata(picture, self.kernels, options)
-        pipelines = plan_frames(picture, self.kernels, options, raw=raw)
-        for pipeline in pipelines:
-            pipeline.check_size(self.reading.max_pixels)
-        output.check(pipelines)
-        filtered = list(map(run_pipeline, pipelines, picture.frames))
+        check = functools.partial(output.check, max_pixels=self.reading.max_pixels)
+        result = filter_picture(picture, self.kernels, options, raw=raw, check=check)
         # The pixels that were read are freed here: encoders take as much memory again.
-        described = replace(picture, frames=())
         del picture, first
-        return output.write(filtered, described, options)
+        return output.write(*result)
 
     def output(self, target: str, file_format: str | None = None) -> "FileOutput":
         """Return what is written to a target, which may have a format of its own."""
         file_format = file_format or self.file_format or format_for(target)
         return FileOutput(target, file_format, self.saving, self.sheet)
 
-    def planned(self, source: str, output: "FileOutput") -> tuple[Header, Pipeline] | None:
-        """Plan a file from its header, which is returned, too; None where it cannot be read."""
+    def planned(self, source: str, output: "FileOutput") -> Pipeline | None:
+        """Plan a file from its header; None where that cannot be read."""
         header = header_of(source, self.reading)
         if header is None:
             return None
         options, raw = output.fitted(self.options, Depth.of(header.dtype), header.shape[2])
-        return header, plan_pipeline(header, self.kernels, options, raw=raw)
+        return plan_pipeline(header, self.kernels, options, raw=raw)
 
     def check_file(self, source: str, target: str) -> Pipeline | None:
-        """Check by its header that a file can be filtered and written; return the first plan.
-
-        It is None where the header cannot be read. Pixels are read only where the output cannot
-        hold transparency: they may all be opaque.
-        """
+        """Check that a file can be filtered and written; return the plan of its header."""
         output = self.output(target)
-        planned = self.planned(source, output)
-        if planned is None:
+        pipeline, file_format = self.planned(source, output), output.file_format
+        if pipeline is None:
             return None
-        header, pipeline = planned
-        pipeline.check_size(self.reading.max_pixels)
-        frame, file_format = output.check([pipeline] * header.frames), output.file_format
+        frame = output.check([pipeline] * pipeline.info.frames, self.reading.max_pixels)
         if pipeline.info.alpha and not FORMATS[file_format].alpha and file_format not in RAW:
+            # All pixels may be opaque.
             picture = read_source(source, self.reading)
             if any(each.is_translucent for each in picture.frames):
                 seen = replace(frame, alpha=np.zeros((1, 1), frame.pixels.dtype))
@@ -130,8 +106,10 @@ class FileOutput(Record):
                 return replace(options, depth=fitting), raw
         return options, raw
 
-    def check(self, pipelines: Sequence[Pipeline]) -> Frame:
+    def check(self, pipelines: Sequence[Pipeline], max_pixels: int) -> Frame:
         """Check that the frames of a file can be written; return a pixel of the last."""
+        for pipeline in pipelines:
+            pipeline.check_size(max_pixels)
         label = "standard output" if self.target == STANDARD else self.target
         each_alone = has_number(self.target, FRAME)
         for group in [[each] for each in pipelines] if each_alone else [pipelines]:
@@ -143,45 +121,44 @@ class FileOutput(Record):
     def check_maps(self, pipeline: Pipeline, frames: int) -> int:
         """Return the channels of each frame that is written; refuse maps that do not fit."""
         options, target = pipeline.options, self.target
-        maps = pipeline.steps[-1].result_shape[2]
-        is_raw, layout = self.file_format in RAW, self._layout(maps, options)
+        is_raw, layout = self.file_format in RAW, self._layout(pipeline)
         if self.sheet and (is_raw or has_number(target, MAP)):
             raise ImageError(f"{target}: expected one picture for --sheet: name it .png")
         if frames > 1 and layout in ("sheet", "files", "pages"):
-            raise ImageError(
-                f"{target}: expected one picture to show the maps of, the input has "
-                f"{frames} frames: choose one with --frame, or put {FRAME} into the name"
-            )
-        if not layout:
-            raise _several(maps, options, target, _OTHER_FORMS)
-        colored = options.colormap is not None or options.direction
-        if self.sheet or (colored and not is_raw):
+            fault = f"expected one picture to show the maps of, the input has {frames} frames"
+            remedy = f"choose one with --frame, or put {FRAME} into the name"
+            fail(target, fault, remedy, ImageError)
+        if self.sheet or (options.colormap is not None and not is_raw):
             return _COLOURS
-        return 1 if layout in ("files", "pages") else maps
+        return 1 if layout in ("files", "pages") else pipeline.steps[-1].result_shape[2]
 
-    def _layout(self, maps: int, options: Options) -> str:
-        """Say how maps are written: as a sheet, files, pages, a picture; empty if not so."""
+    def _layout(self, pipeline: Pipeline) -> str:
+        """Say how maps are written: as a sheet, files, pages or a picture; refuse all else."""
         if self.sheet:
             return "sheet"
         if has_number(self.target, MAP):
             return "files"
-        if _is_single(maps, options) or self.file_format in (NPY, JSON):
-            return "picture"
-        return "pages" if self.file_format == "TIFF" else ""
+        if self.file_format == "TIFF" and not _is_single(pipeline):
+            return "pages"
+        if self.file_format not in (NPY, JSON):
+            name = f"put {MAP} into the name (map-{MAP}.png)"
+            advice = f"write a .npy or .tif, {name}, use --sheet, "
+            check_single(pipeline, self.target, advice)
+        return "picture"
 
     def write(
-        self, filtered: Sequence[Filtered], described: Picture, options: Options
+        self, filtered: Sequence[Filtered], described: Picture, pipeline: Pipeline
     ) -> Report:
-        """Write the results for all frames; `described` is their picture without its frames."""
+        """Write what `filter_picture` returns."""
+        options = pipeline.options
         saving = replace(self.saving, jobs=self.saving.jobs or options.jobs)
-        described = self._placed(described, filtered, options)
-        groups = {self.target: filtered}
+        described = self._placed(described, pipeline, len(filtered))
+        groups, layout = {self.target: filtered}, self._layout(pipeline)
         if has_number(self.target, FRAME):
             described = replace(described, timing=None)
             groups = {numbered(self.target, FRAME, n): [one] for n, one in enumerate(filtered)}
         # The first file is written last: where it is, all are.
         for name, group in reversed(groups.items()):
-            layout = self._layout(group[0].values.shape[2], options)
             pictures = enumerate(_laid_out(group, described, layout))
             for number, picture in reversed(list(pictures)):
                 opened = numbered(name, MAP, number) if layout == "files" else name
@@ -193,45 +170,41 @@ class FileOutput(Record):
         notes = [*described.notes, *lost, *_losses(filtered, self.file_format)]
         return combined_report([one.report for one in filtered], described.mode, notes)
 
-    def _placed(
-        self, picture: Picture, filtered: Sequence[Filtered], options: Options
-    ) -> Picture:
+    def _placed(self, picture: Picture, pipeline: Pipeline, frames: int) -> Picture:
         """Return a picture whose metadata hold for the places of the result's pixels."""
         metadata = picture.metadata
         if self.saving.strip or not (metadata.geo or metadata.nodata or metadata.ome):
             return picture
         from convcli.images.codecs.tiff_extras import metadata_after
 
-        turned = "a transposed result has other pixels" if options.transposed else ""
+        turned = "a transposed result has other pixels" if pipeline.options.transposed else ""
         turned = "a sheet has other pixels" if self.sheet else turned
-        windows = [step.window for step in filtered[0].report.steps]
+        windows = [step.summary.window for step in pipeline.steps]
         kept = self.saving.kept(metadata)
-        metadata, notes = metadata_after(kept, windows, frames=len(filtered), turned=turned)
+        metadata, notes = metadata_after(kept, windows, frames=frames, turned=turned)
         return replace(picture, metadata=metadata, notes=(*picture.notes, *notes))
 
 
-def without_nodata(
-    picture: Picture, kernels: Sequence[Link | Pooling], options: Options
-) -> tuple[Picture, Options]:
-    """Let pixels that the file calls no data be missing, or note why not: see `with_nodata`."""
-    metadata = picture.metadata
-    if metadata.nodata is None or (len(picture.frames) > 1 and options.missing is None):
-        return picture, options
-    from convcli.pipeline.alpha import with_nodata
-
-    refusal = "a pooling looks at all" if isinstance(kernels[0], Pooling) else ""
-    options, nodata, note = with_nodata(options, metadata.nodata, picture.frames[0], refusal)
-    notes = (*picture.notes, note) if note else picture.notes
-    described = replace(picture, metadata=replace(metadata, nodata=nodata), notes=notes)
-    return described, options
-
-
-def plan_frames(
-    picture: Picture, kernels: Sequence[Link | Pooling], options: Options, *, raw: bool
-) -> list[Pipeline]:
-    """Return the plan for each frame, made once for frames that are alike."""
+def filter_picture(
+    picture: Picture,
+    kernels: Sequence[Link | Pooling],
+    options: Options,
+    *,
+    raw: bool = False,
+    check: Callable[[Sequence[Pipeline]], object] = len,  # may refuse the plans of all frames
+) -> tuple[tuple[Filtered, ...], Picture, Pipeline]:
+    """Return the results for all frames, the picture without frames, and the first plan."""
+    metadata, frames = picture.metadata, picture.frames
+    if metadata.nodata is not None and (len(frames) == 1 or options.missing is not None):
+        refusal = "a pooling looks at all" if isinstance(kernels[0], Pooling) else ""
+        options, nodata, notes = with_nodata(options, metadata.nodata, frames[0], refusal)
+        metadata = replace(metadata, nodata=nodata)
+        picture = replace(picture, metadata=metadata, notes=(*picture.notes, *notes))
     plan = functools.cache(lambda info: plan_pipeline(info, kernels, options, raw=raw))
-    return [plan(frame.header) for frame in picture.frames]
+    pipelines = [plan(frame.header) for frame in frames]  # one for frames that are alike
+    check(pipelines)
+    filtered = tuple(map(run_pipeline, pipelines, frames))
+    return filtered, replace(picture, frames=()), pipelines[0]
 
 
 def read_source(source: str, reading: ReadPolicy) -> Picture:
@@ -241,9 +214,9 @@ def read_source(source: str, reading: ReadPolicy) -> Picture:
     return read_picture(source, reading=reading)
 
 
-def read_first_frame(source: str, reading: ReadPolicy = _FIRST_FRAME) -> Frame:
+def read_first_frame(source: str, reading: ReadPolicy | None = None) -> Frame:
     """Read the first frame of a path, of a URL, or of standard input for ``-``."""
-    return read_source(source, reading).frames[0]
+    return read_source(source, reading or ReadPolicy(frame=0)).frames[0]
 
 
 def _promised(depth: Depth, channels: int) -> Frame:
@@ -255,48 +228,34 @@ def _losses(filtered: Sequence[Filtered], file_format: str) -> list[str]:
     """Say what the output does not hold, though the input had it."""
     losses = []
     if file_format in RAW and any(result.report.alpha for result in filtered):
-        losses.append(
-            f"the .{file_format.lower()} holds the colours only: the transparency is left out"
-        )
-    if file_format not in RAW and any(_loses_digits(result.values) for result in filtered):
-        losses.append(
-            f"the {file_format} holds floats of 32 bits: values are rounded to 7 digits; "
-            "a .npy keeps all"
-        )
+        kept = f"the .{file_format.lower()} holds the colours only"
+        losses.append(f"{kept}: the transparency is left out")
+    wide = [r.values for r in filtered if file_format not in RAW and r.values.dtype == "f8"]
+    if any(not np.array_equal(v.astype(np.float32), v, equal_nan=True) for v in wide):
+        kept = f"the {file_format} holds floats of 32 bits"
+        losses.append(f"{kept}: values are rounded to 7 digits; a .npy keeps all")
     in_colour = [r.values for r in filtered if r.values.shape[2] == _COLOURS]
-    if file_format == "GIF" and any(
-        Frame(values).to_pil().getcolors(_GIF_COLOURS) is None for values in in_colour
-    ):
+    counted = (Frame(values).to_pil().getcolors(_GIF_COLOURS) for values in in_colour)
+    if file_format == "GIF" and any(colours is None for colours in counted):
         losses.append("the GIF holds 256 colours a frame: others become the nearest of them")
     return losses
 
 
-def _loses_digits(values: Values) -> bool:
-    """Tell whether floats of 64 bits change where they are written with 32."""
-    narrow = values.astype(np.float32) if values.dtype == np.float64 else values
-    return not (narrow is values or np.array_equal(narrow, values, equal_nan=True))
-
-
-def _is_single(maps: int, options: Options) -> bool:
+def _is_single(pipeline: Pipeline) -> bool:
     """Whether all maps are one picture: grey, in colours, or one that a colour map colours."""
-    return maps == 1 or options.direction or (maps == _COLOURS and not options.colormap)
-
-
-def check_single(pipeline: Pipeline, target: str) -> None:
-    """Refuse a result whose maps are not one picture."""
     maps = pipeline.steps[-1].result_shape[2]
-    if not _is_single(maps, pipeline.options):
-        raise _several(maps, pipeline.options, target)
+    return maps == 1 or (maps == _COLOURS and not pipeline.options.colormap)
 
 
-def _several(
-    maps: int, options: Options, target: str, others: Sequence[str] = ()
-) -> ImageError:
-    """Return the error for several maps that do not fit, with what can be done instead."""
-    fitting = "1 output map" if options.colormap else "1 or 3 output maps"
-    grey = ("make it grey (--gray)",) if options.colormap else ()
-    advice = ", ".join((*grey, *others, "or pick one with --map"))
-    return ImageError(f"{target}: expected {fitting} for one picture, got {maps}: {advice}")
+def check_single(pipeline: Pipeline, target: str, advice: str = "") -> None:
+    """Refuse a result whose maps are not one picture, with more `advice` on what to do."""
+    maps, colormap = pipeline.steps[-1].result_shape[2], pipeline.options.colormap
+    if _is_single(pipeline):
+        return
+    fitting = "1 output map" if colormap else "1 or 3 output maps"
+    grey = "make it grey (--gray), " * bool(colormap)
+    fault = f"expected {fitting} for one picture, got {maps}"
+    fail(target, fault, f"{grey}{advice}or pick one with --map", ImageError)
 
 
 def _laid_out(filtered: Sequence[Filtered], picture: Picture, layout: str) -> list[Picture]:
@@ -306,7 +265,7 @@ def _laid_out(filtered: Sequence[Filtered], picture: Picture, layout: str) -> li
         return [replace(picture, frames=tuple(result.frame() for result in filtered))]
     maps = first.maps()
     if layout == "sheet":
-        from convcli.images.figures import contact_sheet
+        from convcli.drawing.figures import contact_sheet
 
         maps = [contact_sheet(maps, [f"map {number}" for number in range(len(maps))])]
     pages = [(each,) for each in maps] if layout == "files" else [tuple(maps)]

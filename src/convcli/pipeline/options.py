@@ -13,20 +13,6 @@ if TYPE_CHECKING:
 LUMA = ("luma",)  # the channels that stand for brightness only
 
 
-class Region(Record):
-    """A part of a picture: left, top, width and height, each in pixels or in per cent."""
-
-    numbers: tuple[float, float, float, float]
-    percent: tuple[bool, bool, bool, bool]
-
-    def __str__(self) -> str:
-        left, top, width, height = (
-            f"{number:g}{'%' * is_percent}"
-            for number, is_percent in zip(self.numbers, self.percent, strict=True)
-        )
-        return f"{left},{top},{width}x{height}"
-
-
 class Options(Record, kw_only=True):
     """How pictures are filtered. In a chain they hold for every step; `range` for the last.
 
@@ -79,8 +65,9 @@ class Options(Record, kw_only=True):
         of the pixels (of linear light with `linear`).
     mask : Mask, optional
         How much of the filter each pixel gets: black nothing, white all.
-    region : Region, optional
-        The part of the picture to change; the rest stays bit for bit.
+    region : str, optional
+        The part of the picture to change, ``"X,Y,WxH"`` in pixels or per cent; the rest stays
+        bit for bit.
     channels : tuple of str or int, optional
         The channels to change, of r, g, b, a and numbers; or `LUMA`: brightness only.
     missing : "nan", "alpha", "none" or float, optional
@@ -128,7 +115,7 @@ class Options(Record, kw_only=True):
     amount: float = 1.0
     threshold: float = 0.0
     mask: "Mask | None" = None
-    region: Region | None = None
+    region: str | None = None
     channels: tuple[str | int, ...] | None = None
     missing: str | float | None = None
     missing_min: float = 0.0
@@ -144,11 +131,6 @@ class Options(Record, kw_only=True):
         return self.depth or source
 
     @cached_property
-    def is_blended(self) -> bool:
-        """Whether the result is mixed with the original: see `convcli.pipeline.blend`."""
-        return bool(self.mixing)
-
-    @property
     def mixing(self) -> str:
         """How the result is mixed with the original; empty where it is not."""
         parts = [f"amount {self.amount:g}"] * (self.amount != 1)

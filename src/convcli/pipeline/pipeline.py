@@ -2,38 +2,30 @@
 
 import functools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from convcli.borders import fill_of
-from convcli.choices import Border, Colormap, Combine, Depth, Edges, Range
+from convcli.choices import Alpha, Border, Colormap, Combine, Depth, Edges, Range
 from convcli.engine.planner import Plan
 from convcli.engine.pooling import Pooling
 from convcli.engine.problem import natural_result
-from convcli.engine.store import Inner, ValueStats, magnitude, rim_of
-from convcli.errors import ImageError, OptionError
+from convcli.engine.store import Inner, ValueStats, rim_magnitude
+from convcli.errors import ImageError, OptionError, fail
 from convcli.images.picture import Frame, Header, from_linear, to_linear
-from convcli.pipeline.alpha import (
-    AlphaPolicy,
-    check_missing,
-    number_at,
-    plan_alpha,
-    premultiplied,
-)
+from convcli.pipeline.alpha import AlphaPolicy, check_missing, plan_alpha, premultiplied
 from convcli.pipeline.chain import all_remainders, plan_chain
 from convcli.pipeline.options import Options
-from convcli.pipeline.range import Mix, as_depth, finite_extent, mapped, rescaled
 from convcli.pipeline.report import Report, Swatch
-from convcli.pipeline.steps import Link, MissingStep, PlannedStep, Shape, Values, rim_of_chain
+from convcli.pipeline.steps import Link, MissingStep, PlannedStep, Values, as_depth, rescaled
 from convcli.values import Record, replace
 
 _COLOURS = 3
 
 
-class Pipeline(Record, kw_only=True):
+class Pipeline(Record):
     """The planned way from the pixels of a file to the pixels of the result."""
 
     info: Header
@@ -46,10 +38,9 @@ class Pipeline(Record, kw_only=True):
     warnings: tuple[str, ...]
 
     @property
-    def output_shape(self) -> Shape:
+    def output_shape(self) -> tuple[int, int, int]:
         """Rows, columns and channels of the result, without alpha and colour map."""
-        rows, columns, channels = self.steps[-1].result_shape
-        return (rows, columns, _COLOURS if self.options.direction else channels)
+        return self.steps[-1].result_shape
 
     @property
     def written_channels(self) -> int:
@@ -67,24 +58,16 @@ class Pipeline(Record, kw_only=True):
         return tuple(plan for step in self.steps for plan in step.plans)
 
     @property
-    def missing(self) -> str | float | None:
-        """What stands for a missing pixel in the result, in the depth of the result."""
-        missing = self.options.missing
-        if not isinstance(missing, float) or self.mapping is None:
-            return missing
-        return number_at(missing, self.source_depth, self.depth)
-
-    @property
     def is_streamed(self) -> bool:
         """Whether the engine can store pixels tile by tile, without floats in between."""
         options = self.options
-        changed = options.linear or options.relu or options.direction or options.is_blended
+        changed = options.linear or options.relu or options.direction or options.mixing
         return (
             not (changed or self.needs_extent or self.mapping is None)
             and options.missing is None
             and self.depth is self.source_depth
             and len(self.steps[-1].plans) == 1
-            and self.alpha.is_separate
+            and self.alpha.name is not Alpha.PREMULTIPLY
         )
 
     @property
@@ -95,58 +78,68 @@ class Pipeline(Record, kw_only=True):
     @functools.cached_property
     def inner(self) -> Inner | None:
         """The outputs that see no zeros beyond the edge; None where that is not asked."""
-        options, (height, width, _) = self.options, self.output_shape
         is_zero = self.steps[0].border == Border.ZERO.value
-        if not (is_zero and options.collect_stats) or options.direction:
+        if not (is_zero and self.options.collect_stats) or self.options.direction:
             return None
-        (top, bottom), (left, right) = rim_of_chain(self.steps)
-        seen = any((top, bottom, left, right))
-        return ((top, height - bottom), (left, width - right)) if seen else None
-
-    @functools.cached_property
-    def gradient(self) -> NDArray[np.float64]:
-        """How the answers of the last step add up to the gradient, shape (2, N)."""
-        from convcli.pipeline.colours import gradient_weights
-
-        has_pixels = self.mapping is not None
-        return gradient_weights(self.steps[-1], self.options, has_pixels=has_pixels)
+        seen = [(0, 0), (0, 0)]  # outputs at both ends of each axis that see beyond the edge
+        for window in (step.window for step in self.steps):
+            seen = [
+                (-(-(axis.before + n) // axis.stride), -(-(axis.after + m) // axis.stride))
+                for (n, m), axis in zip(seen, window.axes, strict=True)
+            ]
+        (top, bottom), (left, right), (height, width, _) = *seen, self.output_shape
+        return ((top, height - bottom), (left, width - right)) if any(map(any, seen)) else None
 
     def for_translucent(self) -> "Pipeline":
         """Return the plan for a frame with at least one translucent pixel."""
-        if not self.alpha.is_open:
-            return self
-        return replace(self, alpha=premultiplied(self.steps, self.options))
+        return replace(self, alpha=premultiplied(self.steps)) if self.alpha.is_open else self
 
     def check_size(self, max_pixels: int, steps: Sequence[PlannedStep] = ()) -> None:
         """Refuse results of `steps`, or of all, larger than the picture and `max_pixels`."""
         for step in steps or self.steps:
             rows, columns, _ = step.result_shape
             if rows * columns > max(max_pixels, math.prod(self.steps[0].shape[:2])):
-                raise ImageError(
-                    f"{step.name}: expected a result of at most {max_pixels:,} pixels, got "
-                    f"{rows * columns:,}: use less padding, or raise --max-pixels"
-                )
+                got = f"got {rows * columns:,}"
+                fault = f"expected a result of at most {max_pixels:,} pixels, {got}"
+                fail(step.name, fault, "use less padding, or raise --max-pixels", ImageError)
 
     def to_display(self, raw: Values) -> Values:
         """Return raw values, which may be overwritten, on the scale of the result's pixels."""
-        options = self.options
-        light = from_linear(raw, self.source_depth.white) if options.linear else raw
+        options, light = self.options, raw
+        if options.direction:
+            light = raw[..., :1]  # the strength; further channels are the gradient
+        elif options.linear:
+            light = from_linear(raw, self.source_depth.white)
         if options.relu:
             np.maximum(light, 0, out=light)
         return rescaled(light, self.source_depth, self.depth)
 
     def mapped(
-        self, raw: Values, known: ValueStats | None = None, mix: Mix | None = None
+        self,
+        raw: Values,
+        known: ValueStats | None = None,  # of all raw values, where these are a part of them
+        mix: Callable[[Values], Values] = np.asarray,  # before pixels are rounded
     ) -> tuple[Values, ValueStats]:
-        """Return raw values as they are written, and their statistics: see `range.mapped`."""
-        last = self.steps[-1]
-        shown = self.to_display(raw)
+        """Return raw values, which may be overwritten, as they are written, and statistics."""
+        last, shown = self.steps[-1], self.to_display(raw)
+        stats = extent(shown, finite=self.mapping is not None)
         is_whole = shown.shape[:2] == self.output_shape[:2]
-        rim = magnitude(rim_of(shown, self.inner)) if self.inner and is_whole else 0.0
-        values, stats = mapped(shown, self.mapping, self.depth, last.working, known, mix)
-        if self.mapping is None and last.raw_dtype is not None:
-            values = values.astype(last.raw_dtype, copy=False)
-        return values, replace(stats, rim=rim)
+        rim = rim_magnitude(shown, self.inner) if self.inner and is_whole else 0.0
+        if self.mapping is None:
+            values = mix(shown)
+            values = values.astype(last.raw_dtype or values.dtype, copy=False)
+            return values, replace(stats, rim=rim)
+        known = _finite_extent(known or stats)
+        if self.options.direction:  # no gradient is black, however large the least one is
+            known = replace(known, low=0.0)
+        # A computed infinity is clipped like any other value that does not fit.
+        with np.errstate(over="ignore", invalid="ignore"):
+            values = _scaled(shown, known, self.mapping, self.depth)
+        values = mix(values)
+        least, most = -0.5, self.depth.white + 0.5
+        clipped = np.count_nonzero((values < least) | (values >= most))
+        stats = replace(stats, clipped=int(clipped), rim=rim)
+        return as_depth(values, self.depth, last.working), stats
 
     def alpha_at_depth(self, alpha: Values | None) -> Values | None:
         """Return a filtered opacity in the depth of the result."""
@@ -157,10 +150,14 @@ class Pipeline(Record, kw_only=True):
 
     def report(self, stats: ValueStats, seconds: float, *, rim: bool | None = None) -> Report:
         """Return the report, from the statistics of the raw values and the seconds taken."""
-        stats = finite_extent(stats)
-        low, high, clipped = stats.low, stats.high, stats.clipped / math.prod(self.output_shape)
+        rows, columns, channels = self.output_shape
+        count = rows * columns * (1 if self.options.direction else channels)
+        low, high, clipped = stats.low, stats.high, stats.clipped / count
+        if low > high:  # no number was found
+            low = high = math.nan
         if not self.options.collect_stats:
             low = high = clipped = math.nan
+        stats = _finite_extent(stats)
         legend: tuple[Swatch, ...] = ()
         if self.mapping is not None and (self.options.direction or self.options.colormap):
             from convcli.pipeline.colours import legend_of
@@ -190,13 +187,10 @@ class Pipeline(Record, kw_only=True):
         if self.mapping is None or self.source_depth is not Depth.FLOAT or self.needs_extent:
             return ()
         largest, white = max(abs(stats.low), abs(stats.high)), self.depth.white
-        if not 0 < largest < white / 16:
-            return ()
-        told = (
-            f"floats keep their numbers: the raw values reach {largest:.4g} of {white:,}, so "
-            "all look alike: use --range stretch, or scale the kernel (@scale=255)"
-        )
-        return (told,)
+        reached = f"the raw values reach {largest:.4g} of {white:,}, so all look alike"
+        remedy = "use --range stretch, or scale the kernel (@scale=255)"
+        told = f"floats keep their numbers: {reached}: {remedy}"
+        return (told,) if 0 < largest < white / 16 else ()
 
 
 def plan_pipeline(
@@ -213,35 +207,35 @@ def plan_pipeline(
     elif options.missing_min:
         raise OptionError("missing_min: expected missing pixels to be named: add --missing")
     steps = _plan_steps(info, sample, kernels, options)
+    if options.direction and not options.mixing:  # which is refused below
+        from convcli.pipeline.colours import GradientStep
+
+        steps = (*steps[:-1], GradientStep.of(steps[-1], options, raw=raw))
     depth = Depth.FLOAT if raw else options.depth_from(sample.depth)
-    pipeline = Pipeline(
-        info=info,
-        steps=steps,
-        alpha=plan_alpha(steps, sample, options),
-        mapping=None if depth is Depth.FLOAT else _mapping(steps, sample.depth, options),
-        source_depth=sample.depth,
-        depth=depth,
-        options=options,
-        warnings=all_remainders(steps, strict=options.strict) + _unused(options, depth),
-    )
-    if options.is_blended:
+    alpha = plan_alpha(steps, sample, options)
+    mapping = None if depth is Depth.FLOAT else _mapping(steps, sample.depth, options)
+    unused = _unused(options, depth, steps[0].shape[2])
+    warnings = all_remainders(steps, strict=options.strict) + unused
+    pipeline = Pipeline(info, steps, alpha, mapping, sample.depth, depth, options, warnings)
+    if options.mixing:
         from convcli.pipeline.blend import check_blend
 
         check_blend(options, steps[0].shape, pipeline.output_shape, alpha=info.alpha)
-    if options.direction:
-        _ = pipeline.gradient
     return pipeline
 
 
-def _unused(options: Options, depth: Depth) -> tuple[str, ...]:
-    """Say which options change nothing in a result of a depth."""
-    if depth is Depth.FLOAT:
-        names = [f"--range {options.range.value}"] * (options.range is not Range.AUTO)
-        names += ["--colormap"] * (options.colormap is not None)
-        return tuple(f"{name} is not used: the output holds raw floats" for name in names)
-    if options.depth in (None, depth):
-        return ()
-    return (f"--depth {options.depth.value} is not used: colours of a legend have 8 bits",)
+def _unused(options: Options, depth: Depth, channels: int) -> tuple[str, ...]:
+    """Say which options change nothing in a result of a depth; the steps get `channels`."""
+    is_raw, chosen = depth is Depth.FLOAT, options.depth or depth
+    raw, grey = "the output holds raw floats", "only red, green and blue can be made grey"
+    legend, is_changed = "colours of a legend have 8 bits", chosen is not depth
+    cases = (
+        ("gray", f"{grey}, got {channels} channels", options.gray and channels > 1),
+        (f"range {options.range.value}", raw, is_raw and options.range is not Range.AUTO),
+        ("colormap", raw, is_raw and options.colormap is not None),
+        (f"depth {chosen.value}", legend, is_changed and not is_raw),
+    )
+    return tuple(f"--{name} is not used: {why}" for name, why, is_so in cases if is_so)
 
 
 def _plan_steps(
@@ -251,37 +245,26 @@ def _plan_steps(
     pixels = working_pixels(sample, options)
     shape = (*info.shape[:2], pixels.shape[2])
     dtype = pixels.dtype if options.missing is None else natural_result(pixels.dtype)
-    scaled = functools.partial(
-        _scaled_border, sample=sample, channels=shape[2], linear=options.linear
-    )
-    links = [
-        replace(link, border=scaled(link.border)) if isinstance(link, Pooling) else link
-        for link in links
-    ]
     if isinstance(options.border, Edges):
-        options = replace(options, border=scaled(options.border))
+        border = _scaled_border(options.border, sample, shape[2], linear=options.linear)
+        options = replace(options, border=border)
     steps = plan_chain(shape, dtype, links, options)
     if options.missing is None:
         return steps
     return tuple(MissingStep.of(s, options.missing_min) if s.plans else s for s in steps)
 
 
-def _scaled_border(border: Any, *, sample: Frame, channels: int, linear: bool) -> Any:
+def _scaled_border(border: Edges, sample: Frame, channels: int, *, linear: bool) -> Edges:
     """Return a border whose constant is in the numbers of the pixels that the steps get."""
-    if not isinstance(border, Edges):
-        return border
     fill = fill_of(border, channels, sample.white)
     is_whole = sample.depth is not Depth.FLOAT
     if not is_whole and len(border.fill) > 1 and any(fill):
-        raise OptionError(
-            f"border {border.value}: expected a number for a picture of floats, which has no "
-            "white, got a colour: write constant:NUMBER"
-        )
+        fault = "expected a number for a picture of floats, which has no white, got a colour"
+        fail(f"border {border.value}", fault, "write constant:NUMBER", OptionError)
     if is_whole and any(not 0 <= v <= sample.white or (v % 1 and not linear) for v in fill):
-        raise OptionError(
-            f"border {border.value}: expected a whole number from 0 to {sample.white}, as the "
-            f"picture has; got {fill[0]:g}: choose another"
-        )
+        got = f"got {fill[0]:g}"
+        fault = f"expected a whole number from 0 to {sample.white}, as the picture has; {got}"
+        fail(f"border {border.value}", fault, "choose another", OptionError)
     if linear:
         fill = tuple(to_linear(np.array(fill), sample.white).tolist())
     return replace(border, fill=fill[:1] if len(set(fill)) == 1 else fill)
@@ -289,15 +272,13 @@ def _scaled_border(border: Any, *, sample: Frame, channels: int, linear: bool) -
 
 def prepared(frame: Frame, options: Options) -> Frame:
     """Return the picture that is filtered: opaque, grey, or with more bits, if asked for."""
-    depth = frame.depth
-    if options.linear and depth is Depth.FLOAT:
-        raise ImageError(
-            "linear light: expected pixels of 8 or 16 bits, got floats, which have no "
-            "transfer function to undo: leave --linear out"
-        )
+    if options.linear and frame.depth is Depth.FLOAT:
+        got = "got floats, which have no transfer function to undo"
+        fault = f"expected pixels of 8 or 16 bits, {got}"
+        fail("linear light", fault, "leave --linear out", ImageError)
     opaque = frame if options.background is None else frame.on(options.background)
     source = opaque.gray() if options.wants_gray else opaque
-    return source.scaled_to(options.depth) if options.depth not in (None, depth) else source
+    return source if options.depth is None else source.scaled_to(options.depth)
 
 
 def working_pixels(source: Frame, options: Options) -> Values:
@@ -317,3 +298,37 @@ def _mapping(steps: Sequence[PlannedStep], source: Depth, options: Options) -> R
     # a compass is below 0 only where there is no edge.
     signs = [step.is_zero_sum and step.combine is not Combine.MAX for step in steps]
     return Range.ABS if any(signs) else Range.CLIP
+
+
+def extent(raw: Values, *, finite: bool = False) -> ValueStats:
+    """Return the smallest and the largest number: NaN is not counted, nor, if so, infinity."""
+    if raw.dtype.kind == "f":
+        is_left_out = ~np.isfinite(raw) if finite else np.isnan(raw)
+        raw = raw[~is_left_out] if is_left_out.any() else raw
+    return ValueStats(float(raw.min()), float(raw.max())) if raw.size else ValueStats()
+
+
+def _finite_extent(stats: ValueStats) -> ValueStats:
+    """Return the statistics, with an extent of 0 to 0 where no number was found."""
+    return stats if stats.low <= stats.high else ValueStats(0.0, 0.0, stats.clipped)
+
+
+def _scaled(raw: Values, stats: ValueStats, mapping: Range, depth: Depth) -> Values:
+    """Return raw values as the numbers of pixels, unrounded; they may be overwritten."""
+    middle, number = (depth.white + 1) // 2, raw.dtype.type
+    if mapping is Range.ABS:
+        np.abs(raw, out=raw)
+    if mapping is Range.SHIFT:
+        # Round first, as the engine does: 16 bits leave a float32 only 8 bits for fractions.
+        np.rint(raw, out=raw)
+        raw += number(middle)
+    if mapping is Range.STRETCH:
+        if not stats.high > stats.low:
+            return np.zeros_like(raw)
+        raw -= number(stats.low)
+        raw *= number(depth.white / (stats.high - stats.low))
+    if mapping is Range.BALANCE:
+        largest = max(abs(stats.low), abs(stats.high))
+        raw *= number((depth.white - middle) / largest if largest else 0)
+        raw += number(middle)
+    return raw

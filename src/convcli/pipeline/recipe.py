@@ -1,8 +1,7 @@
 """Recipes: the kernels, the chain and the options of a run, as a text that repeats it.
 
-A recipe is TOML. `recipe` is the version of its form, `kernel`, `then` and `times` are the
-chain, and the table `options` has the options that are not the default, each as a word or a
-number of the command line. Kernels that are not in the catalogue are written out as JSON.
+A recipe is TOML. `recipe` is the version of its form; `options` has those that are not the
+default. Kernels that are not in the catalogue are written out as JSON.
 """
 
 import enum
@@ -16,10 +15,9 @@ from convcli.choices import Combine, Edges
 from convcli.errors import OptionError, own_version
 from convcli.images.metadata import RECIPE_MARK
 from convcli.kernels.catalogue.entry import CATALOGUE, OPERATORS
-from convcli.kernels.kernel import Kernel
 from convcli.kernels.operator import Operator, Plain
 from convcli.kernels.spec import operand_from
-from convcli.pipeline.options import Options, Region
+from convcli.pipeline.options import Options
 from convcli.pipeline.steps import Link, Operand
 from convcli.storage.atomic import replacing
 from convcli.values import Record, asdict
@@ -29,8 +27,6 @@ if TYPE_CHECKING:
 
 VERSION = 1
 _KEYS = ("recipe", "convcli", "kernel", "then", "times", "options")
-_NO_CHOICE = ("jobs", "collect_stats")  # options that say how a run is done, not what it gives
-
 _AXES = 2
 
 
@@ -87,18 +83,13 @@ def recipe_of(links: Sequence[Link], times: int, options: Options) -> Recipe:
     changed = {name for name in OPTION_NAMES if given[name] != default[name]}
     changed -= {name for name in ("stride", "dilation") if given[name] == (1, 1)}
     words = {name: option_word(name, given[name]) for name in given if name in changed}
-    joined = [link for link in links if isinstance(link, Operator)]
-    rules = {each.combine for each in joined if not _named(each)}
+    joined = (link for link in links if isinstance(link, Operator) and not _is_named(link))
+    rules = {each.combine for each in joined}
     if len(rules) > 1:
         raise OptionError("recipe: expected kernels joined in one way: use --combine")
     if rules and options.combine is None and rules != {Combine.MAGNITUDE}:
         words["combine"] = rules.pop().value
-    first, *others = [
-        link.name
-        if isinstance(link, Plain)
-        else _named(link) or "+".join(map(_as_json, link.kernels))
-        for link in links
-    ]
+    first, *others = map(_written, links)
     return Recipe(first, tuple(others), times, words)
 
 
@@ -115,17 +106,15 @@ def recipe_from(text: str, label: str = "recipe") -> Recipe:
     then, times = document.get("then", []), document.get("times", 1)
     options = document.get("options", {})
     has_texts = isinstance(then, list) and all(isinstance(each, str) for each in then)
+    is_known = isinstance(options, dict) and OPTION_NAMES.issuperset(options)
+    other = f"expected a recipe = {VERSION}, got {version!r}: use the convcli that wrote it"
     expected = {
-        f"expected a recipe = {VERSION}, got {version!r}: use the convcli that wrote it": (
-            version == VERSION
-        ),
+        other: version == VERSION,
         f"an unknown key {unknown[:1]}: use {', '.join(_KEYS)}": not unknown,
         "expected a text as kernel": isinstance(kernel, str),
         "expected a list of texts as then": has_texts,
         "expected a whole number as times": isinstance(times, int),
-        f"expected options of {', '.join(sorted(OPTION_NAMES))}": (
-            isinstance(options, dict) and OPTION_NAMES.issuperset(options)
-        ),
+        f"expected options of {', '.join(sorted(OPTION_NAMES))}": is_known,
     }
     for fault, is_met in expected.items():
         if not is_met:
@@ -133,7 +122,8 @@ def recipe_from(text: str, label: str = "recipe") -> Recipe:
     return Recipe(str(kernel), tuple(then), times, options)
 
 
-OPTION_NAMES = frozenset(asdict(Options())) - frozenset(_NO_CHOICE)
+# Two options say how a run is done, not what it gives.
+OPTION_NAMES = frozenset(asdict(Options())) - {"jobs", "collect_stats"}
 
 
 def option_word(name: str, value: Any) -> Any:
@@ -145,7 +135,7 @@ def option_word(name: str, value: Any) -> Any:
     if isinstance(value, enum.Enum | Edges):
         return value.value
     if not isinstance(value, tuple):
-        return str(value) if isinstance(value, Region) else value
+        return value
     if name == "background":
         return f"#{bytes(value).hex()}"
     if name == "padding" and isinstance(value[0], tuple):
@@ -154,29 +144,27 @@ def option_word(name: str, value: Any) -> Any:
     return ("x" if len(value) == _AXES and name != "channels" else ",").join(map(str, value))
 
 
-def _named(operand: Operand) -> str:
-    """Return the name by which the catalogue has exactly this; empty where it does not."""
+def _is_named(operand: Operand) -> bool:
+    """Tell whether the catalogue has exactly this by its name."""
     terms = [re.split("[:@]", term, maxsplit=1)[0] for term in operand.name.split("+")]
     if not all(term in CATALOGUE or term in OPERATORS for term in terms):
-        return ""
+        return False
     known = operand_from(operand.name)
-    is_same = known.kernels == operand.kernels and known.combine is operand.combine
-    return operand.name if is_same else ""
+    return known.kernels == operand.kernels and known.combine is operand.combine
 
 
-def _as_json(kernel: Kernel) -> str:
-    """Return a kernel with all digits of its weights."""
-    fields: dict[str, Any] = {"name": kernel.name, "weights": kernel.weights.tolist()}
-    if kernel.bias:
-        fields["bias"] = list(kernel.bias) if len(kernel.bias) > 1 else kernel.bias[0]
-    return json.dumps(fields)
+def _written(link: Link) -> str:
+    """Return a step by its name in the catalogue, or with all digits of its weights."""
+    if isinstance(link, Plain) or _is_named(link):
+        return link.name
+    fields = [{"name": each.name, "weights": each.weights.tolist()} for each in link.kernels]
+    for kernel, each in zip(link.kernels, fields, strict=True):
+        if kernel.bias:
+            each["bias"] = list(kernel.bias) if len(kernel.bias) > 1 else kernel.bias[0]
+    return "+".join(map(json.dumps, fields))
 
 
 def _toml(value: Any) -> str:
     """Return a value of TOML: JSON has the same words, but for signs beyond 16 bits."""
-    if isinstance(value, list):
-        return f"[{', '.join(map(_toml, value))}]"
-    if not isinstance(value, str):
-        return json.dumps(value)
     text = json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
     return "".join(sign if sign < "\x80" else f"\\U{ord(sign):08x}" for sign in text)

@@ -1,10 +1,12 @@
 """The report on a run: what was done, with which steps, and what came out."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
 from convcli.geometry.window import Window
-from convcli.values import Record, plain_json, replace
+from convcli.text import short
+from convcli.values import Record, fields_of, plain_json, replace
 
 
 class Swatch(Record):
@@ -40,7 +42,7 @@ class Report(Record, kw_only=True):
         How values became pixels; None for raw floats.
     low, high : float
         Smallest and largest raw value; of values that become pixels, the finite ones. NaN
-        where `Options.collect_stats` is off.
+        where there is none, or `Options.collect_stats` is off.
     clipped : float
         Share of the values that a pixel could not hold, 0 to 1; or NaN.
     alpha : bool
@@ -98,38 +100,50 @@ class Report(Record, kw_only=True):
     @property
     def receptive_field(self) -> tuple[int, int]:
         """Rows and columns of the picture that one output value sees."""
-        from convcli.geometry.layers import ReceptiveField
+        from convcli.geometry.layers import seen_through
 
-        rows = columns = ReceptiveField()
-        for step in self.steps:
-            rows, columns = rows.through(step.window.rows), columns.through(step.window.columns)
+        windows = [step.window for step in self.steps]
+        rows, columns = (seen_through(each.axes[i] for each in windows) for i in (0, 1))
         return (rows.size, columns.size)
+
+    @property
+    def raw_values(self) -> str:
+        """The smallest and the largest raw value, for a person."""
+        if math.isnan(self.low):
+            return "none finite"
+        return f"{short(self.low)} to {short(self.high)}"
 
     def as_dict(self) -> dict[str, Any]:
         """Return the report as plain JSON values; sizes are width, height, channels."""
-        return {
+        height, width = self.receptive_field
+        further = fields_of(self, "mixed", "smaller").items()
+        document = {
             "input": _size(self.input_shape),
             "output": _size(self.output_shape),
-            "steps": [_step(step) for step in self.steps],
-            "receptive_field": dict(
-                zip(("height", "width"), self.receptive_field, strict=True)
-            ),
+            "steps": [
+                {
+                    "kernel": step.kernel,
+                    "weights_shape": step.weights,
+                    **fields_of(step.window, "stride", "padding", "dilation"),
+                    **fields_of(step, "method", "strategy", "combined"),
+                }
+                for step in self.steps
+            ],
+            "receptive_field": {"height": height, "width": width},
             "border": self.border,
             "rim_shows": self.rim,
             "range": self.range,
-            "raw": plain_json({"min": self.low, "max": self.high}),
-            "clipped_percent": plain_json(round(100 * self.clipped, 4)),
+            "raw": {"min": self.low, "max": self.high},
+            "clipped_percent": round(100 * self.clipped, 4),
             "alpha": self.alpha,
             "alpha_way": self.alpha_policy,
-            "depth": self.depth,
-            "mode": self.mode,
-            "frames": self.frames,
-            "legend": [{"meaning": s.meaning, "rgb": list(s.color)} for s in self.legend],
-            **({"mixed": self.mixed} if self.mixed else {}),
-            **({"smaller": self.smaller} if self.smaller else {}),
-            "warnings": list(self.warnings),
+            **fields_of(self, "depth", "mode", "frames"),
+            "legend": [{"meaning": each.meaning, "rgb": each.color} for each in self.legend],
+            **{name: text for name, text in further if text},
+            "warnings": self.warnings,
             "milliseconds": round(1000 * self.seconds, 3),
         }
+        return dict(plain_json(document))
 
 
 def combined_report(reports: Sequence[Report], mode: str, notes: Sequence[str] = ()) -> Report:
@@ -137,8 +151,8 @@ def combined_report(reports: Sequence[Report], mode: str, notes: Sequence[str] =
     warnings = [*notes, *(warning for report in reports for warning in report.warnings)]
     return replace(
         reports[0],
-        low=min(report.low for report in reports),
-        high=max(report.high for report in reports),
+        low=min((each.low for each in reports if each.low <= each.high), default=math.nan),
+        high=max((each.high for each in reports if each.low <= each.high), default=math.nan),
         clipped=sum(report.clipped for report in reports) / len(reports),
         rim=next((report.rim for report in reports if report.rim), reports[0].rim),
         alpha=any(report.alpha for report in reports),
@@ -151,16 +165,3 @@ def combined_report(reports: Sequence[Report], mode: str, notes: Sequence[str] =
 
 def _size(shape: tuple[int, int, int]) -> dict[str, int]:
     return {"width": shape[1], "height": shape[0], "channels": shape[2]}
-
-
-def _step(step: Step) -> dict[str, Any]:
-    return {
-        "kernel": step.kernel,
-        "weights_shape": list(step.weights),
-        "stride": list(step.window.stride),
-        "padding": [list(side) for side in step.window.padding],
-        "dilation": list(step.window.dilation),
-        "method": step.method,
-        "strategy": step.strategy,
-        "combined": step.combined,
-    }

@@ -14,13 +14,11 @@ from convcli.engine.store import ValueStats
 from convcli.images.picture import Frame
 from convcli.pipeline.alpha import alpha_under_centres, unweigh, with_missing, with_nan
 from convcli.pipeline.options import Options
-from convcli.pipeline.pipeline import Pipeline, plan_pipeline, prepared, working_pixels
-from convcli.pipeline.range import extent, mapped, rescaled
+from convcli.pipeline.pipeline import Pipeline, extent, plan_pipeline, prepared, working_pixels
 from convcli.pipeline.report import Report
-from convcli.pipeline.steps import Link, PlannedStep, Values, chained
+from convcli.pipeline.steps import Link, PlannedStep, Region, Values, chained
 from convcli.values import Record, replace
 
-Region: TypeAlias = tuple[slice, slice]  # rows and columns
 ReadPart: TypeAlias = Callable[[slice, slice], Frame]  # rows and columns of the prepared frame
 
 
@@ -37,39 +35,36 @@ def compute_block(
 ) -> ComputedBlock:
     """Compute some rows and columns of a result: the same bits as when all of it is computed.
 
-    Where they are all of it, the engine reads the frame in place. `known` is the extent of all
-    raw values, which a part needs where `Pipeline.needs_extent`.
+    `known` is the extent of all raw values, for a part where `Pipeline.needs_extent`.
     """
-    fields = _Fields(pipeline, read)
-    if pipeline.options.direction or pipeline.is_streamed:
-        has_hues = pipeline.options.direction
-        values, stats = fields.directed(region, known) if has_hues else fields.streamed(region)
-        alpha = pipeline.alpha_at_depth(fields.separate_alpha(region))
-        return ComputedBlock(values, alpha, stats)
+    fields, options = _Fields(pipeline, read), pipeline.options
+    if pipeline.is_streamed:
+        values, stats = fields.streamed(region)
+        return ComputedBlock(values, pipeline.alpha_at_depth(fields.alpha(region)), stats)
     raw, alpha = fields.raw(region)
-    if pipeline.options.is_blended:
+    if options.mixing:
         from convcli.pipeline.blend import Blend
 
         blend = Blend(pipeline, read(*region), region, alpha)
         values, stats = pipeline.mapped(raw, known, blend.mixed)
-        mixed = blend.alpha
-        kept = pipeline.alpha_at_depth(alpha) if mixed is None else mixed
-        return ComputedBlock(values, kept, stats)
-    lost = None if pipeline.options.missing is None else np.isnan(raw)
+        return ComputedBlock(values, blend.alpha, stats)
+    lost = None if options.missing is None else np.isnan(raw)
+    gradient = raw[..., 1:]
     values, stats = pipeline.mapped(raw, known)
     alpha = pipeline.alpha_at_depth(alpha)
+    if options.direction:
+        from convcli.pipeline.colours import hue_picture
+
+        values = hue_picture(gradient[..., 0], gradient[..., 1], values[..., 0])
     if lost is not None:
-        values, alpha = with_missing(values, alpha, lost, pipeline.missing)
+        values, alpha = with_missing(values, alpha, lost, pipeline)
     return ComputedBlock(values, alpha, stats)
 
 
 def extent_of_block(pipeline: Pipeline, read: ReadPart, region: Region) -> ValueStats:
     """Return the extent of the raw values that `compute_block` would map to pixels."""
-    fields = _Fields(pipeline, read)
-    if pipeline.options.direction:
-        raw = chained(fields.colours, pipeline.steps)(*region)
-        return extent(rescaled(raw, pipeline.source_depth, pipeline.depth), finite=True)
-    return extent(pipeline.to_display(fields.raw(region)[0]), finite=True)
+    raw, _ = _Fields(pipeline, read).raw(region)
+    return extent(pipeline.to_display(raw), finite=True)
 
 
 class _Fields:
@@ -90,44 +85,24 @@ class _Fields:
         )
         return last.pixels(chained(self.colours, before), *region, rule)
 
-    def directed(self, region: Region, known: ValueStats | None) -> tuple[Values, ValueStats]:
-        """Colour the direction of the gradient; the statistics are those of its strength."""
-        from convcli.pipeline.colours import hue_picture, with_gradient
-
-        pipeline, (rows, columns) = self._pipeline, region
-        *before, last = pipeline.steps
-        shape = (2, rows.stop - rows.start, columns.stop - columns.start)
-        gradient = np.zeros(shape, pipeline.plans[-1].problem.result)
-        answers = last.answers(chained(self.colours, before), rows, columns)
-        raw = last.joined(with_gradient(answers, pipeline.gradient, gradient))
-        scaled = rescaled(raw, pipeline.source_depth, pipeline.depth)
-        if pipeline.needs_extent:  # no gradient is black, however large the least one is
-            known = replace(known or extent(scaled, finite=True), low=0.0)
-        strength, stats = mapped(scaled, pipeline.mapping, pipeline.depth, known=known)
-        return hue_picture(gradient[0], gradient[1], strength[..., 0]), stats
-
     def raw(self, region: Region) -> tuple[Values, Values | None]:
         """Return raw colours and their opacity, on the scale of the prepared frame."""
         pipeline, policy = self._pipeline, self._pipeline.alpha
-        if policy.is_separate or not pipeline.info.alpha:
-            values = chained(self.colours, pipeline.steps)(*region)
-            return values, self.separate_alpha(region)
+        if policy.name is not Alpha.PREMULTIPLY:
+            return chained(self.colours, pipeline.steps)(*region), self.alpha(region)
         values = chained(self.weighed, policy.steps)(*region)
         if policy.filters_opacity:
             return unweigh(values, pipeline.source_depth.white)
-        return values, self._kept_alpha(region)
+        return values, self.alpha(region)
 
-    def separate_alpha(self, region: Region) -> Values | None:
-        """Return the opacity where it does not depend on the colours."""
+    def alpha(self, region: Region) -> Values | None:
+        """Return the opacity where it is not filtered with the colours."""
         pipeline = self._pipeline
         if not pipeline.info.alpha:
             return None
-        if pipeline.alpha.name is not Alpha.FILTER:
-            return self._kept_alpha(region)
-        return chained(self.opacity, pipeline.alpha.steps)(*region)[..., 0]
-
-    def _kept_alpha(self, region: Region) -> Values:
-        return alpha_under_centres(self._pipeline.steps, self.opacity, *region)
+        if pipeline.alpha.name is Alpha.FILTER:
+            return chained(self.opacity, pipeline.alpha.steps)(*region)[..., 0]
+        return alpha_under_centres(pipeline.steps, self.opacity, *region)
 
     def colours(self, rows: slice, columns: slice) -> Values:
         """Return the pixels that the first step slides over."""
@@ -168,9 +143,10 @@ class Filtered(Record):
         """Return each output channel as a frame of its own: grey, or coloured."""
         maps = np.split(self.values, self.values.shape[2], axis=2)
         if self.colormap is not None:
-            from convcli.pipeline.colours import colored
+            from convcli.pipeline.colours import palette
 
-            maps = [colored(values[..., 0], self.colormap) for values in maps]
+            colours = palette(self.colormap)
+            maps = [colours[values[..., 0]] for values in maps]
         return [Frame(values, self.alpha, self.format) for values in maps]
 
 

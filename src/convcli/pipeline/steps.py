@@ -8,13 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convcli.borders import Field, Fill, Padder, gathered
-from convcli.choices import Combine, Method
+from convcli.choices import Combine, Depth, Edges
 from convcli.engine.buffers import result_array
 from convcli.engine.planner import Block, Plan, choose_plan
-from convcli.engine.pooling import Pooling, Reduction, pooled
-from convcli.engine.store import StoreRule, ValueStats
+from convcli.engine.pooling import Pooling, pooled
+from convcli.engine.store import StoreRule, ValueStats, saturate
 from convcli.engine.worker import run_plan
-from convcli.errors import ImageError
+from convcli.errors import ImageError, fail
 from convcli.geometry.window import Window
 from convcli.kernels.kernel import Kernel
 from convcli.kernels.operator import Operator, Plain
@@ -26,19 +26,20 @@ if TYPE_CHECKING:
 
 Values: TypeAlias = NDArray[Any]
 Shape: TypeAlias = tuple[int, int, int]
+Region: TypeAlias = tuple[slice, slice]  # rows and columns
 Operand: TypeAlias = Kernel | Operator
 Link: TypeAlias = Operand | Plain  # one step of a chain
 INVISIBLE = 1e-6  # below this opacity (0 to 1) a pixel has no colour to be computed back
 
 
-class PlannedStep(Record, kw_only=True):
+class PlannedStep(Record):
     """A step of a chain, planned for one input: a kernel, or an operator of several."""
 
-    plans: tuple[Plan, ...] = ()  # of each kernel, for one input; none where `part` needs none
     summary: Step  # what the report says about it
     shape: Shape  # of its input, (H, W, C)
     result_shape: Shape  # of its answer, (H', W', O)
     border: str  # as the report names it
+    plans: tuple[Plan, ...] = ()  # of each kernel, for one input; none where `part` needs none
     combine: Combine | None = None  # how the answers of several kernels become one
     jobs: int | None = None
     working: np.dtype[Any] = np.dtype(np.float32)  # of weighing by opacity, and of rounding
@@ -75,11 +76,6 @@ class PlannedStep(Record, kw_only=True):
         return bool(sums) and all(sums)
 
     @property
-    def has_one_opacity(self) -> bool:
-        """Whether an answer to colours and one to their opacity belong together."""
-        return self.combine is None
-
-    @property
     def slid_shape(self) -> tuple[int, int]:
         """Rows and columns that its window slides over."""
         return (self.shape if self.stamping is None else self.stamping.problem.shape)[:2]
@@ -101,21 +97,23 @@ class PlannedStep(Record, kw_only=True):
 
     def answers(self, field: Field, rows: slice, columns: slice) -> Iterator[Values]:
         """Yield a rectangle of the raw answer of each kernel, one at a time."""
-        for inputs in self._inputs(field, rows, columns):
-            yield self._answer(*inputs)
+        values, blocks = self._inputs(field, rows, columns)
+        for number, block in enumerate(blocks):
+            yield self._answer(number, values, block)
 
     def pixels(
         self, field: Field, rows: slice, columns: slice, rule: StoreRule
     ) -> tuple[Values, ValueStats]:
         """Compute a rectangle of pixels of the one kernel, without its raw values."""
-        (inputs,) = self._inputs(field, rows, columns)
-        return self._run(*inputs, rule)
+        values, (block,) = self._inputs(field, rows, columns)
+        return self._run(self.plans[0], values, block, rule)
 
-    def _answer(self, planned: Plan, block: Block | None, values: Values) -> Values:
-        return self._run(planned, block, values)[0]
+    def _answer(self, number: int, values: Values, block: Block | None) -> Values:
+        """Return the raw answer of one kernel."""
+        return self._run(self.plans[number], values, block)[0]
 
     def _run(
-        self, planned: Plan, block: Block | None, values: Values, rule: StoreRule | None = None
+        self, planned: Plan, values: Values, block: Block | None, rule: StoreRule | None = None
     ) -> tuple[Values, ValueStats]:
         """Compute a block of a plan, or all of it: its raw values, or pixels by a rule."""
         shape = planned.problem.result_shape
@@ -127,52 +125,47 @@ class PlannedStep(Record, kw_only=True):
 
     def _inputs(
         self, field: Field, rows: slice, columns: slice
-    ) -> Iterator[tuple[Plan, Block | None, Values]]:
-        """Yield the plan of each kernel, its block (None for all), and the input, read once."""
+    ) -> tuple[Values, Sequence[Block | None]]:
+        """Return the input of all kernels, and the block of each plan; None stands for all."""
         if self.padder is not None:
             field = self.padder.over(field)
         if self.stamping is not None:
             spread = self.stamping.spread(field(*_whole(self.shape)))
             field = functools.partial(_cut, spread)
         if (rows, columns) == _whole(self.result_shape):
-            values = field(*_whole(self.plans[0].problem.shape))
-            yield from ((planned, None, values) for planned in self.plans)
-            return
+            return field(*_whole(self.plans[0].problem.shape)), [None] * len(self.plans)
         blocks = [planned.block_of(rows, columns) for planned in self.plans]
         down = _union([block.held_rows for block in blocks])
         across = _union([block.held_columns for block in blocks])
-        values = gathered(field, down, across)
-        for planned, block in zip(self.plans, blocks, strict=True):
-            yield planned, replace(block, held_rows=down, held_columns=across), values
+        held = [replace(block, held_rows=down, held_columns=across) for block in blocks]
+        return gathered(field, down, across), held
 
-    def fitted(
-        self, channels: int, dtype: np.dtype[Any], method: Method, fill: Fill
-    ) -> "PlannedStep":
-        """Return the step for other channels, of another dtype and beyond another border."""
+    def fitted(self, channels: int, dtype: np.dtype[Any], opaque: Fill) -> "PlannedStep":
+        """Return the step for other channels; a constant border is `opaque` in the last."""
         if self.stamping is not None:  # no pixel of its result lies under a window's middle
-            raise ImageError(
-                "--transposed: expected an opaque picture, got one with transparency: lay it "
-                "on a colour with --background white"
-            )
-        padder = None if self.padder is None else replace(self.padder, fill=fill)
-        changes = {
-            "dtype": dtype if padder is None else padder.dtype(dtype),
-            "result": np.dtype(np.float32),
-        }
-        problems = [
-            replace(each.problem, shape=(*each.problem.shape[:2], channels), **changes)
+            fault = "expected an opaque picture, got one with transparency"
+            remedy = "lay it on a colour with --background white"
+            fail("--transposed", fault, remedy, ImageError)
+        if (padder := self.padder) is not None:
+            is_constant = isinstance(padder.border, Edges)
+            fill = (*padder.fill, *opaque)[-channels:] if is_constant else (0.0,)
+            padder, dtype = replace(padder, fill=fill), padder.dtype(dtype)
+        changes = {"dtype": dtype, "result": np.dtype(np.float32)}
+        plans = (
+            _replanned(each, shape=(*each.problem.shape[:2], channels), **changes)
             for each in self.plans
-        ]
-        return replace(
-            self,
-            plans=tuple(choose_plan(problem, method) for problem in problems),
-            shape=(*self.shape[:2], channels),
-            result_shape=(*self.result_shape[:2], channels),
-            padder=padder,
         )
+        shape, result_shape = (*self.shape[:2], channels), (*self.result_shape[:2], channels)
+        made = {"plans": tuple(plans), "shape": shape, "result_shape": result_shape}
+        return replace(self, padder=padder, **made)
 
 
-class MapStep(PlannedStep, kw_only=True):
+def _replanned(planned: Plan, **changes: Any) -> Plan:
+    """Return the plan for a problem that is changed, by the same method."""
+    return choose_plan(replace(planned.problem, **changes), planned.method)
+
+
+class MapStep(PlannedStep):
     """A step that changes each value by itself: relu or abs."""
 
     def part(self, field: Field, rows: slice, columns: slice) -> Values:
@@ -186,11 +179,6 @@ class PoolStep(PlannedStep, kw_only=True):
 
     pooling: Pooling
     dtype: np.dtype[Any] | None = None
-
-    @property
-    def has_one_opacity(self) -> bool:
-        """Whether it is a mean: each colour of a maximum may come from another pixel."""
-        return self.pooling.reduction is Reduction.AVERAGE
 
     def part(self, field: Field, rows: slice, columns: slice) -> Values:
         """Pool the part of a field that a rectangle of the result sees."""
@@ -209,9 +197,8 @@ class WeighedStep(PlannedStep, kw_only=True):
         """Return the weighed form of a step of one kernel."""
         (planned,) = step.plans
         kernel = planned.problem.kernel
-        if any(kernel.bias):
-            planned = choose_plan(replace(planned.problem, kernel=kernel.with_bias(None)))
-        return cls(**{**asdict(step), "plans": (planned,), "kernel": kernel})
+        plans = (_replanned(planned, kernel=kernel.with_bias(None)),)
+        return cls(**{**asdict(step), "plans": plans, "kernel": kernel})
 
     def part(self, field: Field, rows: slice, columns: slice) -> Values:
         """Compute a rectangle; the bias is added in proportion to the opacity."""
@@ -228,59 +215,46 @@ class MissingStep(PlannedStep, kw_only=True):
 
     The answer is the kernel's sum · (w ⋆ known values) / (w ⋆ known), plus the bias: the plans
     have none. It is NaN where `least`, a share of the weights, is not known. Where the sum is
-    0, all that the kernel sees must be known: `reaches` are plans for |w|. All is computed in
-    float64: float32 would lose the digits of a small share.
+    0, all that the kernel sees must be known. All is computed in float64: float32 would lose
+    the digits of a small share.
     """
 
     biases: tuple[tuple[float, ...], ...]
     least: float
-    reaches: tuple[Plan | None, ...]
 
     @classmethod
     def of(cls, step: PlannedStep, least: float) -> "MissingStep":
         """Return the form of a step that leaves out what is missing."""
-        wide, plans, reaches = np.dtype(np.float64), [], []
-        for each in step.plans:
-            kernel = each.problem.kernel.with_bias(None)
-            problem = replace(each.problem, kernel=kernel, dtype=wide, result=wide)
-            plans.append(choose_plan(problem, each.method))
-            reach = replace(problem, kernel=kernel.with_weights(np.abs(kernel.weights)))
-            reaches.append(None if kernel.sums.all() else choose_plan(reach, each.method))
-        biases = tuple(each.problem.kernel.bias for each in step.plans)
-        made = {"plans": tuple(plans), "reaches": tuple(reaches), "biases": biases}
+        kernels, wide = [each.problem.kernel for each in step.plans], np.dtype(np.float64)
+        plans = (
+            _replanned(each, kernel=kernel.with_bias(None), dtype=wide, result=wide)
+            for each, kernel in zip(step.plans, kernels, strict=True)
+        )
+        made = {"plans": tuple(plans), "biases": tuple(kernel.bias for kernel in kernels)}
         changes = {**made, "least": least, "raw_dtype": step.result_dtype}
         return cls(**{**asdict(step), **changes})
 
-    def answers(self, field: Field, rows: slice, columns: slice) -> Iterator[Values]:
-        """Yield a rectangle of the raw answer of each kernel."""
-        inputs = self._inputs(field, rows, columns)
-        each = zip(inputs, self.biases, self.reaches, strict=True)
-        for (planned, block, narrow), bias, reach in each:
-            values = narrow.astype(np.float64, copy=False)
-            if np.isnan(values).any():
-                answer = self._scaled_up(planned, block, values, reach)
-            else:
-                answer = self._answer(planned, block, values)
-            answer = answer + np.array(bias, answer.dtype) if bias else answer
-            yield answer.astype(self.result_dtype, copy=False)
+    def _answer(self, number: int, values: Values, block: Block | None) -> Values:
+        values = values.astype(np.float64, copy=False)
+        compute = self._scaled_up if np.isnan(values).any() else super()._answer
+        answer, bias = compute(number, values, block), self.biases[number]
+        answer = answer + np.array(bias, answer.dtype) if bias else answer
+        return answer.astype(self.result_dtype, copy=False)
 
-    def _scaled_up(
-        self, planned: Plan, block: Block | None, values: Values, reach: Plan | None
-    ) -> Values:
+    def _scaled_up(self, number: int, values: Values, block: Block | None) -> Values:
         """Return the answer of a kernel to values of which some are NaN."""
-        is_missing = np.isnan(values)
-        missing = is_missing.astype(values.dtype)
-        answer = self._answer(planned, block, np.where(is_missing, 0, values))
-        sums = planned.problem.kernel.sums.astype(answer.dtype)
-        known = sums - (lost := self._answer(planned, block, missing))
-        least = max(self.least - INVISIBLE, INVISIBLE)
-        enough = known * np.sign(sums) >= abs(sums) * least
-        if reach is not None:
-            touched = self._answer(reach, block, missing)
-            sees_all = touched <= INVISIBLE * reach.problem.kernel.sums
-            enough = np.where(sums == 0, sees_all, enough)
-        scaled = (lost != 0) & (sums != 0)
-        np.multiply(answer, sums, out=answer, where=scaled)
+        planned, is_missing = self.plans[number], np.isnan(values)
+        kernel, missing = planned.problem.kernel, is_missing.astype(values.dtype)
+        answer, _ = self._run(planned, np.where(is_missing, 0, values), block)
+        lost, _ = self._run(planned, missing, block)
+        known, least = kernel.sums - lost, max(self.least - INVISIBLE, INVISIBLE)
+        enough = known * np.sign(kernel.sums) >= abs(kernel.sums) * least
+        if not kernel.sums.all():
+            sizes = kernel.with_weights(np.abs(kernel.weights))
+            touched, _ = self._run(_replanned(planned, kernel=sizes), missing, block)
+            enough = np.where(kernel.sums == 0, touched <= INVISIBLE * sizes.sums, enough)
+        scaled = (lost != 0) & (kernel.sums != 0)
+        np.multiply(answer, kernel.sums, out=answer, where=scaled)
         np.divide(answer, known, out=answer, where=enough & scaled)
         answer[~enough] = np.nan
         return answer
@@ -290,7 +264,7 @@ def _cut(values: Values, rows: slice, columns: slice) -> Values:
     return values[rows, columns]
 
 
-def _whole(shape: tuple[int, ...]) -> tuple[slice, slice]:
+def _whole(shape: tuple[int, ...]) -> Region:
     return slice(0, shape[0]), slice(0, shape[1])
 
 
@@ -307,17 +281,6 @@ def chained(field: Field, steps: Sequence[PlannedStep]) -> Field:
     return field
 
 
-def rim_of_chain(steps: Sequence[PlannedStep]) -> tuple[tuple[int, int], tuple[int, int]]:
-    """Return how many outputs at both ends of each axis see what lies beyond the edge."""
-    seen = [(0, 0), (0, 0)]
-    for step in steps:
-        seen = [
-            (-(-(axis.before + first) // axis.stride), -(-(axis.after + last) // axis.stride))
-            for (first, last), axis in zip(seen, step.window.axes, strict=True)
-        ]
-    return seen[0], seen[1]
-
-
 _JOIN = {Combine.MAX: np.maximum, Combine.MIN: np.minimum}
 
 
@@ -325,13 +288,36 @@ def combined_answer(answers: Iterable[Values], combine: Combine) -> Values:
     """Combine answers of one shape, at least one, into one. They may be overwritten."""
     total, count = np.empty(0), 0
     for answer in answers:
-        if combine is Combine.MAGNITUDE:
-            with np.errstate(over="ignore"):  # an infinity is clipped as other values are
+        with np.errstate(over="ignore", invalid="ignore"):  # of infinities
+            if combine is Combine.MAGNITUDE:
                 np.square(answer, out=answer)
-        total = _JOIN.get(combine, np.add)(total, answer, out=total) if count else answer
+            total = _JOIN.get(combine, np.add)(total, answer, out=total) if count else answer
         count += 1
     if combine is Combine.MAGNITUDE:
         np.sqrt(total, out=total)
     if combine is Combine.MEAN:
         total /= total.dtype.type(count)
     return total
+
+
+def rescaled(values: Values, source: Depth, depth: Depth) -> Values:
+    """Return values on the scale of a depth: 16 bits come down to 8, others do not change."""
+    # From 8 bits up to 16 the picture is scaled before it is filtered.
+    if source is Depth.SIXTEEN and depth is Depth.EIGHT:
+        return np.asarray(values, np.float32) / np.float32(source.white // depth.white)
+    return values
+
+
+def as_depth(values: Values, depth: Depth, working: np.dtype[Any]) -> Values:
+    """Return values rounded and saturated to a depth; floats are returned unchanged."""
+    if depth is Depth.FLOAT or values.dtype == depth.dtype:
+        return values
+    pixels = np.empty(values.shape, depth.dtype)
+    saturate(np.array(values, working), pixels)
+    return pixels
+
+
+def number_at(missing: Any, source: Depth, depth: Depth) -> float:
+    """Return the number of a missing pixel in the depth of a result."""
+    scaled = rescaled(np.array([missing]), source, depth)
+    return float(as_depth(scaled, depth, np.dtype(np.float64))[0])

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from convcli.errors import (
     ClusterError,
     ConvcliError,
     ImageError,
+    fail,
     installed_version,
     own_version,
 )
@@ -25,16 +26,10 @@ from convcli.storage.urls import files_in, is_there, is_url, put, remove
 _PACKAGES = ("numpy", "pillow", "imagecodecs", "pillow-heif", "pillow-jxl-plugin", "numba")
 """The packages on which the bytes of a result depend, beside convcli."""
 
-_SECONDS = 5
-"""How long a worker may take to answer when a plugin comes or goes."""
+_SECONDS = 5  # how long a worker may take to answer when a plugin comes or goes
+_PATIENCE = 10.0  # seconds to wait for the first worker that is admitted
 
-_PATIENCE = 10.0
-"""Seconds to wait for the first worker that is admitted."""
-
-Versions = Mapping[str, str | None]
-
-Place = tuple[str, str]
-"""A path or URL that a worker must see, and what it stands for in messages."""
+Place = tuple[str, str]  # a place that a worker must see, and what it stands for in messages
 
 
 @contextlib.contextmanager
@@ -78,11 +73,13 @@ def admitted(client: Any, shown: Sequence[Place], work: Any) -> Iterator[str]:
     plugin = AdmissionPlugin(name, shown, work)
     try:
         if not on_scheduler(client, ask_workers, dumps(plugin), name):
-            raise ClusterError(
-                "a worker has no convcli, or another version: install it there, and start it "
-                "again"
-            )
-        _await_first(client, name)
+            fault = "a worker has no convcli, or another version"
+            fail("", fault, "install it there, and start it again", ClusterError)
+        end = time.monotonic() + _PATIENCE
+        while not on_scheduler(client, look_at_workers, name) and time.monotonic() < end:
+            if refusals := on_scheduler(client, events_of, name):
+                raise ClusterError(refusals[0])
+            time.sleep(0.01)
         yield name
     finally:
         # A scheduler that is gone has no plugin any more.
@@ -96,19 +93,8 @@ def _check_scheduler(client: Any) -> None:
     except (ImportError, AttributeError):
         theirs = None
     if theirs != (ours := own_version()):
-        raise ClusterError(
-            f"the scheduler has convcli {theirs or 'not installed'}, here is {ours}: pip "
-            f"install convcli=={ours} there, and start it again"
-        )
-
-
-def _await_first(client: Any, name: str) -> None:
-    """Wait for the first worker that is admitted; raise an error if one is refused before."""
-    end = time.monotonic() + _PATIENCE
-    while not on_scheduler(client, look_at_workers, name) and time.monotonic() < end:
-        if refusals := on_scheduler(client, events_of, name):
-            raise ClusterError(refusals[0])
-        time.sleep(0.01)
+        fault = f"the scheduler has convcli {theirs or 'not installed'}, here is {ours}"
+        fail("", fault, f"pip install convcli=={ours} there, and start it again", ClusterError)
 
 
 def on_scheduler(client: Any, function: Any, *args: Any) -> Any:
@@ -122,17 +108,6 @@ def on_scheduler(client: Any, function: Any, *args: Any) -> Any:
 
 
 # ------------------------------------------------------------------ what runs on the workers
-
-
-def version_fault(ours: Versions, theirs: Versions) -> str | None:
-    """Say which package differs, and what to do; None where all are the same."""
-    for package, version in ours.items():
-        other = theirs.get(package)
-        if other != version:
-            has = f"has {package} {other}" if other else f"has no {package}"
-            remedy = f"install {package}=={version}" if version else f"uninstall {package}"
-            return f"{has}, here is {version or 'none'}: pip {remedy} there, and start it again"
-    return None
 
 
 class AdmissionPlugin(WorkerPlugin):
@@ -151,8 +126,7 @@ class AdmissionPlugin(WorkerPlugin):
 
     async def setup(self, worker: Any) -> None:
         """Look at the worker that this runs on."""
-        fault = await asyncio.to_thread(self._fault)
-        if fault is not None:
+        if (fault := await asyncio.to_thread(self._fault)) is not None:
             worker.log_event(self.name, f"the worker {worker.address} {fault}")
             return
         self.work = loads(self._pickled)
@@ -163,6 +137,7 @@ class AdmissionPlugin(WorkerPlugin):
         )
 
     def _fault(self) -> str | None:
+        """Say which place is not seen, or which package differs, and what to do."""
         for path, shown in self._shown:
             try:
                 is_seen, why = is_there(path), ""
@@ -173,7 +148,14 @@ class AdmissionPlugin(WorkerPlugin):
                 if not is_url(path):
                     remedy = "share the folder with all workers, or use URLs (s3://…)"
                 return f"does not see {shown}, this machine does{why}: {remedy}"
-        return version_fault(self._versions, _result_versions())
+        theirs = _result_versions()
+        for package, version in self._versions.items():
+            if (other := theirs.get(package)) != version:
+                has = f"has {package} {other}" if other else f"has no {package}"
+                remedy = f"install {package}=={version}" if version else f"uninstall {package}"
+                here = f"here is {version or 'none'}"
+                return f"{has}, {here}: pip {remedy} there, and start it again"
+        return None
 
 
 def _result_versions() -> dict[str, str | None]:
@@ -200,14 +182,12 @@ def events_of(name: str, dask_scheduler: Any) -> list[str]:
 
 def look_at_workers(name: str, dask_scheduler: Any) -> dict[str, tuple[int, list[Any]]]:
     """Return the threads of each admitted worker, and the keys of its tasks in their order."""
-    return {
-        worker.address: (
-            worker.nthreads,
-            [task.key for task in sorted(worker.processing, key=lambda task: task.priority)],
-        )
-        for worker in dask_scheduler.workers.values()
-        if name in worker.resources
-    }
+    found = dict[str, tuple[int, list[Any]]]()
+    for worker in dask_scheduler.workers.values():
+        if name in worker.resources:
+            tasks = sorted(worker.processing, key=lambda task: task.priority)
+            found[worker.address] = worker.nthreads, [task.key for task in tasks]
+    return found
 
 
 async def ask_workers(plugin: bytes, name: str, dask_scheduler: Any) -> bool:

@@ -12,14 +12,13 @@ import signal
 import sys
 import time
 import warnings
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from convcli.batch.job import BatchJob, FileJob, Outcome, Status
-from convcli.batch.local import signals_blocked
-from convcli.batch.places import is_pipe, size_or_zero
-from convcli.batch.report import Executor
-from convcli.errors import BatchError, ClusterError, install
+from convcli.batch.local import Executor, Outcomes, signals_blocked
+from convcli.batch.places import size_or_zero
+from convcli.errors import BatchError, ClusterError, fail, install
 from convcli.storage.urls import first_output, is_there, is_url
 from convcli.threads import available_cores
 from convcli.values import replace
@@ -37,17 +36,12 @@ def local_workers(address: str) -> int | None:
     if match is not None:
         return int(match[1]) if match[1] else available_cores()
     if _REMOTE.fullmatch(address) is None:
-        raise BatchError(
-            f"expected tcp://HOST:PORT of a Dask scheduler, or local:N, got {address!r}"
-        )
+        form = "tcp://HOST:PORT of a Dask scheduler, or local:N"
+        raise BatchError(f"expected {form}, got {address!r}")
     return None
 
 
-_PATIENCE = 10.0
-"""Seconds to wait for the answer of a scheduler."""
-
-_WORKERS_PATIENCE = 10.0
-"""Seconds to wait for the first worker."""
+_PATIENCE = 10.0  # seconds to wait for the answer of a scheduler, and for the first worker
 
 _LOGGERS = ("distributed", "distributed.client", "distributed.gc", "tornado.application")
 """Dask gives each of its own a level; its other loggers inherit from the first."""
@@ -63,10 +57,8 @@ def connected(address: Any, retries: int, *places: str) -> Iterator[Any]:
     """
     for place in places:
         if place.startswith("memory://"):
-            raise ClusterError(
-                f"{place}: memory:// is seen by one process only: workers need paths, or URLs "
-                "of stores"
-            )
+            fault = "memory:// is seen by one process only"
+            fail(place, fault, "workers need paths, or URLs of stores", ClusterError)
     if not isinstance(address, str):
         yield address
         return
@@ -92,18 +84,19 @@ def connected(address: Any, retries: int, *places: str) -> Iterator[Any]:
     }
     with dask.config.set(settings), _client(distributed, address, workers) as client:
         try:
-            client.wait_for_workers(1, timeout=_WORKERS_PATIENCE)
+            client.wait_for_workers(1, timeout=_PATIENCE)
         except TimeoutError:
-            raise ClusterError(
-                f"{address}: the cluster has no workers: start some with `dask worker "
-                f"{address}`"
-            ) from None
+            fault = "the cluster has no workers"
+            fail(address, fault, f"start some with `dask worker {address}`", ClusterError)
         yield client
 
 
 def _client(distributed: Any, address: str, workers: int | None) -> Any:
     """Connect to a scheduler; with a number of workers start it, and them, on this machine."""
-    _check_encryption(distributed, address)
+    security = distributed.Security().get_connection_args("client")
+    if address.startswith("tls:") and security.get("ssl_context") is None:
+        remedy = "name them in Dask's configuration (distributed.comm.tls)"
+        fail(address, "tls:// needs certificates", remedy, ClusterError)
     started: dict[str, Any] = {"address": address}
     if workers is not None:
         # With one thread each: Pillow's settings hold for a whole process.
@@ -125,19 +118,8 @@ def _client(distributed: Any, address: str, workers: int | None) -> Any:
             return distributed.Client(timeout=_PATIENCE, set_as_default=False, **started)
     except (OSError, ValueError, TypeError, RuntimeError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise ClusterError(
-            f"{address}: no scheduler answers: {reason}: check the address, and that "
-            "`dask scheduler` runs there"
-        ) from None
-
-
-def _check_encryption(distributed: Any, address: str) -> None:
-    settings = distributed.Security().get_connection_args("client")
-    if address.startswith("tls:") and settings.get("ssl_context") is None:
-        raise ClusterError(
-            f"{address}: tls:// needs certificates: name them in Dask's configuration "
-            "(distributed.comm.tls)"
-        )
+        remedy = "check the address, and that `dask scheduler` runs there"
+        fail(address, f"no scheduler answers: {reason}", remedy, ClusterError)
 
 
 # ------------------------------------------------------------------ a cluster of this machine
@@ -185,14 +167,11 @@ class DaskExecutor(Executor):
         on_connected: Callable[[str], object] = lambda _: None,
     ) -> None:
         super().__init__()
-        self._address = address
+        self._address, self.on_connected = address, on_connected
         self._retries, self._memory, self._timeout = retries, memory, timeout
         self._blind_workers: set[str] = set()
-        self.on_connected = on_connected
 
-    def run(
-        self, batch_job: BatchJob, jobs: Iterable[FileJob]
-    ) -> Generator[Outcome, None, None]:
+    def run(self, batch_job: BatchJob, jobs: Iterable[FileJob]) -> Outcomes:
         """Run jobs, and yield the outcome of each as it ends: see `Executor.run`."""
         total, rest = operator.length_hint(jobs), iter(jobs)
         first = next(rest, None)
@@ -203,9 +182,9 @@ class DaskExecutor(Executor):
         groups = Groups(itertools.chain([first], rest), total)
         with connected(self._address, self._retries, first.source, first.target) as client:
             # Here it is known how workers are started.
-            from convcli.scale.flight import GONE, flight_of
+            from convcli.scale.flight import GONE, Flight
 
-            with flight_of(
+            with Flight(
                 client,
                 first.absolute(),
                 run_file,
@@ -240,7 +219,10 @@ class DaskExecutor(Executor):
         job: FileJob = ended.item[0]
         result: tuple[Outcome, bool] | None = ended.result
         if result is None:
-            return Outcome(job=job, status=Status.FAILED, reason=ended.why)
+            why, error = ended.fault, ended.error
+            if error is not None:
+                why = f"the worker could not do it: {type(error).__name__}: {error}"
+            return Outcome(job=job, status=Status.FAILED, reason=" ".join(why.split()))
         outcome, is_seen = replace(result[0], job=job), result[1]
         if outcome.status is Status.FAILED and not is_seen and is_there(job.source):
             why = f"the worker {outcome.worker} does not see it, this machine does"
@@ -251,8 +233,7 @@ class DaskExecutor(Executor):
         return outcome
 
 
-_SHARING_SECONDS = 5.0
-"""Seconds until all machines see what one of them wrote into a shared folder."""
+_SHARING_SECONDS = 5.0  # until all machines see what one wrote into a shared folder
 
 
 def _looked_at(outcome: Outcome) -> Outcome:
@@ -263,10 +244,10 @@ def _looked_at(outcome: Outcome) -> Outcome:
     end = time.monotonic() + _SHARING_SECONDS
     while size_or_zero(target) != size:
         if time.monotonic() > end:
-            reason = (
-                f"{target}: its worker wrote {size:,} bytes, this machine sees "
-                f"{size_or_zero(target):,}: share the folder with all workers"
+            fault = (
+                f"its worker wrote {size:,} bytes, this machine sees {size_or_zero(target):,}"
             )
+            reason = f"{target}: {fault}: share the folder with all workers"
             return replace(outcome, status=Status.FAILED, reason=reason)
         time.sleep(0.01)
     return outcome
@@ -281,8 +262,7 @@ and all workers share the scheduler (benchmarks/cluster.py, docs/scale.md)."""
 _LEAST_SECONDS = 0.2
 _LEAST_SECONDS_A_JOB = 1e-6
 _MOST_JOBS = 250
-_SHARES = 2
-"""A thread gets a group of at most this part of its share of the jobs that are left."""
+_SHARES = 2  # a thread gets a group of at most this part of its share of the jobs that are left
 
 
 class Groups:
@@ -294,8 +274,7 @@ class Groups:
 
     def __init__(self, jobs: Iterable[FileJob], total: int = 0) -> None:
         self._jobs, self._left = iter(jobs), total or sys.maxsize
-        self._seconds = 0.0
-        self._ended = 0
+        self._seconds, self._ended = 0.0, 0
 
     def learn(self, outcome: Outcome) -> None:
         """Take into account how long a job took."""
@@ -328,9 +307,7 @@ def run_file(batch_job: BatchJob, jobs: tuple[FileJob, FileJob]) -> tuple[Outcom
 
     outcome = batch_job.run(jobs[1])
     source, target = jobs[1].source, first_output(jobs[1].target)
-    size = outcome.size
-    if not (size or is_url(target) or is_pipe(target)):
-        size = size_or_zero(target)
+    size = outcome.size or (0 if is_url(target) else size_or_zero(target))
     is_seen = is_url(source) or is_there(source)
     return replace(outcome, worker=get_worker().address, size=size), is_seen
 

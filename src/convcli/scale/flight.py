@@ -16,7 +16,7 @@ from distributed import KilledWorker, as_completed, get_worker, wait
 from distributed.client import ClosedClientError
 
 from convcli.batch.job import FileJob
-from convcli.errors import ClusterError
+from convcli.errors import ClusterError, fail
 from convcli.scale import admission
 from convcli.scale.admission import on_scheduler
 from convcli.values import Record
@@ -25,26 +25,17 @@ _LEAST_TIMEOUT, _TIMES_THE_SLOWEST = 60.0, 20
 """The seconds that an item may take: the first number, and the second times the seconds of the
 slowest item so far."""
 
-_THREADS_A_SPARE_GROUP = 4
-"""Threads for each spare group: one that waits at the scheduler, and starts as another ends."""
-
-_LOOK_SECONDS = 2.0
-"""Seconds between two looks at the cluster."""
-
-_LOST_SECONDS = 60.0
-"""Seconds to wait for new workers when all are lost."""
-
+_THREADS_A_SPARE_GROUP = 4  # for each group that waits at the scheduler until another ends
+_LOOK_SECONDS = 2.0  # seconds between two looks at the cluster
+_LOST_SECONDS = 60.0  # seconds to wait for new workers when all are lost
 _POLL_SECONDS = 0.01
 
 _GROUP_SECONDS = 5.0
 """A worker answers after so many seconds with what it has done of a group, so that one that
 hangs is known long before a whole group could have ended."""
 
-GONE = (OSError, concurrent.futures.CancelledError, ClosedClientError)
-"""What Dask raises where the scheduler has gone away."""
-
-Task = Callable[[Any, Any], Any]
-"""Does one item on a worker, and gets what all of them share first."""
+GONE = (OSError, concurrent.futures.CancelledError, ClosedClientError)  # no scheduler is there
+Task = Callable[[Any, Any], Any]  # does an item on a worker; gets what all of them share first
 
 
 class Answer(Record):
@@ -65,20 +56,11 @@ class Ended(Record):
     error: BaseException | None = None
     fault: str = ""
 
-    @property
-    def why(self) -> str:
-        """Why there is no result, on one line."""
-        if self.error is None:
-            return self.fault
-        said = f"the worker could not do it: {type(self.error).__name__}: {self.error}"
-        return " ".join(said.split())
-
 
 class _SentGroup:
-    """A group that was sent, how many workers it killed, and whether it was sent alone.
+    """A group that was sent, and how many workers it killed; whether one hung at it.
 
     The worker at an `address` is at it since a time: empty where its result does not come.
-    `has_hung` tells whether one was left aside for it.
     """
 
     def __init__(
@@ -89,7 +71,7 @@ class _SentGroup:
         self.since, self.has_hung = 0.0, False
 
 
-class Flight:
+class Flight(contextlib.AbstractContextManager["Flight"]):
     """The groups that were sent and have not come back: a few for each thread of the cluster.
 
     When workers die of a group, any item that they had may be the cause. So its items become
@@ -97,26 +79,29 @@ class Flight:
     group for too long is left aside, and another gets the group; after a second time its items
     are suspects too.
 
-    The workers are admitted to the work of this `name`. `retries` is how often an item is tried
-    again whose worker died, `timeout` how many seconds it may take. `address`, `noun` (what
-    items are) and `remedy` (how a stopped run goes on) are for messages. `sees_outputs` says
-    whether this machine may write where the workers do.
+    Workers are admitted that see the places of a file. Their task gets what is `shared` by all
+    items, and an item. `retries` is how often an item is tried again whose worker died,
+    `timeout` how many seconds it may take. `address`, `noun` (what items are) and `remedy` (how
+    a stopped run goes on) are for messages. At the end of the context what is being done gets
+    `patience` seconds. `sees_outputs` says whether this machine may write where workers do.
     """
 
     def __init__(
         self,
         client: Any,
-        name: str,
+        job: FileJob,
+        task: Task,
+        shared: Any,
         *,
         address: str,
         retries: int,
         timeout: float | None,
         noun: str,
         remedy: str,
-        sees_outputs: bool = True,
+        patience: float = 0.0,
     ) -> None:
-        self._client, self._name, self.sees_outputs = client, name, sees_outputs
-        self._address, self._retries, self._timeout = address, retries, timeout
+        self._client, self._address = client, address
+        self._retries, self._timeout, self._patience = retries, timeout, patience
         self._noun, self._remedy = noun, remedy
         self._numbers = itertools.count()
         self._sent: dict[Any, _SentGroup] = {}
@@ -128,15 +113,30 @@ class Flight:
         self._slowest = 0.0
         self._given_up: list[Ended] = []
         self._retried = 0
-        self._look()
+        with contextlib.ExitStack() as stack:
+            shown, self.sees_outputs = stack.enter_context(admission.shown_places(job))
+            admitted = admission.admitted(client, shown, (task, shared))
+            self._name = stack.enter_context(admitted)
+            self._look()
+            self._admission = stack.pop_all()
+
+    def __exit__(self, *_: object) -> None:
+        """Cancel what was sent; wait for what is being done."""
+        futures = [group.future for group in self._sent.values()]
+        with self._admission, contextlib.suppress(TimeoutError, *GONE):
+            if self._patience and futures:
+                with self._client.as_current():
+                    wait(futures, timeout=self._patience)
+            self._client.cancel(futures)
+        self._sent.clear()
 
     @property
     def notices(self) -> list[str]:
         """A line for each worker that was refused, or left aside."""
+        refusals: list[str] = []
         with contextlib.suppress(*GONE):
             refusals = on_scheduler(self._client, admission.events_of, self._name)
-            return [*refusals, *self._hung.values()]
-        return list(self._hung.values())
+        return [*refusals, *self._hung.values()]
 
     @property
     def counts(self) -> dict[str, int]:
@@ -153,10 +153,8 @@ class Flight:
             while self._send_more(following):
                 yield from self._next_ended()
         except GONE:
-            raise ClusterError(
-                f"{self._address}: the scheduler went away: when it is there again, "
-                f"{self._remedy}"
-            ) from None
+            fault = "the scheduler went away"
+            fail(self._address, fault, f"when it is there again, {self._remedy}", ClusterError)
 
     def _send_more(self, following: Callable[[], Sequence[Any]]) -> bool:
         """Send groups, or a suspect alone; tell whether anything is to come back."""
@@ -212,40 +210,32 @@ class Flight:
                 raise ConnectionError
         return ended
 
-    def cancel(self, patience: float) -> None:
-        """Cancel what was sent; wait up to `patience` seconds for what is being done."""
-        futures = [group.future for group in self._sent.values()]
-        with contextlib.suppress(TimeoutError, *GONE):
-            if patience and futures:
-                with self._client.as_current():
-                    wait(futures, timeout=patience)
-            self._client.cancel(futures)
-        self._sent.clear()
-
     def _look(self) -> None:
         """Count the workers, which may come and go; stop if all are lost for long."""
         workers: dict[str, tuple[int, list[Any]]]
         workers = on_scheduler(self._client, admission.look_at_workers, self._name)
         if any(group.future.status == "cancelled" for group in self._sent.values()):
             raise ConnectionError  # It broke, and was made again: what was sent never ends.
+        for key, group in list(self._sent.items()):
+            # as_completed drops a future whose worker dies while its result is fetched, if the
+            # task fails when it is computed again.
+            if group.future.status == "error":
+                del self._sent[key]
+                self._given_up += self._after_error(group, group.future.exception())
         self._last_look = time.monotonic()
         self.threads = sum(threads for threads, _ in workers.values())
         self._leave_hung_aside(workers)
         if self.threads:
             self._last_alive = self._last_look
         elif self._last_look - self._last_alive > _LOST_SECONDS:
-            raise ClusterError(
-                f"{self._address}: the cluster has had no workers for {_LOST_SECONDS:.0f} s: "
-                f"start some, and {self._remedy}"
-            )
+            fault = f"the cluster has had no workers for {_LOST_SECONDS:.0f} s"
+            fail(self._address, fault, f"start some, and {self._remedy}", ClusterError)
 
     def _leave_hung_aside(self, workers: dict[str, tuple[int, list[Any]]]) -> None:
         """Leave aside each worker that has been at one group for too long."""
-        at_work = {
-            key: address
-            for address, (threads, keys) in workers.items()
-            for key in keys[:threads]
-        }
+        at_work = dict[Any, str]()
+        for worker, (threads, keys) in workers.items():
+            at_work |= dict.fromkeys(keys[:threads], worker)
         limit = self._limit
         for key, group in list(self._sent.items()):
             # A result that does not come lies on a worker that does not answer.
@@ -259,10 +249,9 @@ class Flight:
     def _after_timeout(self, key: Any, group: _SentGroup, address: str, limit: float) -> None:
         self._retried += len(group.items)
         if address and address not in self._hung:
-            self._hung[address] = (
-                f"the worker {address} was left aside: it did not end one of its {self._noun} "
-                f"within {limit:.0f} s (--timeout): look at it, and start it again"
-            )
+            fault = f"it did not end one of its {self._noun} within {limit:.0f} s (--timeout)"
+            remedy = "look at it, and start it again"
+            self._hung[address] = f"the worker {address} was left aside: {fault}: {remedy}"
             on_scheduler(self._client, admission.leave_aside, address)
         if address and not group.has_hung and not group.is_alone:
             group.has_hung = True  # Dask gives it to another worker.
@@ -290,32 +279,6 @@ class Flight:
         self._retried += len(group.items)
         self._suspects.extend((item, deaths) for item in group.items)
         return []
-
-
-@contextlib.contextmanager
-def flight_of(
-    client: Any,
-    job: FileJob,
-    task: Task,
-    shared: Any,
-    *,
-    patience: float = 0.0,
-    **settings: Any,
-) -> Iterator[Flight]:
-    """Admit the workers that see the places of a file, and yield the flight of a task's groups.
-
-    The task gets what is `shared` by all items, and an item. The `settings` are those of
-    `Flight`. At the end what is being done gets `patience` seconds.
-    """
-    with (
-        admission.shown_places(job) as (shown, sees_outputs),
-        admission.admitted(client, shown, (task, shared)) as name,
-    ):
-        flight = Flight(client, name, sees_outputs=sees_outputs, **settings)
-        try:
-            yield flight
-        finally:
-            flight.cancel(patience)
 
 
 def perform(name: str, items: Sequence[Any], seconds: float) -> Answer:

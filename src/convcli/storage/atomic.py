@@ -15,7 +15,7 @@ import zlib
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, cast
 
-from convcli.errors import ImageError
+from convcli.errors import ImageError, fail
 from convcli.storage import urls
 from convcli.storage.urls import NO_BUCKET, is_url, opened_store
 
@@ -29,57 +29,48 @@ if TYPE_CHECKING:
 
 
 def temporary_name() -> str:
-    """Return a random file name that begins with a dot and names the process that makes it.
-
-    >>> temporary_name().startswith(".convcli-")
-    True
-    """
+    """Return a random file name that begins with a dot and names the process that makes it."""
     pid = os.getpid()
     return f"{TEMPORARY}{_machine()}-{pid}-{_start(pid) or 0}-{os.urandom(8).hex()}.tmp"
 
 
 def remove_abandoned(folder: str, *, with_journals: bool = True) -> None:
-    """Remove what killed processes of this machine left; with or without those with journals.
-
-    What other machines made stays: whether their processes live is not known here.
-    """
-    with contextlib.suppress(OSError):
-        names = os.listdir(folder or os.curdir)
-        for name in names:
-            has_journal = name.endswith(JOURNAL) or name + JOURNAL in names
-            if is_abandoned(name) and (with_journals or not has_journal):
-                _remove(os.path.join(folder, name))
+    """Remove what killed processes of this machine left, or only what has no journal."""
+    names = set[str]()
+    with contextlib.suppress(OSError, ValueError):  # There may be a NUL in the name.
+        every = os.listdir(folder or os.curdir)
+        names.update(name for name in every if name.startswith(TEMPORARY))
+    for name in names:
+        has_journal = name.endswith(JOURNAL) or name + JOURNAL in names
+        if is_abandoned(name) and (with_journals or not has_journal):
+            remove = _put_back if name.endswith(_ASIDE) else _remove
+            with contextlib.suppress(OSError):  # Another run may be at it, too.
+                remove(os.path.join(folder, name))
 
 
 def is_abandoned(name: str) -> bool | None:
-    """Tell whether a name is that of what a killed process left; None if another machine's."""
+    """Tell whether a killed process left what has this name; None if another machine's did."""
     match = _TEMPORARY.fullmatch(name)
     if match and match["machine"] != _machine():
         return None
     return match is not None and not _lives(match)
 
 
-TEMPORARY = ".convcli-"
-"""What temporary names begin with."""
-
-JOURNAL = ".journal"
-"""What the name of a partial output has in addition where it is that of its journal."""
-
+_UNWRITTEN = "cannot be written"
+TEMPORARY = ".convcli-"  # what temporary names begin with
+# What is added to the name of a partial output for its journal, and to a temporary name for the
+# folder in which an old output waits: see `_put_back`.
+JOURNAL, _ASIDE = ".journal", ".aside"
 _TEMPORARY = re.compile(
     r"\.convcli-(?P<machine>[0-9a-f]{8})-(?P<pid>\d+)-(?P<start>\d+)-[0-9a-f]{16}\.tmp"
-    rf"(?:{JOURNAL})?"
+    rf"(?:{JOURNAL}|{_ASIDE})?"
 )
 
 
 class Partial(Protocol):
-    """A partial output at `place` that a stopped run has left, or may leave for another.
+    """A partial output that a stopped run has left, or may leave for another."""
 
-    `place` is empty where it gets a temporary name. With `resumes` outputs that wait for
-    another run stay.
-    """
-
-    place: str
-    resumes: bool
+    place: str  # empty where it gets a temporary name
 
     def keeps(self) -> bool:
         """Tell whether it stays when the run is stopped by an error."""
@@ -105,6 +96,10 @@ def _machine() -> str:
     return f"{zlib.crc32(f'{platform.node()} {container}'.encode()):08x}"
 
 
+_ENDED = (b"Z", b"X")  # states of processes
+_START = 19  # the field of the start, counted from the first after the name of the program
+
+
 def _start(pid: int) -> int | None:
     """Return when a process began, in ticks; None where it has ended, or that is not known."""
     try:
@@ -115,11 +110,6 @@ def _start(pid: int) -> int | None:
         return None
 
 
-_ENDED = (b"Z", b"X")
-_START = 19
-"""The field of the start, counted from the first after the name of the program."""
-
-
 def _lives(owner: re.Match[str]) -> bool:
     """Tell whether the maker of a temporary file lives: another may have its number now."""
     start = _start(int(owner["pid"]))
@@ -127,17 +117,16 @@ def _lives(owner: re.Match[str]) -> bool:
         return start == int(owner["start"])
     try:
         os.kill(int(owner["pid"]), 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True
+    except OSError as error:
+        return not isinstance(error, ProcessLookupError)
     return True
 
 
 # ------------------------------------------------------------------ pipes and devices
 
+# The folders whose files are the open files of a process.
 _DESCRIPTORS = re.compile(r"/proc/\d+/(?:task/\d+/)?fd|/dev/fd")
-"""The folders whose files are the open files of a process."""
+_MOST_LINKS = 40  # that Linux follows from one to the next
 
 
 def is_stream(target: "str | Path") -> bool:
@@ -155,21 +144,14 @@ def is_stream(target: "str | Path") -> bool:
 def open_descriptor(path: "str | Path") -> int | None:
     """Return the number of the open file that a path means, such as ``/dev/fd/3``, if any."""
     path = str(path)
-    for _ in range(_MOST_LINKS):
-        folder, name = os.path.split(path)
-        with contextlib.suppress(OSError, ValueError):
+    with contextlib.suppress(OSError, ValueError):
+        for _ in range(_MOST_LINKS):
+            folder, name = os.path.split(path)
             folder = os.path.realpath(folder)
-        if _DESCRIPTORS.fullmatch(folder) and name.isdecimal():
-            return int(name)
-        try:
+            if _DESCRIPTORS.fullmatch(folder) and name.isdecimal():
+                return int(name)
             path = os.path.join(folder, os.readlink(path))
-        except (OSError, ValueError):
-            return None
     return None
-
-
-_MOST_LINKS = 40
-"""Links that Linux follows from one to the next."""
 
 
 @contextlib.contextmanager
@@ -192,20 +174,17 @@ def replacing(target: "str | Path", partial: Partial | None = None) -> Iterator[
     A temporary file beside a path is renamed at the end; a link is followed, and the mode of an
     existing file is kept. An object of a store is sent whole. If anything fails, an existing
     target is as it was, and an `ImageError` says why. A `partial` output may be larger than
-    memory, and may stay when the run is stopped. Only pipes and devices are written directly:
-    see `is_stream`.
+    memory, and may stay when the run is stopped. Only streams are written directly.
     """
+    if str(target).endswith("/"):
+        fail(target, _UNWRITTEN, "it is a folder: name a file in it", ImageError)
     path = urls.local_path(target)
     if path is not None:
-        if partial is not None:
-            folder = os.path.dirname(os.path.realpath(path))
-            remove_abandoned(folder, with_journals=not partial.resumes)
         with _replacing_path(path, partial) as file:
             yield file
     elif partial is not None:
         with _spooled(str(target)) as file:
             yield file
-            urls.put_file(str(target), file)
     else:
         buffer = io.BytesIO()
         yield buffer
@@ -214,17 +193,17 @@ def replacing(target: "str | Path", partial: Partial | None = None) -> Iterator[
 
 @contextlib.contextmanager
 def _spooled(url: str) -> Iterator[BinaryIO]:
-    """Open a temporary file, which moves from memory to a disk when it gets large."""
+    """Open a temporary file, which moves from memory to a disk when it gets large; send it."""
     import tempfile
 
     try:
         with tempfile.SpooledTemporaryFile(urls.PART) as file:
             yield cast("BinaryIO", file)
+            urls.put_file(url, cast("BinaryIO", file))
     except OSError as error:
-        raise ImageError(
-            f"{url}: cannot be written: it waits in {tempfile.gettempdir()} until it is sent: "
-            f"{error.strerror or type(error).__name__}: name another folder with TMPDIR"
-        ) from None
+        waits = f"it waits in {tempfile.gettempdir()} until it is sent"
+        reason = f"{error.strerror or type(error).__name__}: name another folder with TMPDIR"
+        fail(url, f"{_UNWRITTEN}: {waits}", reason, ImageError)
 
 
 @contextlib.contextmanager
@@ -240,7 +219,7 @@ def _replacing_path(path: str, partial: Partial | None) -> Iterator[BinaryIO]:
         with opened as file:
             yield file
     except OSError as error:
-        raise ImageError(f"{path}: cannot be written: {_reason(error, final)}") from None
+        fail(path, _UNWRITTEN, _reason(error, final), ImageError)
 
 
 @contextlib.contextmanager
@@ -253,7 +232,10 @@ def _opened_beside(final: str, partial: Partial | None) -> Iterator[BinaryIO]:
         with open(temporary, "r+b" if os.path.exists(temporary) else "x+b") as file:
             yield file
         if before is not None:
-            _copy_mode(before, temporary)
+            if hasattr(os, "chown"):
+                with contextlib.suppress(PermissionError):
+                    os.chown(temporary, before.st_uid, before.st_gid)
+            os.chmod(temporary, stat.S_IMODE(before.st_mode))
         os.replace(temporary, final)
 
 
@@ -294,16 +276,8 @@ def unwritable(target: str) -> str:
         if not os.access(folder, os.W_OK):
             raise PermissionError
     except OSError as error:
-        return f"cannot be written: {_reason(error, final)}"
+        return f"{_UNWRITTEN}: {_reason(error, final)}"
     return ""
-
-
-def _copy_mode(before: os.stat_result, temporary: str) -> None:
-    """Give the new file the old one's mode, and its owner where that is allowed."""
-    if hasattr(os, "chown"):
-        with contextlib.suppress(PermissionError):
-            os.chown(temporary, before.st_uid, before.st_gid)
-    os.chmod(temporary, stat.S_IMODE(before.st_mode))
 
 
 class _ReadOnlyError(PermissionError):
@@ -329,6 +303,7 @@ def _reason(error: OSError, final: "str | Path") -> str:
 # ------------------------------------------------------------------ a folder
 
 _OTHER_THINGS = "it is a folder with other things in it: name a new one"
+_MAGIC = "*?["  # what a store takes for a pattern when it removes: it might match other objects
 
 
 def replacing_folder(
@@ -337,9 +312,9 @@ def replacing_folder(
     """Make a folder, or objects below a URL, that take the target's place when complete.
 
     Yielded is where they are made. If anything fails they are removed, and an existing target
-    is as it was; a `partial` one may stay when the run is stopped. `may_go` gets the names at
-    an existing target, and tells whether that may be replaced. `heads` are the names that the
-    object can have that says what the others mean: first that of new outputs.
+    is as it was; a `partial` one may stay. `may_go` gets the names at an existing target, and
+    tells whether that may be replaced. `heads` are the names that the object can have that says
+    what the others mean: first that of new outputs.
     """
     if is_url(target):
         return _replacing_prefix(target.rstrip("/"), heads, may_go, partial)
@@ -349,48 +324,54 @@ def replacing_folder(
 @contextlib.contextmanager
 def _replacing_folder(target: str, may_go: "MayGo", partial: Partial) -> "Iterator[str]":
     """Make a temporary folder beside the target, and rename it at the end."""
-    from pathlib import Path
-
-    final = Path(target).resolve()
-    remove_abandoned(str(final.parent), with_journals=not partial.resumes)
-    temporary = Path(partial.place)
+    final = os.path.realpath(target)
     try:
         with _removed_after(partial.place, partial):
-            _check_folder(final, target, may_go)
-            temporary.mkdir(exist_ok=True)
+            if os.path.exists(final) and not os.path.isdir(final):
+                fail(target, _UNWRITTEN, "it is a file: name a folder", ImageError)
+            names = os.listdir(final) if os.path.isdir(final) else []
+            if names and not may_go(names):
+                fail(target, _UNWRITTEN, _OTHER_THINGS, ImageError)
+            if names and not os.access(final, os.W_OK):  # It could not be renamed at the end.
+                raise _ReadOnlyError
+            if not os.path.isdir(partial.place):
+                os.mkdir(partial.place)
             yield partial.place
-            _replace_folder(temporary, final)
+            _replace_folder(partial.place, final)
     except OSError as error:
-        raise ImageError(f"{target}: cannot be written: {_reason(error, final)}") from None
+        fail(target, _UNWRITTEN, _reason(error, final), ImageError)
 
 
-def _check_folder(final: "Path", label: str, may_go: "MayGo") -> None:
-    if final.exists() and not final.is_dir():
-        raise ImageError(f"{label}: cannot be written: it is a file: name a folder")
-    names = {path.name for path in final.iterdir()} if final.is_dir() else set()
-    if names and not may_go(names):
-        raise ImageError(f"{label}: cannot be written: {_OTHER_THINGS}")
-
-
-def _replace_folder(temporary: "Path", final: "Path") -> None:
-    """Rename the old folder away, then the new one: no system exchanges two at once."""
-    if not final.exists():
-        temporary.rename(final)
+def _replace_folder(temporary: str, final: str) -> None:
+    """Rename the old folder away, then the new one; a later run may have to put it back."""
+    if not os.path.exists(final):
+        os.rename(temporary, final)
         return
-    old = final.with_name(temporary_name())
-    final.rename(old)
+    folder, name = os.path.split(final)
+    aside = os.path.join(folder, temporary_name() + _ASIDE)
+    os.mkdir(aside)
     try:
-        temporary.rename(final)
-    except OSError:
-        old.rename(final)
-        raise
-    _remove(str(old))
+        os.rename(final, os.path.join(aside, name))
+        os.rename(temporary, final)
+    finally:
+        _put_back(aside)
+
+
+def _put_back(aside: str) -> None:
+    """Give an old folder its name again, unless a new one has it: then the old one goes."""
+    if os.path.islink(aside):  # No run makes one: what is there is another's.
+        return
+    folder, name = os.path.split(aside)
+    for old in os.listdir(aside):
+        if not os.path.lexists(os.path.join(folder, old)):
+            os.rename(os.path.join(aside, old), os.path.join(folder, old))
+    # What is half removed is never put back.
+    left = os.path.join(folder, name.removesuffix(_ASIDE))
+    os.rename(aside, left)
+    _remove(left)
 
 
 # ------------------------------------------------------------------ a prefix of a store
-
-_MAGIC = "*?["
-"""What a store takes for a pattern when it removes: it might match other objects."""
 
 
 @contextlib.contextmanager
@@ -418,26 +399,21 @@ def _replacing_prefix(
 def _check_prefix(url: str, may_go: "MayGo") -> bool:
     """Return whether nothing is there; refuse what may not be replaced."""
     if any(sign in url for sign in _MAGIC):
-        raise ImageError(
-            f"{url}: cannot be written: expected a URL without * ? and [, which stores "
-            "take for patterns: name it otherwise"
-        )
+        fault = "expected a URL without * ? and [, which stores take for patterns"
+        fail(url, f"{_UNWRITTEN}: {fault}", "name it otherwise", ImageError)
     with opened_store(url, "written", NO_BUCKET) as (store, path):
         if "/" not in path:
-            raise ImageError(f"{url}: cannot be written: it is a bucket: name a folder in it")
+            fail(url, _UNWRITTEN, "it is a bucket: name a folder in it", ImageError)
         if store.isfile(path):
-            raise ImageError(f"{url}: cannot be written: it is a file: name a folder")
+            fail(url, _UNWRITTEN, "it is a file: name a folder", ImageError)
         names = _names_below(store, path)
         if names and not may_go(names):
-            raise ImageError(f"{url}: cannot be written: {_OTHER_THINGS}")
+            fail(url, _UNWRITTEN, _OTHER_THINGS, ImageError)
     return not names
 
 
 def _names_below(store: Any, path: str) -> frozenset[str]:
-    try:
-        paths = store.ls(path, detail=False)
-    except FileNotFoundError:
-        return frozenset()
+    paths = urls.none_if_absent(store.ls, path, detail=False) or ()
     return frozenset(name.rstrip("/").rpartition("/")[2] for name in paths)
 
 

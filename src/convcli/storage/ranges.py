@@ -6,42 +6,43 @@ error for a server that sends whole files only.
 """
 
 import bisect
+import itertools
+import operator
 import os
 import threading
+import weakref
 from collections.abc import Iterator, Sequence
 from typing import Any, BinaryIO
 
-from convcli.errors import ImageError
+from convcli.errors import ImageError, fail
 from convcli.storage.urls import ABSENT, is_url, opened_store, store_errors
 
+# How fsspec keeps what it read: two libraries read the directories of a TIFF, in places that
+# are far from each other.
 _CACHE: dict[str, Any] = {
     "block_size": 2**16,
     "cache_type": "blockcache",
     "cache_options": {"maxblocks": 16},
 }
-"""How fsspec keeps what it read: two libraries read the directories of a TIFF, in places
-that are far from each other."""
 
+# So many bytes, and a part, are fetched together at most: a store takes long to answer once,
+# but it answers several requests at the same time.
 _BYTES_TOGETHER = 2**23
-"""The most bytes that are fetched together: a store takes long to answer once, but it
-answers several requests at the same time."""
 
+# What a store says of an object: at least one of these changes when it is replaced.
 _FACTS = ("ETag", "etag", "LastModified", "Last-Modified", "created", "mtime", "md5", "size")
-"""What a store says of an object: at least one of these changes when it is replaced."""
 
+# Nanoseconds: times of files are rounded down to multiples, by SMB to 100 ns, by SFTP to 1 s.
 _TIME_STEPS = (1, 100, 10**3, 10**6, 10**9)
-"""Nanoseconds: file systems and protocols round the times of files down to multiples."""
 
 _TRUNCATED = "the file is truncated"
-
-Span = tuple[int, int]
-"""The first byte of a part, and its number of bytes."""
+Span = tuple[int, int]  # the first byte of a part, and its number of bytes
 
 
 class Ranges:
-    """A file of this machine of which several threads read parts.
+    """A file of this machine of which threads read parts; another one has another `version`.
 
-    `version` is a text that changes when another file takes its place.
+    It is closed with the last reference to this.
     """
 
     def __init__(self, path: str) -> None:
@@ -52,10 +53,14 @@ class Ranges:
         facts = os.fstat(self._file.fileno())
         self.version = f"{facts.st_size} {facts.st_mtime_ns}"
         self._lock = threading.Lock()
+        weakref.finalize(self, self._file.close)
 
     def is_version(self, version: str) -> bool:
         """Tell whether a version, perhaps from another machine, is that of this file."""
-        return _is_same(self.version, version)
+        size, time = map(int, self.version.split())
+        other_size, other_time = map(int, version.split())
+        step = max(step for step in _TIME_STEPS if 0 in (time % step, other_time % step))
+        return size == other_size and time // step == other_time // step
 
     def read(self, spans: Sequence[Span]) -> Iterator[bytes]:
         """Yield the bytes of each span; ValueError is raised where the file ends earlier."""
@@ -70,10 +75,6 @@ class Ranges:
     def opened(self) -> BinaryIO:
         """Return a file to read and to seek in; one thread may use it."""
         return self._file
-
-    def close(self) -> None:
-        """Close the file."""
-        self._file.close()
 
 
 def ranges_of(name: str) -> Ranges:
@@ -91,14 +92,6 @@ def _version(facts: dict[str, Any]) -> str:
     return repr([facts.get(name) for name in _FACTS])
 
 
-def _is_same(version: str, other: str) -> bool:
-    """Tell whether two sizes and times are of one file: SMB rounds to 100 ns, SFTP to 1 s."""
-    size, time = map(int, version.split())
-    other_size, other_time = map(int, other.split())
-    step = max(step for step in _TIME_STEPS if 0 in (time % step, other_time % step))
-    return size == other_size and time // step == other_time // step
-
-
 class _StoreRanges(Ranges):
     """An object of a store."""
 
@@ -111,6 +104,7 @@ class _StoreRanges(Ranges):
             self._size, self.version = int(facts.get("size") or 0), _version(facts)
             self._check_parts()
             self._file = self._store.open(self._path, "rb", **_CACHE)
+        weakref.finalize(self, self._file.close)
 
     def is_version(self, version: str) -> bool:
         return self.version == version
@@ -122,14 +116,15 @@ class _StoreRanges(Ranges):
                 file.seek(max(self._size - 1, 0))
                 file.read(1)
         except ValueError:
-            raise ImageError(
-                f"{self._url}: expected a server that sends parts of a file, got one that "
-                "sends all of it: copy the file to a disk first"
-            ) from None
+            fault = "expected a server that sends parts of a file, got one that sends all of it"
+            fail(self._url, fault, "copy the file to a disk first", ImageError)
 
     def read(self, spans: Sequence[Span]) -> Iterator[bytes]:
-        for group in _groups(spans):
-            yield from self._fetched(group)
+        ends = itertools.accumulate(count for _, count in spans)
+        groups = (max(end - 1, 0) // _BYTES_TOGETHER for end in ends)
+        together = itertools.groupby(zip(groups, spans, strict=True), operator.itemgetter(0))
+        for _, group in together:
+            yield from self._fetched([span for _, span in group])
 
     def _fetched(self, spans: list[Span]) -> Iterator[bytes]:
         """Fetch parts together, and touching ones as one."""
@@ -139,31 +134,10 @@ class _StoreRanges(Ranges):
         if any(stop > self._size for _, stop in limits):
             raise ValueError(_TRUNCATED)
         filled = [limit for limit in limits if limit[0] < limit[1]]
-        paths, starts, stops = merge_offset_ranges(
-            [self._path] * len(filled),
-            [start for start, _ in filled],
-            [stop for _, stop in filled],
-        )
+        begins, ends = ([limit[side] for limit in filled] for side in (0, 1))
+        paths, starts, stops = merge_offset_ranges([self._path] * len(filled), begins, ends)
         with store_errors(self._url, "read", ABSENT, ValueError, NotImplementedError):
             found = self._store.cat_ranges(paths, starts, stops, on_error="raise")
         for start, stop in limits:
             at = bisect.bisect_right(starts, start) - 1
             yield found[at][start - starts[at] : stop - starts[at]] if start < stop else b""
-
-
-def _groups(spans: Sequence[Span]) -> Iterator[list[Span]]:
-    """Yield spans in groups that are fetched together.
-
-    >>> list(_groups([(0, 2**22), (9, 2**21), (5, 2**22), (7, 1)]))
-    [[(0, 4194304), (9, 2097152)], [(5, 4194304), (7, 1)]]
-    """
-    group: list[Span] = []
-    room = _BYTES_TOGETHER
-    for span in spans:
-        if group and span[1] > room:
-            yield group
-            group, room = [], _BYTES_TOGETHER
-        group.append(span)
-        room -= span[1]
-    if group:
-        yield group

@@ -11,21 +11,19 @@ import os
 import re
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from convcli.errors import ImageError, install
+from convcli.errors import ImageError, fail, install
 from convcli.text import is_matrix
 from convcli.values import Record
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+# What a URL begins with; a drive of Windows has one letter. ``a::b://`` goes through a.
 _URL = re.compile(r"(?:[A-Za-z][A-Za-z0-9+.-]+::)*[A-Za-z][A-Za-z0-9+.-]+://")
-"""What a URL begins with; a drive of Windows has one letter. ``a::b://`` goes through a."""
-
 _PATTERN = re.compile(r"[*?]|\[.+\]", re.DOTALL)
-
 _ZARR = re.compile(r"\.zarr(?:[/\\]|$)", re.IGNORECASE)
 
 
@@ -55,26 +53,21 @@ def local_path(name: "str | Path") -> str | None:
     return path if "file" in _protocols(store) else None
 
 
+# In the name of an output, the number of a map or of a frame, from 0, is written in place of
+# these; ``{frame:03}`` has three digits at least.
 MAP, FRAME = "{map}", "{frame}"
-"""In the name of an output, the number of a map or of a frame, from 0, is written in place of
-these; ``{frame:03}`` has three digits at least."""
-
-_NUMBER = re.compile(r"\{(map|frame)(?::0?([1-9]))?\}")
+_FIELD = re.compile(r"\{\w*(?::\w*)?\}")
 
 
 def has_number(target: str, field: str) -> bool:
     """Tell whether a name has a field, `MAP` or `FRAME`, with or without its digits."""
-    return any(f"{{{found[1]}}}" == field for found in _NUMBER.finditer(target))
+    return numbered(target, field, 0) != target
 
 
 def numbered(target: str, field: str, number: int) -> str:
     """Return a name with a number in place of a field, `MAP` or `FRAME`."""
-
-    def written(found: re.Match[str]) -> str:
-        is_it = f"{{{found[1]}}}" == field
-        return str(number).zfill(int(found[2] or 1)) if is_it else found[0]
-
-    return _NUMBER.sub(written, target)
+    pattern = rf"\{{{field[1:-1]}(?::0?([1-9]))?\}}"
+    return re.sub(pattern, lambda found: str(number).zfill(int(found[1] or 1)), target)
 
 
 def first_output(target: str) -> str:
@@ -82,13 +75,10 @@ def first_output(target: str) -> str:
     return numbered(numbered(target, MAP, 0), FRAME, 0) if "{" in target else target
 
 
-_FIELD = re.compile(r"\{\w*(?::\w*)?\}")
-
-
 def unknown_field(target: str) -> str | None:
     """Return the first field of an output's name that means nothing, such as ``{fram}``."""
     fields = _FIELD.findall(re.split(r"[/\\]", target)[-1])
-    return next((field for field in fields if not _NUMBER.fullmatch(field)), None)
+    return next((field for field in fields if first_output(field) == field), None)
 
 
 # ------------------------------------------------------------------ stores and their errors
@@ -96,6 +86,7 @@ def unknown_field(target: str) -> str | None:
 ABSENT = "no such file: check the URL"
 NO_BUCKET = "the bucket or folder does not exist: make it first"
 
+# What stores raise besides OSError: the module and the class. No module is imported for it.
 _STORE_ERRORS = {
     "aiohttp": "ClientError",
     "azure.core.exceptions": "AzureError",
@@ -104,33 +95,25 @@ _STORE_ERRORS = {
     "google.auth.exceptions": "GoogleAuthError",
     "requests.exceptions": "RequestException",
 }
-"""What stores raise besides OSError: the module and the class. No module is imported for it."""
 
+# Classes of Python, aiohttp, botocore and requests: no server answers to the end.
 _LOST = (
     "ClientConnectionError", "ClientPayloadError", "ConnectionError", "HTTPClientError",
     "TimeoutError",
 )  # fmt: skip
-"""Classes of Python, aiohttp, botocore and requests: no server answers to the end."""
 
-_GONE, _FORBIDDEN = (404, 410), (401, 403)
-"""The answers of HTTP for "there is nothing here" and "you may not"."""
+# The answers of HTTP for "there is nothing here", "you may not", and "not now".
+_GONE, _FORBIDDEN, _BUSY = (404, 410), (401, 403), (429, 500, 502, 503, 504)
 
 
 class Retries(Record):
-    """How often a store is asked again, and after how long.
+    """How often a store is asked again, after random waits; not before it asks for itself."""
 
-    It is asked `busy` times in all where it answers with a status of `BUSY`, `lost` times where
-    no answer comes, or half of one. `first_seconds` and `longest_seconds` are the longest wait
-    before the second try, and before any: each is at most twice the one before. The wait is
-    random, and not less than what the answer asks for. After `stall_seconds` in which S3 or
-    HTTP sends nothing the answer counts as lost.
-    """
-
-    busy: float = 10
-    lost: float = 5
-    first_seconds: float = 0.1
-    longest_seconds: float = 20.0
-    stall_seconds: float = 15.0
+    busy: float = 10  # times in all where it answers "not now"
+    lost: float = 5  # times in all where no answer comes, or half of one
+    first_seconds: float = 0.1  # the longest wait before the second try; each is twice as long
+    longest_seconds: float = 20.0  # the longest wait before any
+    stall_seconds: float = 15.0  # after so long without a byte of S3 or HTTP an answer is lost
 
 
 @functools.cache
@@ -147,10 +130,6 @@ def retries() -> Retries:
         ) from None
 
 
-BUSY = (429, 500, 502, 503, 504)
-"""The answers of HTTP for "not now"."""
-
-
 def _repeated(ask: Callable[..., Any], *args: Any, **settings: Any) -> Any:
     """Ask a store, and ask again where it is busy or lost: see `Retries`."""
     tried = 0
@@ -159,9 +138,9 @@ def _repeated(ask: Callable[..., Any], *args: Any, **settings: Any) -> Any:
             return ask(*args, **settings)
         except _store_errors(OSError) as error:
             tried += 1
-            if tried >= _most_tries(_origin(error)):
+            most_tries, asked = _patience(error)
+            if tried >= most_tries:
                 raise
-            asked = _seconds_asked(_origin(error))
         import random
 
         most = retries().longest_seconds
@@ -169,18 +148,13 @@ def _repeated(ask: Callable[..., Any], *args: Any, **settings: Any) -> Any:
         time.sleep(min(asked, most) + random.uniform(0, longest))  # noqa: S311 - no secret
 
 
-def _most_tries(error: BaseException) -> float:
-    status = _status(error)
-    if status is None and _is_lost(error):
-        return retries().lost
-    return retries().busy if status in BUSY else 1
-
-
-def _seconds_asked(error: BaseException) -> float:
-    """Return what an answer says in ``Retry-After``; 0 where it says nothing, or a date."""
-    headers = getattr(error, "headers", None) or _s3_answer(error).get("HTTPHeaders", {})
+def _patience(error: BaseException) -> tuple[float, float]:
+    """Return how often to ask in all, and the seconds to wait that ``Retry-After`` asks for."""
+    error, status, headers = _answer(error)
+    most = retries().busy if status in _BUSY else 1
     text = next((headers[name] for name in headers if name.lower() == "retry-after"), "")
-    return float(text) if text.isdecimal() else 0.0
+    asked = float(text) if text.isdecimal() else 0.0  # It may be a date.
+    return retries().lost if _is_lost(error, status) else most, asked
 
 
 class _Patient:
@@ -224,18 +198,16 @@ def store_of(url: str, **settings: Any) -> tuple[Any, str]:
     try:
         from fsspec.core import url_to_fs
     except ImportError:
-        raise ImageError(f"{url}: URLs need the package fsspec: {install('cluster')}") from None
+        fail(url, "URLs need the package fsspec", install("cluster"), ImageError)
     try:
         store, path = url_to_fs(url, **(settings or _settings_of(url)))
     except ImportError as error:
-        raise ImageError(f"{url}: its store needs another package: {error}") from None
+        fail(url, "its store needs another package", str(error), ImageError)
     except ValueError as error:
-        raise ImageError(
-            f"{url}: expected a path, or a URL of a store that fsspec knows (s3, gs, file, "
-            f"memory …): {error}"
-        ) from None
+        known = "a URL of a store that fsspec knows (s3, gs, file, memory …)"
+        fail(url, f"expected a path, or {known}", str(error), ImageError)
     except _store_errors(OSError) as error:
-        raise ImageError(f"{url}: its store cannot be used: {_line(error)}") from None
+        fail(url, "its store cannot be used", _line(error), ImageError)
     if not settings and "s3" in _protocols(store):
         store.retries = 1
     return store, path
@@ -253,48 +225,40 @@ def opened_store(
 
 
 @contextlib.contextmanager
-def store_errors(
-    url: str, action: str, absent: str, *others: type[Exception]
-) -> Iterator[None]:
-    """Turn what a store raises into one line that begins with the URL: an `ImageError`.
+def store_errors(url: str, action: str, absent: str, *kinds: type[Exception]) -> Iterator[None]:
+    """Turn errors of a store, and of other kinds, into one line that begins with the URL.
 
     `action` is what failed ("read", "written" …), `absent` what to say if nothing is there.
-    `others` are further exceptions that come from the store, where nothing else raises them.
     """
     try:
         yield
-    except _store_errors(OSError, *others) as error:
-        explained = _explained(_origin(error), absent)
-        raise ImageError(f"{url}: cannot be {action}: {explained}") from None
-
-
-def _origin(error: Exception) -> BaseException:
-    """Return the error of HTTP itself: fsspec reports all of them as an absent file."""
-    cause = error.__cause__
-    is_absence = isinstance(error, FileNotFoundError)
-    return cause if cause and is_absence and _is_http(cause) else error
+    except _store_errors(OSError, *kinds) as error:
+        fail(url, f"cannot be {action}", _explained(error, absent), ImageError)
 
 
 def _explained(error: BaseException, absent: str) -> str:
     """Say what happened, and what to do."""
-    status = _status(error)
+    error, status, _ = _answer(error)
     if isinstance(error, FileNotFoundError) or status in _GONE:
         return absent
     if isinstance(error, PermissionError) or status in _FORBIDDEN:
-        why = f"{_line(error)}: " if _s3_answer(error) else ""
+        why = "" if status is None or _is_http(error) else f"{_line(error)}: "
         return f"no permission: {why}check the credentials"
     if isinstance(error, IsADirectoryError):
         return "it is a folder: name a file in it"
-    if status is None and _is_lost(error):
+    if _is_lost(error, status):
+        # The system's words tell more than asyncio's.
+        number: Any = getattr(error, "errno", None)
+        reason = os.strerror(number) if number in errno.errorcode else _line(error)
         return (
-            f"the server cannot be reached: {_reason(error)}: check its name and port, that it "
-            "runs, and the network"
+            f"the server cannot be reached: {reason}: check its name and port, that it runs, "
+            "and the network"
         )
     return f"{_line(error)}: check the URL, the credentials and the network"
 
 
-def _is_lost(error: BaseException) -> bool:
-    return any(each.__name__ in _LOST for each in type(error).__mro__)
+def _is_lost(error: BaseException, status: int | None) -> bool:
+    return status is None and any(each.__name__ in _LOST for each in type(error).__mro__)
 
 
 def _is_http(error: BaseException) -> bool:
@@ -307,29 +271,23 @@ def _store_errors(*others: type[Exception]) -> tuple[type[Exception], ...]:
     return (*others, *(getattr(module, name) for module, name in modules if module))
 
 
-def _reason(error: BaseException) -> str:
-    """Say why a server cannot be reached: the system's words tell more than asyncio's."""
-    number = error.errno if isinstance(error, OSError) else None
-    return os.strerror(number) if number and number in errno.errorcode else _line(error)
-
-
-def _status(error: BaseException) -> int | None:
-    """Return the status that a server of HTTP answered with, if it answered."""
+def _answer(error: BaseException) -> tuple[BaseException, int | None, Mapping[str, str]]:
+    """Return the error itself, and the status and headers of the server, if it answered."""
+    cause = error.__cause__
+    if cause and isinstance(error, FileNotFoundError) and _is_http(cause):
+        error = cause  # fsspec reports all errors of HTTP as an absent file.
     if _is_http(error):
-        return getattr(error, "status", None)
-    return _s3_answer(error).get("HTTPStatusCode")
-
-
-def _s3_answer(error: BaseException) -> dict[str, Any]:
-    """Return the status and headers of S3's answer, which s3fs keeps as the cause."""
-    answer: Any = getattr(error.__cause__ or error, "response", None)
-    return dict(answer.get("ResponseMetadata", {})) if isinstance(answer, dict) else {}
+        return error, getattr(error, "status", None), getattr(error, "headers", None) or {}
+    answer: Any = getattr(error.__cause__ or error, "response", None)  # as s3fs keeps it
+    facts = answer.get("ResponseMetadata", {}) if isinstance(answer, dict) else {}
+    return error, facts.get("HTTPStatusCode"), facts.get("HTTPHeaders", {})
 
 
 def _line(error: BaseException) -> str:
     text = error.strerror if isinstance(error, OSError) else None
-    if _is_http(error) and _status(error) is not None:
-        text = f"the server answers {_status(error)} {getattr(error, 'message', '')}"
+    status = getattr(error, "status", None) if _is_http(error) else None
+    if status is not None:
+        text = f"the server answers {status} {getattr(error, 'message', '')}"
     return " ".join((text or str(error) or type(error).__name__).split()).rstrip(".:")
 
 
@@ -341,19 +299,28 @@ def _protocols(store: Any) -> tuple[str, ...]:
 # ------------------------------------------------------------------ one place
 # Each of these raises ImageError if the store of a URL does not answer or refuses.
 
+# Stores that find objects by the beginning of a name: no folder of millions is listed.
+_FIND_BY_PREFIX = frozenset(("s3", "gs", "abfs"))
+PART = 2**23  # bytes that are sent together; S3 takes at least 5 MiB, but for the last part
+_MOST_PARTS = 9_000  # S3 takes 10,000 parts of an object
+
+
+def none_if_absent(ask: Callable[..., Any], path: str, **settings: Any) -> Any:
+    """Ask a store about a path; None where nothing is: fsspec calls all errors of HTTP so."""
+    try:
+        return ask(path, **settings)
+    except FileNotFoundError as error:
+        if _answer(error)[1] not in (None, *_GONE):
+            raise
+        return None
+
 
 def is_there(name: str) -> bool:
     """Tell whether a file or a folder is at a path or a URL."""
     if not is_url(name):
         return os.path.lexists(name)
     with opened_store(name, "looked up", ABSENT) as (store, path):
-        try:
-            store.info(path)
-        except FileNotFoundError as error:
-            if not _is_absence(error):
-                raise
-            return False
-    return True
+        return none_if_absent(store.info, path) is not None
 
 
 def is_folder(name: str) -> bool:
@@ -381,30 +348,14 @@ def files_in(url: str, *, recursive: bool = False, prefix: str = "") -> Iterator
     with opened_store(url, "listed", ABSENT) as (store, path):
         if prefix and _FIND_BY_PREFIX.intersection(_protocols(store)):
             paths = store.find(path, prefix=prefix)
-        else:
-            paths = store.find(path) if recursive else _listed(store, path)
+        elif recursive:
+            paths = store.find(path)
+        else:  # `find` of one folder takes any error for no files.
+            facts = none_if_absent(store.ls, path, detail=True) or ()
+            paths = [fact["name"] for fact in facts if fact["type"] == "file"]
     start = len(path.rstrip("/")) + 1 if path else 0
     found = sorted(name[start:] for name in paths)
     yield from (name for name in found if name.startswith(prefix))
-
-
-_FIND_BY_PREFIX = frozenset(("s3", "gs", "abfs"))
-"""Stores that find objects by the beginning of a name: no folder of millions is listed."""
-
-
-def _listed(store: Any, path: str) -> list[str]:
-    """Return the files of a folder: `find` of one folder takes any error for no files."""
-    try:
-        return [fact["name"] for fact in store.ls(path, detail=True) if fact["type"] == "file"]
-    except FileNotFoundError as error:
-        if not _is_absence(error):
-            raise
-        return []
-
-
-def _is_absence(error: FileNotFoundError) -> bool:
-    """Tell whether nothing is there: fsspec says so of each error of HTTP."""
-    return _status(_origin(error)) in (None, *_GONE)
 
 
 def matching(pattern: str) -> list[str]:
@@ -416,9 +367,8 @@ def matching(pattern: str) -> list[str]:
         return sorted(p for p in paths if os.path.isfile(p) or not os.path.exists(p))
     with opened_store(pattern, "listed", ABSENT) as (store, path):
         facts = store.glob(path, detail=True)
-    return sorted(
-        store.unstrip_protocol(name) for name, fact in facts.items() if fact["type"] == "file"
-    )
+    files = (name for name, fact in facts.items() if fact["type"] == "file")
+    return sorted(map(store.unstrip_protocol, files))
 
 
 def fetched(url: str, most: int) -> bytes:
@@ -446,11 +396,10 @@ def read_if_exists(url: str) -> bytes | None:
             return file.read()
         return None
     with opened_store(url, "read", ABSENT) as (store, path):
-        try:
-            data: bytes = store.cat_file(path)
-        except (FileNotFoundError, PermissionError):
-            return None
-    return data
+        with contextlib.suppress(PermissionError):
+            data: bytes | None = none_if_absent(store.cat_file, path)
+            return data
+        return None
 
 
 def check_store(url: str, action: str = "written", absent: str = NO_BUCKET) -> None:
@@ -465,13 +414,6 @@ def check_store(url: str, action: str = "written", absent: str = NO_BUCKET) -> N
         # Only S3 tells an absent bucket from one that may not be looked at.
         if not store.exists(path) and "s3" in _protocols(store):
             store.info(path.partition("/")[0])
-
-
-PART = 2**23
-"""Bytes that are sent to a store together; S3 takes at least 5 MiB, but for the last part."""
-
-_MOST_PARTS = 9_000
-"""S3 takes 10,000 parts of an object."""
 
 
 def put(name: str, data: bytes) -> None:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from convcli.images.picture import Frame
-from convcli.images.write import write_frame
+from convcli.images.write import write_picture
 from support.commands import PHOTOS
 
 
@@ -42,14 +42,14 @@ def test_what_repeats_is_searched(
     make: Callable[[], NDArray[np.uint8]], tmp_path: Path
 ) -> None:
     pixels = make()
-    write_frame(Frame(pixels), tmp_path / "out.png", "PNG")
+    write_picture(Frame(pixels), tmp_path / "out.png", "PNG")
     assert (tmp_path / "out.png").stat().st_size <= 1.02 * size_by_pillow(pixels)
     assert np.array_equal(np.asarray(Image.open(tmp_path / "out.png")), pixels)
 
 
 def test_a_photograph_is_smaller_without_a_search(tmp_path: Path) -> None:
     pixels = photograph()
-    write_frame(Frame(pixels), tmp_path / "out.png", "PNG")
+    write_picture(Frame(pixels), tmp_path / "out.png", "PNG")
     assert (tmp_path / "out.png").stat().st_size < size_by_pillow(pixels)
     assert np.array_equal(np.asarray(Image.open(tmp_path / "out.png")), pixels)
 
@@ -58,5 +58,5 @@ def test_a_photograph_is_smaller_without_a_search(tmp_path: Path) -> None:
 def test_few_rows_are_enough_to_tell(height: int, tmp_path: Path) -> None:
     pixels = photograph()[:height]
     alpha = np.full(pixels.shape[:2], 200, np.uint8)
-    write_frame(Frame(pixels, alpha), tmp_path / "out.png", "PNG")
+    write_picture(Frame(pixels, alpha), tmp_path / "out.png", "PNG")
     assert np.array_equal(np.asarray(Image.open(tmp_path / "out.png"))[..., :3], pixels)

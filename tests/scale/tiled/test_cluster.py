@@ -12,11 +12,19 @@ import pytest
 
 from convcli.choices import Range
 from convcli.pipeline.options import Options
-from convcli.scale.tiled.run import filter_large
 from support.commands import process
 from support.dask_cluster import kept_environment
 from support.held import Held, wait_for
-from support.scenes import SMALL, operands, picture, read, whole, write_tiff, write_zarr
+from support.scenes import (
+    SMALL,
+    filter_large,
+    operands,
+    picture,
+    read,
+    whole,
+    write_tiff,
+    write_zarr,
+)
 
 pytestmark = pytest.mark.servers
 

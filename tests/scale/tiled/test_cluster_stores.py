@@ -16,11 +16,11 @@ from support.scenes import picture, write_tiff, write_zarr
 
 pytestmark = pytest.mark.servers
 
-SIZE = (500, 600, 3)
+SIZE = (300, 400, 3)
 
 
 def asked(cluster: Cluster, bucket: Bucket, source: str, target: str) -> tuple[int, bytes]:
-    words = ("apply", "gaussian:2", source, target, "--tiled", "--memory", "2M", "-q")
+    words = ("apply", "gaussian:2", source, target, "--tiled", "--memory", "1M", "-q")
     ended = process(*words, "--cluster", cluster.address, **bucket.settings)
     assert ended.stdout == b""
     return ended.returncode, ended.stderr

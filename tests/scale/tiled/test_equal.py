@@ -10,9 +10,17 @@ from convcli.choices import Alpha, Colormap, Depth, Range, border_named
 from convcli.kernels.kernel import Kernel
 from convcli.pipeline.options import Options
 from convcli.pipeline.report import Report
-from convcli.scale.tiled.run import filter_large
 from support import cases
-from support.scenes import SMALL, operands, picture, read, whole, write_tiff, write_zarr
+from support.scenes import (
+    SMALL,
+    filter_large,
+    operands,
+    picture,
+    read,
+    whole,
+    write_tiff,
+    write_zarr,
+)
 
 rng = np.random.default_rng(5)
 BANK = Kernel(rng.normal(size=(3, 3, 5, 5)), name="bank")

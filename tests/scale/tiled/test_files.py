@@ -1,6 +1,5 @@
 """What files are read and written, and what of them is refused in one line."""
 
-import contextlib
 import os
 import pickle
 import re
@@ -19,14 +18,16 @@ from convcli.images.read import read_picture
 from convcli.images.write import Saving
 from convcli.kernels.kernel import Kernel
 from convcli.pipeline.options import Options
-from convcli.scale.tiled.run import filter_large, plan_large
+from convcli.scale.tiled.copies import mean_of, shrunk
 from convcli.scale.tiled.tiff import TiffSource, open_tiff
-from support.commands import environment, process, run
+from support.commands import environment, process, refusal, run
 from support.scenes import (
     SMALL,
     Values,
+    filter_large,
     operands,
     picture,
+    plan_large,
     read,
     tifffile,
     whole,
@@ -83,9 +84,9 @@ def test_a_large_piece_is_read_in_strips_of_a_mebibyte(planes: int, tmp_path: Pa
     stored = np.moveaxis(values, 2, 0) if planes == 2 else values
     settings = {"tile": None, "compression": None, "byteorder": ">", "planarconfig": planes}
     path = write_tiff(tmp_path / "in.tif", stored, **settings, photometric="rgb")
-    with contextlib.closing(open_tiff(path)) as source:
-        assert source.chunk == (2**20 // (900 * 3 * 2), 900)
-        found = source.read(slice(150, 1490), slice(7, 890))
+    source = open_tiff(path)
+    assert source.chunk == (2**20 // (900 * 3 * 2), 900)
+    found = source.read(slice(150, 1490), slice(7, 890))
     np.testing.assert_array_equal(found, values[150:1490, 7:890])
 
 
@@ -104,8 +105,8 @@ def test_strips_with_room_after_each_are_no_larger_strips(tmp_path: Path) -> Non
     made[offsets : offsets + 16] = places.astype("<u4").tobytes()
     made[counts : counts + 4 * int(dtype[2])] = np.full(4, 150, dtype).tobytes()
     path.write_bytes(bytes(made) + data)
-    with contextlib.closing(open_tiff(str(path))) as source:
-        found = source.read(slice(0, 40), slice(0, 10))
+    source = open_tiff(str(path))
+    found = source.read(slice(0, 40), slice(0, 10))
     np.testing.assert_array_equal(found.ravel(), rows.ravel())
 
 
@@ -368,6 +369,17 @@ def test_outputs_that_are_refused(
     assert names_in(tmp_path) == ["array.zarr", "file.zarr", "full.zarr", "in.tif"]
 
 
+def test_a_read_only_array_is_refused_before_anything_is_computed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A folder is renamed into another one only by those who may write in it."""
+    target = write_zarr(tmp_path / "a.zarr", picture((9, 9)), (9, 9))
+    monkeypatch.setattr(os, "access", lambda path, _: str(path) != target)  # also for root
+    with pytest.raises(ConvcliError, match=r"a\.zarr: cannot be written: it is read-only"):
+        filtered(make_tiff(tmp_path), target, progress=pytest.fail)
+    assert names_in(tmp_path) == ["a.zarr", "in.tif"]
+
+
 def test_a_padding_that_makes_a_huge_result_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConvcliError, match="use less padding, or raise --max-pixels"):
         filter_large(
@@ -442,8 +454,8 @@ def test_damage_in_another_process_is_the_same_line(
 ) -> None:
     """What stays open is told of at the exit."""
     path = Path(make_tiff(tmp_path))
-    with contextlib.closing(open_tiff(str(path))) as source:
-        sent = pickle.dumps(source)
+    source = open_tiff(str(path))
+    sent = pickle.dumps(source)
     data, times = path.read_bytes(), path.stat()
     path.write_bytes(data[:place] + b"\xff\xff\xff\x7f" + data[place + 4 :])
     os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
@@ -458,9 +470,9 @@ def test_damage_in_another_process_is_the_same_line(
 
 def sent_to(path: Path) -> tuple[Values, TiffSource]:
     """Return what a TIFF holds, and its source as another process gets it."""
-    with contextlib.closing(open_tiff(str(path))) as source:
-        sent = pickle.loads(pickle.dumps(source))  # noqa: S301 - our own
-        return read(str(path)), sent
+    source = open_tiff(str(path))
+    sent = pickle.loads(pickle.dumps(source))  # noqa: S301 - our own
+    return read(str(path)), sent
 
 
 def test_another_picture_in_its_place_is_not_read(tmp_path: Path) -> None:
@@ -551,3 +563,36 @@ def test_tiled_floats_in_colour_are_read_whole_and_in_parts(tmp_path: Path) -> N
     filter_large([Kernel([[1.0]])], str(path), str(tmp_path / "out.tif"), Options())
     with tifffile.TiffFile(tmp_path / "out.tif") as file:
         np.testing.assert_array_equal(file.asarray(), values)
+
+
+def test_results_that_floats_of_32_bits_do_not_hold_are_refused(tmp_path: Path) -> None:
+    """They would be infinite in the file, which holds other values beside them."""
+    values = np.full((40, 40), 1.5)
+    values[33, 2] = -1e39
+    tifffile.imwrite(tmp_path / "in.tif", values, tile=(16, 16))
+    words = ("apply", "identity", tmp_path / "in.tif", tmp_path / "out.tif", "--tiled")
+    said = refusal(*words, status=1)
+    assert said.endswith("got larger ones: write a .zarr, which holds them")
+    assert not (tmp_path / "out.tif").exists()
+    values[33, 2] = -1e38
+    tifffile.imwrite(tmp_path / "in.tif", values, tile=(16, 16))
+    assert run(*words).exit_code == 0
+    np.testing.assert_array_equal(
+        tifffile.imread(tmp_path / "out.tif"), values.astype(np.float32)
+    )
+
+
+def test_channels_beside_each_other_have_no_empty_list_of_copies(tmp_path: Path) -> None:
+    values = np.random.default_rng(4).integers(0, 256, (5, 40, 40)).astype(np.uint8)
+    tifffile.imwrite(tmp_path / "in.tif", values, photometric="minisblack", planarconfig=2)
+    words = ("identity", tmp_path / "in.tif", tmp_path / "out.tif", "--tiled", "-q")
+    assert run("apply", *words).exit_code == 0
+    with tifffile.TiffFile(tmp_path / "out.tif") as file:
+        np.testing.assert_array_equal(file.asarray(), values)
+        assert all("SubIFDs" not in page.tags for page in file.pages)
+
+
+def test_copies_are_means_of_squares_that_may_be_smaller_at_an_end() -> None:
+    assert shrunk(np.array([[[1], [3], [9]]], np.uint8), 2).tolist() == [[[2], [9]]]
+    values = np.array([[1, 2, 9], [3, 4, 11]], np.uint8)
+    assert mean_of(values, (2, 2)).tolist() == [[2, 10]]  # 2.5 is rounded to even

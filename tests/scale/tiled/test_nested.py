@@ -6,12 +6,13 @@ from typing import Any
 
 import pytest
 
+from convcli.batch.manifest import claimed
+from convcli.batch.places import output_key
 from convcli.errors import ConvcliError
 from convcli.pipeline.options import Options
-from convcli.scale.tiled.run import filter_large
 from support.commands import process, script
 from support.s3_server import Bucket
-from support.scenes import operands, picture, write_tiff, write_zarr, zarr
+from support.scenes import filter_large, operands, picture, write_tiff, write_zarr, zarr
 from support.web_servers import refusing
 
 LISTED = """
@@ -100,6 +101,14 @@ def test_a_group_takes_more_arrays(place: str, tmp_path: Path) -> None:
     filtered(tmp_path, f"{above}/second")
     names = sorted(zarr.open_group(above, mode="r").array_keys())
     assert names == ["first", "second"]
+
+
+def test_two_processes_write_each_to_its_own_memory(tmp_path: Path) -> None:
+    pytest.importorskip("fsspec", reason="URLs need the extra cluster")
+    source = write_tiff(tmp_path / "in.tif", picture((120, 130)))
+    for target, status in (("memory://claimed.zarr", 0), (f"{tmp_path}/claimed.zarr", 1)):
+        with claimed([output_key(target)], overwrite=False):
+            assert process("apply", "box:3", source, target, "--tiled").returncode == status
 
 
 def test_a_group_whose_facts_may_not_be_read(bucket: Bucket, tmp_path: Path) -> None:

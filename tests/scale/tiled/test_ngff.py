@@ -21,12 +21,21 @@ import convcli
 from convcli.choices import PlaneChoice, Pyramid, Range
 from convcli.errors import ConvcliError, OptionError
 from convcli.pipeline.options import Options
-from convcli.scale.tiled.run import filter_large, plan_large
 from convcli.settings import select_from
 from support.commands import done, process, refusal
 from support.dask_cluster import Cluster
 from support.s3_server import Bucket
-from support.scenes import Values, operands, picture, read, tifffile, write_zarr, zarr
+from support.scenes import (
+    Values,
+    filter_large,
+    operands,
+    picture,
+    plan_large,
+    read,
+    tifffile,
+    write_zarr,
+    zarr,
+)
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "ngff.zip"
 IMAGES = ("five-04.zarr", "four-05.zarr")
@@ -390,9 +399,12 @@ def test_memory_is_flat_and_estimated(tmp_path: Path) -> None:
 
 # ------------------------------------------------------------------ stores, workers
 
+PARTS = {"five-04.zarr": "t=1,c=1:,z=1", "four-05.zarr": "c=1:,z=1:"}
+"""Of each image as much as has several planes: each chunk of it is a request to a store."""
+
 
 @pytest.mark.servers
-@pytest.mark.parametrize("name", IMAGES)
+@pytest.mark.parametrize("name", PARTS)
 def test_in_a_store(
     name: str, bucket: Bucket, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -400,11 +412,11 @@ def test_in_a_store(
         monkeypatch.setenv(key, value)
     for path in names(folder / name):
         bucket.put(f"in.zarr/{path}", (folder / name / path).read_bytes())
-    filtered(folder / name, folder / "out.zarr", "c=1:")
+    filtered(folder / name, folder / "out.zarr", PARTS[name])
     # A killed run left a chunk, the next is whole, and another takes its place.
     bucket.put("out.zarr/s0/c/9", b"left")
     for end in ("", "/"):
-        filtered(bucket.url(f"in.zarr{end}"), bucket.url(f"out.zarr{end}"), "c=1:")
+        filtered(bucket.url(f"in.zarr{end}"), bucket.url(f"out.zarr{end}"), PARTS[name])
         found = {key for key in bucket.keys() if key.startswith("out.zarr/")}  # noqa: SIM118 - no dict
         assert found == {f"out.zarr/{path}" for path in names(folder / "out.zarr")}
     for path in names(folder / "out.zarr"):
@@ -413,14 +425,14 @@ def test_in_a_store(
 
 @pytest.mark.servers
 @pytest.mark.parametrize("place", ["disk", "store"])
-@pytest.mark.parametrize("name", IMAGES)
+@pytest.mark.parametrize("name", PARTS)
 def test_on_a_cluster(
     name: str, place: str, cluster: Cluster, bucket: Bucket, folder: Path
 ) -> None:
-    filtered(folder / name, folder / "local.zarr")
+    filtered(folder / name, folder / "local.zarr", PARTS[name])
     words = ("apply", "box:3", folder / name, "--cluster", cluster.address, "-q")
     target = folder / "out.zarr" if place == "disk" else bucket.url("out.zarr")
-    ended = process(*words, "-o", target, **bucket.settings)
+    ended = process(*words, "--select", PARTS[name], "-o", target, **bucket.settings)
     assert (ended.returncode, ended.stderr) == (0, b"")
     for path in names(folder / "local.zarr"):
         expected = (folder / "local.zarr" / path).read_bytes()

@@ -12,13 +12,14 @@ import numpy as np
 import pytest
 import tifffile
 
-from support.commands import Words, begun, done, environment, process, refusal, run
+from convcli.storage.atomic import remove_abandoned, temporary_name
+from support.commands import Words, begun, done, environment, process, refusal, run, script
 from support.dask_cluster import Cluster
 from support.held import Held, contents, wait_for
 from support.s3_server import Bucket
 from support.scenes import picture, read, write_tiff, write_zarr
 
-SIZE = (700, 640)
+SIZE = (700, 300)
 WORDS = ("--memory", "500K", "--jobs", "1", "--padding", "valid")
 
 Stop = Callable[..., None]
@@ -197,6 +198,63 @@ def test_on_a_cluster(cluster: Cluster, suffix: str, source: Path, tmp_path: Pat
     done("apply", "gaussian:2", source, tmp_path / f"whole{suffix}", *WORDS)
     np.testing.assert_array_equal(read(str(target)), read(str(tmp_path / f"whole{suffix}")))
     assert left(target.parent) == []
+
+
+KILLED_BETWEEN = """\
+import os, signal, sys
+from convcli.cli.app import main
+
+rename = os.rename
+
+def renamed(source, target):
+    if target == os.path.realpath(sys.argv[3]):
+        os.kill(os.getpid(), signal.SIGKILL)
+    rename(source, target)
+
+os.rename = renamed
+main(["apply", *sys.argv[1:]])
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("next_run", ["in place", "another", "resumed", "read"])
+def test_an_old_folder_that_was_renamed_away_gets_its_name_back(
+    next_run: str, tmp_path: Path
+) -> None:
+    """The run is killed when the old output has another name, and the new one has not its."""
+    target = Path(write_zarr(tmp_path / "out" / "a.zarr", picture((40, 50)), (16, 16)))
+    before = Path(shutil.copytree(target, tmp_path / "before.zarr"))
+    tiff = write_tiff(tmp_path / "a.tif", picture((40, 50)))
+    done("apply", "box", target, tmp_path / "expected.zarr")
+    for _ in range(1 + (next_run == "in place")):
+        ended = script(KILLED_BETWEEN, "box", target, target, "--quiet")
+        assert ended.returncode == -signal.SIGKILL
+        assert not target.exists()
+    if next_run == "another":
+        done("apply", "box", tiff, target.parent / "b.tif", "--tiled")
+        assert same(target, before)
+        assert sorted(path.name for path in target.parent.iterdir()) == ["a.zarr", "b.tif"]
+    elif next_run == "read":
+        done("apply", "box", target, tmp_path / "b.zarr")
+        assert same(target, before)
+        assert same(tmp_path / "b.zarr", tmp_path / "expected.zarr")
+    else:
+        resume = ["--resume"] if next_run == "resumed" else []
+        again = run("apply", "box", target, target, "--quiet", *resume)
+        assert again.exit_code == 0
+        assert same(target, tmp_path / "expected.zarr")
+        assert [path.name for path in target.parent.iterdir()] == ["a.zarr"]
+
+
+def test_an_old_folder_that_has_a_successor_goes(tmp_path: Path) -> None:
+    """A run that is killed after both renames has left the old output; it is half removed."""
+    target = Path(write_zarr(tmp_path / "a.zarr", picture((40, 50)), (16, 16)))
+    before = sorted(path for path in tmp_path.rglob("*"))
+    aside = tmp_path / f"{temporary_name().replace(f'-{os.getpid()}-', '-1-')}.aside"
+    shutil.copytree(target, aside / "a.zarr")
+    (aside / "a.zarr" / "zarr.json").unlink()
+    remove_abandoned(str(tmp_path))
+    assert sorted(path for path in tmp_path.rglob("*")) == before
 
 
 @pytest.mark.slow

@@ -12,12 +12,20 @@ import pytest
 from convcli.choices import Range
 from convcli.errors import ConvcliError
 from convcli.pipeline.options import Options
-from convcli.scale.tiled.run import filter_large, plan_large
 from convcli.scale.tiled.tiff import open_tiff
 from support.commands import begun, environment, process
 from support.held import Held
 from support.s3_server import Bucket
-from support.scenes import operands, picture, whole, write_tiff, write_zarr, zarr
+from support.scenes import (
+    filter_large,
+    operands,
+    picture,
+    plan_large,
+    whole,
+    write_tiff,
+    write_zarr,
+    zarr,
+)
 from support.web_servers import Served, file_server, refusing
 
 pytestmark = pytest.mark.servers
@@ -160,7 +168,7 @@ def test_a_file_is_opened_once(tmp_path: Path) -> None:
 
 def test_only_parts_are_asked_for(tmp_path: Path) -> None:
     """None is larger than what a block reads, and all are hardly more than the file."""
-    path = Path(write_tiff(tmp_path / "in.tif", picture(ABOVE_A_PART), tile=(256, 256)))
+    path = Path(write_tiff(tmp_path / "in.tif", picture((3_000, 3_000)), tile=(256, 256)))
     size = path.stat().st_size
     with file_server(Served({"/in.tif": path.read_bytes()})) as served:
         url = f"{served.address}/in.tif"
@@ -342,8 +350,8 @@ def test_an_interrupt_leaves_what_was_there(
     if is_there:
         put_tree(bucket, Path(write_zarr(tmp_path / "out.zarr", picture((40, 50)))))
     before = objects(bucket)
-    source = write_zarr(tmp_path / "in.zarr", picture((900, 900)), (128, 128))
-    held = Held(tmp_path / "in.zarr" / "c" / "6" / "6")
+    source = write_zarr(tmp_path / "in.zarr", picture((700, 700)), (128, 128))
+    held = Held(tmp_path / "in.zarr" / "c" / "5" / "5")
     # By one thread: what stands before the chunk that is held is written when it is read.
     words = ("apply", "box:3", source, bucket.url("out.zarr"), "--memory", "1M", "--jobs", "1")
     env = environment(**bucket.settings)

@@ -3,10 +3,9 @@
 import threading
 import time
 from pathlib import Path
-from typing import Any
 
 from convcli.scale.tiled.blocks import Blocks
-from convcli.scale.tiled.run import each
+from convcli.scale.tiled.run import on_threads
 from support.commands import script
 from support.scenes import picture, write_tiff
 
@@ -20,20 +19,20 @@ print("dask" in sys.modules, "distributed" in sys.modules)
 
 def test_dask_is_not_imported_without_a_cluster(tmp_path: Path) -> None:
     write_tiff(tmp_path / "in.tif", picture((300, 300)))
-    ran = script(MODULES, folder=tmp_path)
+    ran = script(MODULES, folder=tmp_path, anew=True)
     assert ran.stdout.split() == ["False", "False"], ran.stderr
 
 
 def test_few_blocks_are_started_ahead_and_results_keep_their_order() -> None:
     blocks, started, lock = Blocks(size=(500, 1), shape=(1, 1)), [], threading.Lock()
 
-    def task(_: Any, rows: slice, __: slice) -> int:
+    def task(rows: slice, _: slice) -> int:
         with lock:
             started.append(rows.start)
         time.sleep(0.002 * (rows.start % 3))
         return int(rows.start)
 
-    results = each(task, None, blocks, jobs=2)  # type: ignore[arg-type]
+    results = on_threads(task, enumerate(blocks.all()), 2)
     assert [next(results) for _ in range(10)] == list(range(10))
     time.sleep(0.05)
     assert len(started) <= 10 + 2 * 2

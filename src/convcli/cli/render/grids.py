@@ -1,5 +1,6 @@
 """Small grids of coloured cells: one output taken apart, corners with each border mode."""
 
+import sys
 from collections.abc import Sequence
 
 import numpy as np
@@ -8,10 +9,9 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from convcli.cli.render.cells import show_around
+from convcli.cli.output import say
 from convcli.cli.render.kernels import coloured
 from convcli.cli.render.tables import show, show_table, width_of_output
-from convcli.images.picture import Frame
 from convcli.lessons.borders import Strip
 from convcli.lessons.explain import Explanation, Plane
 from convcli.lessons.explain.drawing import facts_about, grid_title, title_of
@@ -30,9 +30,8 @@ def show_explanations(answers: Sequence[Explanation], name: str) -> None:
 def _show_explanation(answer: Explanation, name: str) -> None:
     """Print the grids of one output channel, and the arithmetic below them."""
     show(Text(f"{name}: {title_of(answer)}", style="bold"))
-    several = answer.combine is not None
     for part in answer.parts:
-        if several:
+        if answer.combine is not None:
             show(Text(part.kernel, style="bold"))
         planes = [*part.planes, *([part.opacity] if part.opacity else [])]
         for plane in planes:
@@ -43,51 +42,25 @@ def _show_explanation(answer: Explanation, name: str) -> None:
         show_table(title or "The arithmetic", "quantity | arithmetic", facts)
 
 
-def show_step(answer: Explanation, name: str) -> None:
-    """Print one pixel for a screen: the keys, and its explanation."""
-    show(Text("arrows move, Tab: next channel, Enter or q ends", style="dim"))
-    show_explanations([answer], name)
-
-
-def show_window(answer: Explanation, picture: Frame, lines: int) -> None:
-    """Show the picture around the window of an answer, in some lines."""
-    (top, bottom), (left, right) = (
-        (places[0] // step, places[-1] // step + 1)
-        for places, step in zip(
-            (answer.rows, answer.columns), answer.spread or (1, 1), strict=True
-        )
-    )
-    show_around(picture, (top, left, bottom, right), lines)
-
-
 def _grids(answer: Explanation, plane: Plane) -> list[RenderableType]:
+    """Return the grids with signs between them; one below the other in a narrow terminal."""
     part = (middle(answer.padded.shape[0]), middle(answer.padded.shape[1]))
     white = 1 if plane.channel is None else answer.white
     levels = grey_colors(plane.patch[part] / white)
-    grids = [
+    grids = (
         _grid(grid_title(answer, plane), plane.patch[part], levels, answer.padded[part]),
         _grid("kernel", plane.weights[part], cell_colors(plane.weights)[part]),
         _grid("products", plane.products[part], cell_colors(plane.products)[part]),
-    ]
-    shown = plane.patch[part].shape
-    notes: list[RenderableType] = []
-    if shown != answer.padded.shape:
-        notes = [f"The middle {times(shown)} of {times(answer.padded.shape)}."]
-    return [*_beside(grids, shown[0]), *notes]
-
-
-def _beside(grids: list[tuple[Table, int]], rows: int) -> list[RenderableType]:
-    """Return the grids with signs between them; one below the other in a narrow terminal."""
-    signs = ("×", "=", "")
-    is_narrow = sum(width for _, width in grids) + len(signs) * 3 > width_of_output()
-    lines = "" if is_narrow else "\n" * (rows // 2 + 1)
-    pairs = zip((grid for grid, _ in grids), (lines + sign for sign in signs), strict=True)
-    parts: list[RenderableType] = [part for pair in pairs for part in pair if part]
-    if is_narrow:
-        return parts
+    )
+    patch, kernel, products = (grid for grid, _ in grids)
+    shown, whole = plane.patch[part].shape, answer.padded.shape
+    notes = [f"The middle {times(shown)} of {times(whole)}."] * (shown != whole)
+    if sum(width for _, width in grids) + 3 * len(grids) > width_of_output():
+        return [patch, "×", kernel, "=", products, *notes]
+    lines = "\n" * (shown[0] // 2 + 1)
     table = Table.grid(padding=(0, 1))
-    table.add_row(*parts)
-    return [table]
+    table.add_row(patch, f"{lines}×", kernel, f"{lines}=", products, lines)
+    return [table, *notes]
 
 
 def _grid(
@@ -130,7 +103,7 @@ def show_strips(strips: Sequence[Strip], count: int, white: int) -> None:
 def show_grids(grids: Sequence[tuple[str, NDArray[np.float64]]]) -> None:
     """Print grids below each other with all digits; rounded, or as rows, if they are wide."""
     for name, grid in grids:
-        planes = grid[np.newaxis] if grid.ndim == 2 else np.moveaxis(grid, -1, 0)  # noqa: PLR2004
+        planes = np.moveaxis(np.atleast_3d(grid), -1, 0)
         for number, plane in enumerate(planes.reshape(-1, *planes.shape[-2:])):
             _show_plane(f"{name}, {number}" if len(planes) > 1 else name, plane)
 
@@ -151,12 +124,14 @@ def _show_plane(title: str, plane: NDArray[np.float64]) -> None:
 def show_matrix(matrix: ConvolutionMatrix, name: str) -> None:
     """Print the matrix of a convolution, a colour for each weight, dots for zeros."""
     show(Text(f"{name}: {matrix_size(matrix)}", style="bold"))
-    lines = matrix.labels("·")
-    width = _widest(lines) + 1
-    if width * len(lines[0]) > width_of_output():
+    weights = np.unique(matrix.weights[matrix.taps >= 0]).tolist()
+    width = 1 + max((len(tight(value)) for value in weights), default=1)
+    if width * matrix.taps.shape[1] > width_of_output():
         show(f"It is too wide for {width_of_output()} columns: --png draws it.")
+    elif not sys.stdout.isatty():  # rich takes a minute for a million cells
+        say(*("".join(f"{text:>{width}}" for text in line) for line in matrix.labels("·")))
     else:
-        for texts, taps in zip(lines, matrix.taps.tolist(), strict=True):
+        for texts, taps in zip(matrix.labels("·"), matrix.taps.tolist(), strict=True):
             styles = ["dim" if tap < 0 else _TIED[tap % len(_TIED)] for tap in taps]
             cells = [f"{text:>{width}}" for text in texts]
             show(Text.assemble(*zip(cells, styles, strict=True)))

@@ -8,7 +8,6 @@ from rich.text import Text
 from convcli.cli.output import say
 from convcli.cli.render.kernels import cell_grid
 from convcli.cli.render.tables import GOOD, ODD, Row, show, show_table, width_of_output
-from convcli.kernels.kernel import Kernel
 from convcli.lessons.learning.learn import Learnt
 from convcli.lessons.learning.step import LearningStep
 from convcli.text import short, times
@@ -22,10 +21,12 @@ _NAMES = 8  # characters of the losses beside it
 
 def show_learnt(learnt: Learnt, title: str, written: Sequence[str]) -> None:
     """Print the kernel, its error, the nearest kernel of the catalogue, and the loss."""
-    rows = [*_fit(learnt), *(("written", path, "") for path in written)]
+    rows = [*_fit(learnt), *(("written", path) for path in written)]
     show_table(title, "quantity | value | meaning", rows)
     if not learnt.kernel.is_bank:
-        show(cell_grid(_without_noise(learnt.kernel)))
+        weights = learnt.kernel.weights
+        kept = abs(weights) > _TINY_SHARE * abs(weights).max()
+        show(cell_grid(learnt.kernel.with_weights((weights * kept).round(6) + 0.0))[0])
     if learnt.history:
         show("", *curve(learnt.history, width_of_output()))
 
@@ -72,13 +73,6 @@ def _fit(learnt: Learnt) -> Iterator[Row]:
     if left_out != "0.0":
         where = "of the target: at a limit, perhaps cut off"
         yield "left out", Text(f"{left_out} %", style=ODD), where
-
-
-def _without_noise(kernel: Kernel) -> Kernel:
-    """Return a kernel with 0 for weights that are tiny beside the largest."""
-    weights = kernel.weights
-    kept = abs(weights) > _TINY_SHARE * abs(weights).max()
-    return kernel.with_weights((weights * kept).round(6) + 0.0)
 
 
 def _rounded(value: float) -> str:

@@ -1,16 +1,15 @@
 """What filtering did, and how it would be done: the report, plans, tilings."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from rich.text import Text
 
 from convcli.cli.output import say
 from convcli.cli.render.tables import BAD, GOOD, Row, show, show_table
-from convcli.text import counted, percent, short, side_lengths, times
+from convcli.text import counted, percent, side_lengths, times
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from convcli.engine.planner import Plan
     from convcli.pipeline.report import Report, Step
     from convcli.scale.tiled.blocks import Tiling
@@ -29,12 +28,12 @@ def show_report(report: "Report", source: str, target: str, *, to_stderr: bool) 
     style = BAD if report.clipped else GOOD
     clipped = (Text(percent(report.clipped), style=style), "of the values")
     rows: list[Row] = [
-        ("input", *_size(report.input_shape, frames + mode)),
+        f"input | {_size(report.input_shape)}{frames}{mode}",
         *(row for step in report.steps for row in _step(step, report)),
         *([("mixed", "with original", report.mixed)] if report.mixed else []),
-        ("output", *_size(report.output_shape, alpha + depth)),
+        f"output | {_size(report.output_shape)}{alpha}{depth}",
         *([("levels", "made anew", report.smaller)] if report.smaller else []),
-        ("raw values", f"{short(report.low)} to {short(report.high)}", mapped),
+        ("raw values", report.raw_values, mapped),
         ("clipped", *(clipped if report.range else ("none", "floats hold all values"))),
         ("time", f"{1000 * report.seconds:.1f} ms", "of computation alone"),
         *([("rim", "shows", _RIM)] if report.rim else []),
@@ -42,14 +41,13 @@ def show_report(report: "Report", source: str, target: str, *, to_stderr: bool) 
     title = f"{source} → {target}"
     show_table(title, "quantity | value | how", rows, to_stderr=to_stderr)
     if report.legend:
-        colors = ["#{:02x}{:02x}{:02x}".format(*swatch.color) for swatch in report.legend]
-        named = zip(report.legend, colors, strict=True)
-        texts = [Text.assemble(("██", c), f" {each.meaning} ({c})") for each, c in named]
+        named = [("#{:02x}{:02x}{:02x}".format(*s.color), s.meaning) for s in report.legend]
+        texts = [Text.assemble(("██", c), f" {meaning} ({c})") for c, meaning in named]
         show(*texts, to_stderr=to_stderr)
 
 
-def _size(shape: tuple[int, int, int], note: str) -> tuple[str, str]:
-    return (f"{shape[1]} × {shape[0]} px", counted(shape[2], "channel") + note)
+def _size(shape: tuple[int, int, int]) -> str:
+    return f"{shape[1]} × {shape[0]} px | {counted(shape[2], 'channel')}"
 
 
 def _step(step: "Step", report: "Report") -> list[Row]:
@@ -68,7 +66,7 @@ def _step(step: "Step", report: "Report") -> list[Row]:
     ]
 
 
-def show_plans(plans: "Sequence[Plan]", threads: int, mixed: str = "") -> None:
+def show_plans(plans: Sequence["Plan"], threads: int, mixed: str = "") -> None:
     """Print plans: what was considered, what was chosen and why, how the original comes in."""
     for plan in (each.on(threads) for each in plans):
         strategy, memory = plan.strategy, plan.memory_bytes(threads) / 2**20
@@ -80,15 +78,11 @@ def show_plans(plans: "Sequence[Plan]", threads: int, mixed: str = "") -> None:
         ]
         title = f"Plan for {plan.problem.kernel.name}"
         show_table(title, "decision | value | how and why", rows)
-        considered: list[Row] = [
-            (
-                Text(each.strategy, style=GOOD if each.strategy == strategy.name else ""),
-                each.method,
-                f"{each.ns_per_value:.2f}" if each.ns_per_value else "-",
-                each.refusal or "",
-            )
-            for each in plan.considered
-        ]
+        considered: list[Row] = []
+        for each in plan.considered:
+            name = Text(each.strategy, style=GOOD if each.strategy == strategy.name else "")
+            cost = f"{each.ns_per_value:.2f}" if each.ns_per_value else "-"
+            considered.append((name, each.method, cost, each.refusal or ""))
         heads = "considered | method | >ns a value | cannot serve because of"
         show_table("Estimates for one thread", heads, considered)
     if mixed:
@@ -103,13 +97,13 @@ def show_tiling(tiling: "Tiling", title: str) -> None:
     rows = [
         ("blocks", blocks.count, f"{_pixels(blocks.shape[-2:])} each, in {passes}"),
         ("halo", _pixels(blocks.halo), "more of the input for each block, at most"),
-        ("tiles read", _pixels(tiling.source_chunk), "in the input's file"),
-        ("tiles written", _pixels(tiling.chunk), "in the output's file"),
+        ("tiles read", _pixels(tiling.work.source.chunk), "in the input's file"),
+        ("tiles written", _pixels(tiling.output.chunk[-2:]), "in the output's file"),
         ("memory", f"{memory:,.0f} MiB", f"for {at_once} at once"),
     ]
     show_table(title, "decision | value | how", rows)
-    show_plans(tiling.plans, 1)
+    show_plans(tiling.work.pipeline.plans, 1)
 
 
-def _pixels(shape: "Sequence[int]") -> str:
+def _pixels(shape: Sequence[int]) -> str:
     return f"{shape[1]:,} × {shape[0]:,} px"

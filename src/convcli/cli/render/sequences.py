@@ -1,6 +1,6 @@
 """Sequences as people read them: the multiplication table, carries, dice, costs."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import islice, zip_longest
 from typing import Any
 
@@ -10,7 +10,7 @@ from rich.text import Text
 from convcli.cli.output import say
 from convcli.cli.render.tables import GOOD, show, show_table, width_of_output
 from convcli.lessons import sequences
-from convcli.lessons.sequences import Number, polynomial
+from convcli.lessons.sequences import Convolved, Number, polynomial
 from convcli.text import short
 
 _CELLS = 16  # rows and columns of a table that are shown, and products of a diagonal
@@ -30,24 +30,16 @@ _READINGS = {
 """How the two are read: what the table adds to its title, and how a place is called."""
 
 
-def show_convolution(
-    left: Sequence[Any],
-    right: Sequence[Any],
-    sums: Mapping[int, Number],
-    reading: str,
-    *,
-    total: int | None,
-    by_fft: bool,
-) -> None:
+def show_convolution(found: Convolved, total: int | None, *, by_fft: bool) -> None:
     """Print the products, their sums by place, what they are as read, and the costs."""
-    result = list(sums.values())
-    _show_products(left, right, reading, None if total is None else total - 2)
-    _show_diagonals(left, right, sums, reading)
-    if reading == "digits":
+    left, right, result = found.left, found.right, found.result
+    _show_products(found, None if total is None else total - 2)
+    _show_diagonals(found)
+    if found.reading == "digits":
         _show_carries(result)
-    elif reading == "polynomial":
-        say(f"({polynomial(left)}) · ({polynomial(right)}) = {polynomial(result)}")
-    elif reading == "dice":
+    elif found.reading == "polynomial":
+        say(f"({polynomial(left)}) · ({polynomial(right)}) = {found.text}")
+    elif found.reading == "dice":
         _show_dice(result)
         if total is not None:
             say(f"total {total}: probability {result[total - 2]}", "")
@@ -60,26 +52,26 @@ def show_convolution(
     _show_costs(len(left), len(right))
 
 
-def _show_products(
-    left: Sequence[Any], right: Sequence[Any], reading: str, place: int | None
-) -> None:
+def _show_products(found: Convolved, place: int | None) -> None:
     """Print the multiplication table; each diagonal has a colour, or only that of a place."""
-    rows, columns = (list(values[:_CELLS]) for values in (left, right))
-    width = max(
-        len(_cut(value)) for value in [*rows, *columns, *(a * b for a in rows for b in columns)]
-    )
+    sides = (found.left, found.right)
+    rows, columns = (list(values[:_CELLS]) for values in sides)
+    products = [[a * b for b in columns] for a in rows]
+    width = max(len(_cut(value)) for line in (rows, columns, *products) for value in line)
     columns = columns[: max(width_of_output() // (width + 1) - 1, 1)]
     table = Table.grid(padding=(0, 1))
-    table.add_row(" " * width, *_heads(columns, reading, width))
-    for i, (a, head) in enumerate(zip(rows, _heads(rows, reading, width), strict=True)):
-        table.add_row(
-            head, *(_product(a * b, i + j, width, place) for j, b in enumerate(columns))
-        )
-    order, all_of_them = _READINGS[reading][0], (len(left), len(right))
-    part = f", the first {len(rows)} × {len(columns)} of {len(left):,} × {len(right):,}"
-    title = f"All products, A downwards, B across{order}"
-    more = part * ((len(rows), len(columns)) != all_of_them)
-    show(Text(title + more, style="bold"), table, "")
+    table.add_row(" " * width, *_heads(columns, found.reading, width))
+    for i, head in enumerate(_heads(rows, found.reading, width)):
+        cells = [head]
+        for n, value in enumerate(products[i][: len(columns)], i):
+            colour = f"white on {_DIAGONALS[n % len(_DIAGONALS)]}"
+            cells.append(Text(f"{_cut(value):>{width}}", colour if place in (None, n) else ""))
+        table.add_row(*cells)
+    shown, lengths = (len(rows), len(columns)), tuple(map(len, sides))
+    title = f"All products, A downwards, B across{_READINGS[found.reading][0]}"
+    if shown != lengths:
+        title += ", the first {} × {} of {:,} × {:,}".format(*shown, *lengths)
+    show(Text(title, style="bold"), table, "")
 
 
 def _heads(values: Sequence[Any], reading: str, width: int) -> list[Text]:
@@ -89,36 +81,27 @@ def _heads(values: Sequence[Any], reading: str, width: int) -> list[Text]:
     return [Text(f"{name:>{width}}", style="bold") for name in names]
 
 
-def _product(value: Any, diagonal: int, width: int, place: int | None) -> Text:
-    colour = f"white on {_DIAGONALS[diagonal % len(_DIAGONALS)]}"
-    return Text(f"{_cut(value):>{width}}", colour if place in (None, diagonal) else "")
-
-
 def _cut(value: object) -> str:
     text = str(value)
     return text if len(text) <= _WIDEST else f"{text[:4]}…{text[-4:]}"
 
 
-def _show_diagonals(
-    left: Sequence[Any],
-    right: Sequence[Any],
-    sums: Mapping[int, Number],
-    reading: str,
-) -> None:
+def _show_diagonals(found: Convolved) -> None:
     """Print the sum along each diagonal, for the places that are kept."""
-    _, first, place = _READINGS[reading]
-    least = 2 if reading == "dice" else 0
+    sums, (_, first, place) = found.sums, _READINGS[found.reading]
+    least = 2 if found.reading == "dice" else 0
     rows = [
-        (place.format(n + least), _written_out(left, right, n), f"= {_cut(sums[n])}")
-        for n in list(sums)[:_LINES]
+        (place.format(n + least), _written_out(found, n), f"= {_cut(sums[n])}")
+        for n in islice(sums, _LINES)
     ]
-    all_of_them = len(left) + len(right) - 1
+    all_of_them = len(found.left) + len(found.right) - 1
     part = f": {len(sums):,} of {all_of_them:,}" if len(sums) < all_of_them else ""
     show_table(f"Diagonals, summed{part}", f"{first} | products | sum", rows)
     _show_left_out(len(sums), "diagonals")
 
 
-def _written_out(left: Sequence[Any], right: Sequence[Any], n: int) -> str:
+def _written_out(found: Convolved, n: int) -> str:
+    left, right = found.left, found.right
     first, last = max(n - len(right) + 1, 0), min(n, len(left) - 1)
     shown = range(first, min(last + 1, first + _CELLS))
     factors = [_cut(right[n - i]) for i in shown]
@@ -141,7 +124,7 @@ def _show_carries(sums: Sequence[Number]) -> None:
     digits, carries = sequences.carried(sums)
     lines = zip_longest(sums[: len(digits)], digits, carries, fillvalue=0)
     rows = [
-        (f"10^{place}", f"{v} + {carry} = {v + carry}", f"{digit}", f"{(v + carry) // 10}")
+        f"10^{place} | {v} + {carry} = {v + carry} | {digit} | {(v + carry) // 10}"
         for place, (v, digit, carry) in enumerate(islice(lines, _LINES))
     ]
     show_table("Carries", "place | sum + carry | >digit | >carry on", rows)
@@ -189,7 +172,7 @@ def _show_costs(m: int, n: int) -> None:
     say("")
     title = f"Costs: the {'FFT' if by_fft else 'direct way'} is cheaper here"
     show_table(title, "way | >operations | arithmetic", rows)
-    *runs, (last, _) = sequences.cheaper_by_fft()
+    *runs, (last, _) = sequences.CHEAPER_BY_FFT
     bounded = [f"{a}" if a == b else f"{a} to {b}" for a, b in runs]
     say(
         f"For two of n numbers each the FFT is cheaper for n = {', '.join(bounded)}, and for "
@@ -201,12 +184,16 @@ def _show_costs(m: int, n: int) -> None:
 
 def _show_transforms(left: Sequence[Any], right: Sequence[Any]) -> None:
     """Print the way of the FFT in numbers: both transforms, their product, the inverse."""
-    found = sequences.transforms(left, right)
-    lines = zip(*found[:3], strict=True)
+    try:
+        *spectra, inverse = sequences.transforms(left, right)
+    except OverflowError:
+        say("The transforms are not shown: floats have no numbers from 2^1024 on.", "")
+        return
+    lines = zip(*spectra, strict=True)
     rows = [(str(k), *map(_complex, values)) for k, values in enumerate(lines)]
-    title = f"By the FFT: both padded with zeros to N = {len(found[0])}"
+    title = f"By the FFT: both padded with zeros to N = {len(inverse)}"
     show_table(title, ">k | transform of A | of B | product", rows)
-    say(f"inverse transform: {', '.join(short(value) for value in found[3])}", "")
+    say(f"inverse transform: {', '.join(map(short, inverse))}", "")
 
 
 def _complex(value: complex) -> str:

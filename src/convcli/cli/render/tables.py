@@ -1,9 +1,9 @@
 """The tables that people read: as wide as the terminal, whole in a pipe."""
 
-import contextlib
 import io
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import count
 from typing import TypeAlias
 
 from rich import box
@@ -13,8 +13,9 @@ from rich.text import Text
 
 from convcli.cli.ending import cell_length, wrapped
 
-Row: TypeAlias = Sequence[object]
-"""The cells of a row: texts, of which a `Text` has a style, and whole numbers."""
+Row: TypeAlias = Sequence[object] | str
+"""The cells of a row: texts, of which a `Text` has a style, and whole numbers; or one text,
+``weights | 27``, which is parted where heads are."""
 
 GOOD, ODD, BAD = "color(28)", "color(136)", "color(160)"
 """Green for what is clean, yellow for what is left over, red for what is lost or failed: with
@@ -22,7 +23,7 @@ a contrast of at least 3 on black and on white."""
 
 ROOMY = 3  # columns between two cells where there is room
 _NARROWEST = 16  # the fewest columns of a table's last cell, which may be running text
-_LINES = (2, 3)  # lines that any other cell may have: 3 where 2 do not fit
+_MOST_LINES = 3  # lines that any other cell may have: more than 1 only where it must be
 
 
 def layout_for(
@@ -31,18 +32,15 @@ def layout_for(
     """Return the gap between cells, and their widths, that fit into `room` columns, if any."""
     columns = list(zip(headings, *rows, strict=True))
     full = [max(map(cell_length, column)) for column in columns]
-    spread = len(full) - 1
-    kept = [*full[:-1], min(full[-1], _NARROWEST)]
-    edges = {ROOMY: ROOMY + 1}
-    for gap in (ROOMY, 2, 1):
-        inner = room - gap * spread - edges.get(gap, 0)
-        if sum(kept) <= inner:
-            return gap, (*full[:-1], min(full[-1], inner - sum(full[:-1])))
-    for most in _LINES:
-        least = [_narrowest(column, most) for column in columns[:-1]] + kept[-1:]
-        for gap in (2, 1):
-            if sum(least) + gap * spread <= room:
-                return gap, _shrunk(full, least, room - gap * spread)
+    least = full[:-1]
+    for most in range(1, _MOST_LINES + 1):
+        if most > 1:
+            least = [_narrowest(column, most) for column in columns[:-1]]
+        least.append(min(full[-1], _NARROWEST))
+        for gap in (ROOMY, 2, 1) if most == 1 else (2, 1):
+            inner = room - gap * (len(full) - 1) - (ROOMY + 1) * (gap == ROOMY)
+            if sum(least) <= inner:
+                return gap, _shrunk(full, least, inner)
     return None
 
 
@@ -53,9 +51,7 @@ def _narrowest(column: Sequence[str], most: int) -> int:
         lines = wrapped(cell, width)
         return len(lines) <= most and max(map(cell_length, lines)) <= width
 
-    return max(
-        next(w for w in range(cell_length(cell) + 1) if fits(cell, w)) for cell in column
-    )
+    return next(width for width in count() if all(fits(cell, width) for cell in column))
 
 
 def _shrunk(full: Sequence[int], least: Sequence[int], room: int) -> tuple[int, ...]:
@@ -76,42 +72,11 @@ def show(*parts: RenderableType, to_stderr: bool = False) -> None:
     if stream.isatty():
         Console(file=stream, highlight=False).print(*parts, sep="\n")
         return
-    plain = Console(file=io.StringIO(), width=_ENDLESS, highlight=False, force_terminal=False)
-    with plain.capture() as captured:
-        plain.print(*parts, sep="\n")
-    lines = captured.get().splitlines()
-    stream.write("".join(f"{line.rstrip()}\n" for line in lines))
+    page = io.StringIO()
+    plain = Console(file=page, width=_ENDLESS, highlight=False, force_terminal=False)
+    plain.print(*parts, sep="\n")
+    stream.write("".join(f"{line.rstrip()}\n" for line in page.getvalue().splitlines()))
     stream.flush()
-
-
-class _Screen(io.StringIO):
-    def isatty(self) -> bool:
-        return True
-
-
-@contextlib.contextmanager
-def on_screen() -> Iterator[Callable[[Callable[[], None], Callable[[int], None]], None]]:
-    """Draw a screen of its own, in place, until the end; what does not fit into it is cut.
-
-    Yields a function that takes what prints the first lines, and what fills some others.
-    """
-
-    def redraw(print_first: Callable[[], None], fill: Callable[[int], None]) -> None:
-        high = Console(file=sys.stdout).height
-        with contextlib.redirect_stdout(_Screen()) as page:
-            print_first()
-            fill(max(high - page.getvalue().count("\n"), 0))
-        lines = page.getvalue().splitlines()[:high]
-        rest = "\n\x1b[J" if len(lines) < high else ""
-        sys.stdout.write("\x1b[H" + "\n".join(f"\x1b[K{line}" for line in lines) + rest)
-        sys.stdout.flush()
-
-    sys.stdout.write("\x1b[?1049h\x1b[?25l")
-    try:
-        yield redraw
-    finally:
-        sys.stdout.write("\x1b[0m\x1b[?25h\x1b[?1049l")
-        sys.stdout.flush()
 
 
 def width_of_output(*, to_stderr: bool = False) -> int:
@@ -121,22 +86,24 @@ def width_of_output(*, to_stderr: bool = False) -> int:
 
 
 def show_table(
-    title: str, heads: str, rows: Iterable[Row], *, names: int = 1, to_stderr: bool = False
+    title: str, heads: str, rows: Iterable[Row], *, note: str = "", to_stderr: bool = False
 ) -> None:
     """Print a table below its title; its heads are as ``what | >count``: > aligns to the right.
 
     Where a terminal is too narrow even for wrapped cells, each row becomes a block of lines
-    below its first `names` cells. Cells that a row lacks are empty.
+    below its first cell, or its number (#) and its name. Cells that a row lacks are empty. A
+    `note` stands below the table.
     """
     columns = [head.strip() for head in heads.split("|")]
     headings = [column.removeprefix(">") for column in columns]
-    short = [[f"{cell:,}" if isinstance(cell, int) else cell for cell in row] for row in rows]
+    parted = (row.split(" | ") if isinstance(row, str) else row for row in rows)
+    short = [[f"{cell:,}" if isinstance(cell, int) else cell for cell in row] for row in parted]
     body = [[*row, *[""] * (len(columns) - len(row))] for row in short]
     texts = [tuple(map(str, row)) for row in body]
     layout = layout_for(headings, texts, width_of_output(to_stderr=to_stderr))
-    heading = Text(title, style="bold")
+    heading, below = Text(title, style="bold"), [note] * bool(note)
     if layout is None:
-        show(heading, *_blocks(headings, texts, names), "", to_stderr=to_stderr)
+        show(heading, *_blocks(headings, texts), "", *below, to_stderr=to_stderr)
         return
     gap, widths = layout
     table = Table(box=box.SIMPLE_HEAD)
@@ -149,16 +116,15 @@ def show_table(
     for row in body:
         table.add_row(*map(_cell, row, widths))
     # As a part of the table the title would be broken where the table ends.
-    show(heading, table, *[""] * (gap < ROOMY), to_stderr=to_stderr)
+    show(heading, table, *[""] * (gap < ROOMY), *below, to_stderr=to_stderr)
 
 
 def _cell(cell: object, width: int) -> Text:
     return Text("\n".join(wrapped(str(cell), width)), style=getattr(cell, "style", ""))
 
 
-def _blocks(
-    headings: Sequence[str], rows: Sequence[Sequence[str]], names: int
-) -> Iterator[Text | Table]:
+def _blocks(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[Text | Table]:
+    names = 2 if headings[0] == "#" else 1
     for row in rows:
         facts = Table.grid(padding=(0, 2))
         facts.add_column(no_wrap=True)

@@ -32,5 +32,3 @@ COMPILED: tuple[type[Strategy], ...] = (
 
 FALLBACK: type[Strategy] = Taps
 """Serves every problem, and keeps NaNs and infinities where they are."""
-
-__all__ = ["COMPILED", "FALLBACK", "STRATEGIES", "Strategy"]

@@ -86,9 +86,9 @@ class Strategy(abc.ABC):
         if self.problem.is_integer:
             np.rint(sums, out=sums)
 
-    def stores_directly(self, rule: StoreRule) -> bool:
-        """Tell whether `OutputRows.direct` computes what a rule without statistics stores."""
-        return rule.is_raw(self.working)
+    def stores_directly(self, rule: StoreRule, sums: np.dtype[Any]) -> bool:
+        """Tell whether `OutputRows.direct` computes what a rule stores of sums of a dtype."""
+        return rule.is_raw(sums)
 
     def threaded(self) -> "Strategy":
         """Return the strategy for several threads: the same values, in other tiles."""

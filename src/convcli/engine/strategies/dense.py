@@ -145,7 +145,8 @@ class Dense(Strategy):
 
     def __init__(self, problem: Problem) -> None:
         super().__init__(problem)
-        self.working = problem.dtype if problem.fits_bytes else self.working
+        if problem.dtype == np.uint8 and problem.holds_fill:
+            self.working = problem.dtype
         height, width, channels = problem.result_shape
         self.columns = even_tile(width, max(_ROW_VALUES // channels, 1))
         most = max(_TILE_VALUES // (self.columns * channels) // BLOCK_ROWS, 1) * BLOCK_ROWS
@@ -176,11 +177,12 @@ class Dense(Strategy):
 
         return [OutputRows.directly(0, values, direct)]
 
-    def stores_directly(self, rule: StoreRule) -> bool:
+    def stores_directly(self, rule: StoreRule, _: object) -> bool:
         """Store floats of 32 bits, and round to 8 or 16."""
         if any(rule.bias) or rule.pixels is not None or self.divisor != 1.0:
             return False
-        return rule.dtype == np.float32 or rule.dtype.itemsize <= 2  # noqa: PLR2004
+        small = rule.dtype.kind in "iu" and rule.dtype.itemsize <= 2  # noqa: PLR2004
+        return small or rule.dtype == np.float32
 
 
 def _height(problem: Problem) -> int:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from convcli.choices import Method
 from convcli.engine.buffers import LANES, Scratch, Values, flat_rows, frozen
 from convcli.engine.problem import Problem
-from convcli.engine.store import Accumulators, StoreRule
+from convcli.engine.store import Accumulators
 from convcli.engine.strategies import base as costs
 from convcli.engine.strategies.base import OutputRows, Strategy, even_tile
 
@@ -58,11 +58,10 @@ class Fft(Strategy):
         super().__init__(problem)
         height, width, _ = problem.result_shape
         down, across = (axis.extent for axis in problem.window.axes)
-        self.tile_shape = (
-            _length(down, height, self.working),
-            _length(across, width, self.working),
-        )
-        self.rows, self.columns = self.tile_shape[0] - down + 1, self.tile_shape[1] - across + 1
+        rows = _length(down, height, self.working)
+        columns = _length(across, width, self.working)
+        self.tile_shape = (rows, columns)
+        self.rows, self.columns = rows - down + 1, columns - across + 1
         spectrum = np.fft.rfft2(problem.dense_weights, self.tile_shape).conj()
         self._spectrum = frozen(spectrum, np.dtype(f"c{2 * self.working.itemsize}"))
 
@@ -71,16 +70,15 @@ class Fft(Strategy):
         height, width = self.tile_shape
         shape = (height, width // 2 + 1)
         spectrum = scratch.take("fft.spectrum", shape, self._spectrum.dtype)
-        sums = tile[: self.rows, : self.columns]
+        kept = tile[: self.rows]
+        sums = kept[:, : self.columns]
 
         def compute() -> None:
             np.fft.rfft(tile, axis=1, norm=_NORM, out=spectrum)
             np.fft.fft(spectrum, axis=0, norm=_NORM, out=spectrum)
             np.multiply(spectrum, self._spectrum, out=spectrum)
             np.fft.ifft(spectrum, axis=0, norm=_NORM, out=spectrum)
-            np.fft.irfft(
-                spectrum[: self.rows], width, axis=1, norm=_NORM, out=tile[: self.rows]
-            )
+            np.fft.irfft(spectrum[: self.rows], width, axis=1, norm=_NORM, out=kept)
             self.round_whole(sums)
 
         return [OutputRows(0, Accumulators(sums, tile.reshape(-1)), compute)]
@@ -136,7 +134,8 @@ class CompiledFft(Strategy):
 
     def __init__(self, problem: Problem) -> None:
         super().__init__(problem)
-        self.working = problem.dtype if problem.fits_bytes else self.working
+        if problem.dtype == np.uint8 and problem.holds_fill:
+            self.working = problem.dtype
         height, width, _ = problem.result_shape
         down, across = (_LENGTH - axis.extent + 1 for axis in problem.window.axes)
         # Equal parts: a tile has two of them below each other, and several beside each other.
@@ -170,10 +169,6 @@ class CompiledFft(Strategy):
             self.round_whole(target)
 
         return [OutputRows.directly(0, values, direct)]
-
-    def stores_directly(self, rule: StoreRule) -> bool:
-        """Store floats as they are."""
-        return rule.is_raw(np.dtype(np.float32))
 
 
 @functools.cache

@@ -1,6 +1,7 @@
 """Lines, compiled by numba: sums of rows of the picture, a line at a time, in the cache."""
 
 import functools
+from collections.abc import Callable
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -14,12 +15,13 @@ from convcli.engine.strategies import base as costs
 from convcli.engine.strategies.base import OutputRows, Strategy, even_tile
 from convcli.kernels.kernel import outer_factors
 
-_Taps: TypeAlias = tuple[Values, ...]  # places and weights of taps
+_Taps: TypeAlias = tuple[Values, Values, Any]  # places and weights of taps; a sum of none
 _MOST_DENSE, _MOST_SEPARABLE = 7, 31
 # Values of a tile, of one that is loaded, and of rows; tiles of a small picture, at the least,
 # so that threads have equal work, and the least values of one.
 _TILE_VALUES, _LOADED_VALUES, _ROW_VALUES = 2**20, 2**18, 2**14
 _SHARES, _LEAST_VALUES = 8, 2**16
+_LEAST_LINE = 2**13  # values of a line of sums: many rows of the outputs at the edges
 _AS_THEY_ARE, _CLIPPED, _MULTIPLIED, _DIVIDED, _QUOTIENT = range(5)
 """How sums are stored: see `compiled_lines.stored`."""
 _SURE, _EXACT = 2**21, 2**24
@@ -49,6 +51,8 @@ class Lines(Strategy):
         whole = problem.dtype.kind in "iu" and problem.dtype.itemsize <= 2  # noqa: PLR2004
         if not whole and problem.dtype != np.float32:
             return "not pixels of 8 or 16 bits, or float32"
+        if not problem.holds_fill:
+            return "a constant that is no pixel"
         if not problem.kernel.weights.any():
             return "no weight but 0"
         reason, working = cls._shape_refusal(problem), _sums(problem)
@@ -82,10 +86,9 @@ class Lines(Strategy):
         most = _TILE_VALUES if self.reads_image else _LOADED_VALUES
         tile = max(min(height * width * channels // _SHARES, most), _LEAST_VALUES)
         self.rows = even_tile(height, max(1, tile // (self.columns * channels)))
-        if self.reads_image:
-            self.tile_shape = (0, 0)
         across = problem.window.columns
-        self._line = (self.columns * across.stride + across.extent) * channels
+        line = (self.columns * across.stride + 2 * across.extent) * channels
+        self._line = max(line, _LEAST_LINE)
         self._down, self._across = self._taps(problem.exact_weights[0])
 
     def _taps(self, weights: NDArray[Any]) -> tuple[_Taps, tuple[Any, ...]]:
@@ -93,67 +96,88 @@ class Lines(Strategy):
         return self._places(weights), ()
 
     def _places(self, weights: NDArray[Any]) -> _Taps:
-        """Return the rows, columns and weights of taps; weights of 0 fill up the last pass."""
-        down, across = self.problem.window.axes
-        rows, columns = np.nonzero(weights)
-        rest = _padded(len(rows)) - len(rows)
-        rows, columns = (np.pad(part, (0, rest), "edge") for part in (rows, columns))
-        values = weights[rows, columns].astype(self._sums)
-        values[len(values) - rest :] = 0
-        return rows * down.dilation, columns * across.dilation, values
+        """Return the rows and columns of taps, as pairs, and their weights."""
+        places, apart = np.argwhere(weights), self.problem.window.dilation
+        return self._filled(places * apart, weights[weights != 0])
+
+    def _filled(self, places: Values, weights: Values) -> _Taps:
+        """Fill up the last pass by weights of 0 at the last place."""
+        count = _padded(len(places))
+        filled = np.zeros(count, self._sums)
+        filled[: len(weights)] = weights
+        chosen = np.minimum(np.arange(count), len(places) - 1)
+        return places[chosen].astype(np.uint64), filled, self._sums.type(0)
 
     def bind(self, tile: Any, scratch: Scratch) -> list[OutputRows]:
         """Make the lines, and the buffer of sums that are stored in another way."""
-        size, length = self.columns * self.channels, self._line
         lines = (
-            scratch.take("lines.down", (2 * length,), self._sums),
-            scratch.take("lines.sums", (length,), self._sums),
+            scratch.take("lines.down", (2 * self._line,), self._sums),
+            scratch.take("lines.sums", (self._line,), self._sums),
         )
-        weights = self._down[2]
-        kernel = (*self._down, np.zeros(len(weights), np.uint64), weights.copy())
-        values = scratch.take("lines.values", (self.rows, size), self._sums)
-        border = (self.channels, self._sums.type(self.problem.fill))
-        loaded = None if self.reads_image else self._loaded(tile)
+        channels, (down, across) = self.channels, self.problem.window.axes
+        values = scratch.take("lines.values", (self.rows, self.columns * channels), self._sums)
+        loaded = (tile, slice(0, self.rows), slice(0, self.columns))
+        places, weights, base = self._down
+
+        @functools.cache
+        def taps(pitch: int) -> _Taps:
+            return places @ np.array((pitch, channels), np.uint64), weights, base
 
         def direct(target: Values) -> None:
-            place, inside = loaded or tile.held
-            place = (*place, *border)
-            how = (kernel, lines, self._store(target.dtype, raw=target is values))
-            self._filter(place, inside, target, how)
+            flat, apart = flat_rows(target)
+            store = self._store(target.dtype, raw=target is values)
+            function = self._function(store)
+
+            def filtered(image: Values, result: tuple[Any, ...], step: int) -> None:
+                source, pitch = flat_rows(image)
+                how = (taps(pitch), store, lines, *self._across)
+                function((source, pitch, step), result, *how)
+
+            for image, rows, columns in tile.parts if self.reads_image else [loaded]:
+                # A tile that is loaded may be larger than what is asked of it.
+                first, last = columns.start * channels, columns.stop * channels
+                place, size = rows.start * apart + first, target[rows, first:last].shape
+                result = (flat[place:], apart, *size, channels, across.stride)
+                filtered(image, result, down.stride)
+            for part in tile.beside if self.reads_image else ():
+                self._filter_edges(target, filtered, *part)
 
         return [OutputRows.directly(0, values, direct)]
 
-    def _loaded(self, tile: Values) -> tuple[tuple[Any, ...], tuple[int, int]]:
-        """Return where the input is, and its columns, as an `ImageRows` does."""
-        rows, width = len(tile), tile.shape[1] // self.channels
-        return (*flat_rows(tile), np.arange(rows), np.arange(width), 0), (0, width)
-
-    def _filter(
-        self, place: Any, inside: tuple[int, int], target: Values, how: tuple[Any, ...]
+    def _filter_edges(
+        self,
+        target: Values,
+        filtered: Callable[..., None],
+        image: Values,
+        rows: slice,
+        edges: list[tuple[slice, int]],
     ) -> None:
+        """Compute so few columns as one line of all rows: what is between them is dropped."""
+        (down, across), channels = self.problem.window.axes, self.channels
+        height, width = len(image) - down.extent + 1, image.shape[1]
+        sums = np.empty((height, width), target.dtype)
+        count = self._line // width
+        for top in range(0, height, count):
+            part = sums[top : top + count]
+            kept = part.size - (across.extent - 1) * channels
+            filtered(image[top:], (part.reshape(-1), width, 1, kept, channels, 1), 1)
+        pixels = sums.reshape(height, -1, channels)[:: down.stride]
+        for columns, at in edges:
+            edge = target[rows, columns.start * channels : columns.stop * channels]
+            stop = at + (columns.stop - columns.start) * across.stride
+            edge[...] = pixels[:, at : stop : across.stride].reshape(edge.shape)
+
+    def _function(self, store: tuple[Any, ...]) -> Callable[..., None]:
+        """Return the function that filters a tile, and stores in some way."""
         # It needs numba: only runs that use it load it.
         from convcli.engine import compiled_lines
 
-        down, across = self.problem.window.axes
-        # A tile that is loaded may be larger than what is asked of it.
-        rows = min((len(place[2]) - down.extent) // down.stride + 1, len(target))
-        most = target.shape[1] // self.channels
-        columns = min((len(place[3]) - across.extent) // across.stride + 1, most)
-        width = (columns - 1) * across.stride + across.extent
-        place = (*place[:3], place[3][:width], *place[4:])
-        inside = (min(inside[0], width), min(inside[1], width))
-        strides, (flat, pitch) = (down.stride, across.stride), flat_rows(target)
         if self._across:
-            where = (flat, pitch, rows, columns, inside, strides)
-            compiled_lines.filter_separable(place, where, *how, *self._across)
-            return
-        size, places = (columns - 1) * across.stride + 1, self._down[1]
-        left = min(max(inside[0] - int(places.min()), 0), size)
-        right = max(min(inside[1] - int(places.max()), size), left)
-        is_fused = how[2][0] == _CLIPPED and len(places) in _FUSED and across.stride == 1
-        function = "filter_clipped" if is_fused and left < right else "filter_dense"
-        where = (flat, pitch, rows, columns, (left, right), strides)
-        getattr(compiled_lines, function)(place, where, *how)
+            return compiled_lines.filter_separable
+        is_fused = store[0] == _CLIPPED and len(self._down[1]) in _FUSED
+        if is_fused and self.problem.window.columns.stride == 1:
+            return compiled_lines.filter_clipped
+        return compiled_lines.filter_dense
 
     def _store(self, result: np.dtype[Any], *, raw: bool) -> tuple[int, Any, Any, Any]:
         """Return the way that sums are stored, their factor, the least and the most stored."""
@@ -173,11 +197,9 @@ class Lines(Strategy):
             return _MULTIPLIED, np.float32(1 / self.divisor), low, high
         return _DIVIDED, divisor, low, high
 
-    def stores_directly(self, rule: StoreRule) -> bool:
+    def stores_directly(self, rule: StoreRule, _: object) -> bool:
         """Store in 8 or 16 bits, or in floats that hold every sum, without a bias."""
-        if any(rule.bias):
-            return False
-        if rule.pixels not in (None, Range.CLIP) or self.divisor < 1.0:
+        if any(rule.bias) or rule.pixels not in (None, Range.CLIP) or self.divisor < 1.0:
             return False
         if rule.dtype.kind == "f":
             size = rule.dtype.itemsize
@@ -227,16 +249,9 @@ class SeparableLines(Lines):
             sums = np.arange(far) * near * step + self._line
             places = np.append(sums, places[near * far :])
             values = values[: len(places)]
-        more = (far - 1) * near * step
-        taps = (self._offsets(first, np.ones(len(first))), self._line, more)
-        across = (*taps, self._offsets(places, values))
+        sides = self._line, (far - 1) * near * step, (len(row) - 1) * step
+        across = (self._filled(first, np.ones(len(first))), self._filled(places, values), sides)
         return self._places(column[:, np.newaxis]), (across, _running(self.problem, column))
-
-    def _offsets(self, places: Values, weights: Values) -> _Taps:
-        """Return where taps are in a line, and their weights; those of 0 fill up a pass."""
-        rest = (0, _padded(len(places)) - len(places))
-        padded = np.pad(places, rest, "edge" if len(places) else "constant").astype(np.uint64)
-        return padded, np.pad(weights, rest).astype(self._sums)
 
 
 def _doubled(row: Values) -> tuple[int, int]:

@@ -76,12 +76,10 @@ class Passes(Strategy):
 
     def bind(self, tile: Values, scratch: Scratch) -> list[OutputRows]:
         """Turn each operation into a call of NumPy on views."""
-        calls, others = self._calls(tile, scratch)
-        *passes, (last, left, right, around) = calls
+        *passes, (last, left, right, around) = self._calls(tile, scratch)
         # As few steps of Python as possible: another thread waits for each of them.
         before = [functools.partial(function, *operands) for function, *operands in passes]
         whole = functools.partial(last, left, right, around)
-        spare = next((one[: around.size] for one in others if one.dtype == around.dtype), None)
         shape, steps = (self.rows, self.columns * self.channels), (tile.shape[1], 1)
         values, left = strided(around, 0, shape, steps), strided(left, 0, shape, steps)
         right = strided(right, 0, shape, steps) if isinstance(right, np.ndarray) else right
@@ -92,38 +90,32 @@ class Passes(Strategy):
                 call()
             last(*target)
 
-        direct = functools.partial(compute, cropped) if around.dtype == self.working else None
-        sums = Accumulators(values, around, spare)
+        sums, direct = Accumulators(values, around), functools.partial(compute, cropped)
         return [OutputRows(0, sums, functools.partial(compute, whole), direct)]
 
-    def _calls(
-        self, tile: Values, scratch: Scratch
-    ) -> tuple[list[tuple[Any, ...]], list[Values]]:
-        """Return the calls, and the buffers that do not hold the last value."""
-        types, places = self._program.types, self._program.buffers
-        down, across = self.problem.window.axes
+    def _calls(self, tile: Values, scratch: Scratch) -> list[tuple[Any, ...]]:
+        """Return the calls of the operations."""
+        program, (down, across) = self._program, self.problem.window.axes
         row, column = down.dilation * tile.shape[1], across.dilation * self.channels
-        buffers = {0: tile.reshape(-1)}
-        # A value is shorter than its buffer: the rest was left there by another value.
-        values: dict[int, Values] = {0: buffers[0]}
         calls: list[tuple[Any, ...]] = []
+        flat = tile.reshape(-1)
+        values = [flat]
+        made = zip(program.operations, program.buffers[1:], program.types[1:], strict=True)
 
         def view(read: Read) -> Values:
             return values[read.value][read.dy * row + read.dx * column :]
 
-        for number, (function, first, second) in enumerate(self._program.operations, 1):
+        for (function, first, second), place, dtype in made:
             left = view(first)
             right = view(second) if isinstance(second, Read) else left.dtype.type(second)
             if isinstance(second, Read):
                 size = min(left.size, right.size)
                 left, right = left[:size], right[:size]
-            place = places[number]
-            if place not in buffers:
-                shape = (tile.size,)
-                buffers[place] = scratch.take(f"passes.{place}", shape, types[number])
-            values[number] = buffers[place][: left.size]
-            calls.append((function, left, right, values[number]))
-        return calls, [buffer for place, buffer in buffers.items() if place != places[-1]]
+            # A value is shorter than its buffer: the rest was left there by another value.
+            buffer = scratch.take(f"passes.{place}", (tile.size,), dtype) if place else flat
+            values.append(buffer[: left.size])
+            calls.append((function, left, right, values[-1]))
+        return calls
 
 
 def _layout(problem: Problem, *, shared: bool) -> tuple[TypedProgram, int, int]:

@@ -147,11 +147,8 @@ class Im2col(Strategy):
             axes = [*axes, (across.kernel, across.dilation * self.channels)]
         shape, steps = [size for size, _ in axes], [step * tile.itemsize for _, step in axes]
         run = np.dtype(f"V{each * tile.itemsize}")
-        source, target = (
-            np.ndarray(shape, run, tile, 0, steps),
-            np.ndarray(shape, run, gathered),
-        )
-        return functools.partial(np.copyto, target, source)
+        source = np.ndarray(shape, run, tile, 0, steps)
+        return functools.partial(np.copyto, np.ndarray(shape, run, gathered), source)
 
 
 def _is_point(problem: Problem) -> bool:
@@ -303,7 +300,12 @@ class RowWinograd(Strategy):
             "winograd.total", (_TOGETHER, self.columns * outputs), self.working
         )
         planes = strided(flat, 0, (_PLANES, wide * inputs), (apart, 1))
-        phases = self._phases(flat, product)
+        # Every third window of all planes, and where its outputs go.
+        shape, steps = (_PLANES, wide // _TAPS, _TAPS * inputs), (apart, _TAPS * inputs, 1)
+        phases = [
+            (strided(flat, phase * inputs, shape, steps), product[:, phase::_TAPS])
+            for phase in range(_TAPS)
+        ]
         products = product.reshape(_PLANES, -1)[:, : total.shape[1]]
 
         def direct(rows: Values, target: Values) -> None:
@@ -313,24 +315,11 @@ class RowWinograd(Strategy):
             np.matmul(self._output, products, out=target)
             self.round_whole(target)
 
-        return [
-            OutputRows.directly(
-                first,
-                total,
-                functools.partial(direct, tile[first : first + _PLANES, : wide * inputs]),
-            )
-            for first in range(0, self.rows, _TOGETHER)
-        ]
-
-    def _phases(self, planes: Values, product: Values) -> list[tuple[Values, Values]]:
-        """Return every third window of all planes, and where its outputs go."""
-        inputs, apart = self.channels, pitch(self._wide * self.channels, self.working)
-        shape = (_PLANES, self._wide // _TAPS, _TAPS * inputs)
-        strides = (apart, _TAPS * inputs, 1)
-        return [
-            (strided(planes, phase * inputs, shape, strides), product[:, phase::_TAPS])
-            for phase in range(_TAPS)
-        ]
+        parts = []
+        for first in range(0, self.rows, _TOGETHER):
+            rows = tile[first : first + _PLANES, : wide * inputs]
+            parts.append(OutputRows.directly(first, total, functools.partial(direct, rows)))
+        return parts
 
 
 def _unpacked_columns(problem: Problem) -> int:

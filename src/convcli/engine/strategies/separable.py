@@ -1,13 +1,12 @@
 """Separable: kernels of low rank, as columns times rows, by banded matrices and BLAS."""
 
 import math
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from convcli.choices import Method
-from convcli.engine.buffers import UNPACKED, Scratch, Values, strided
+from convcli.engine.buffers import UNPACKED, Scratch, Values, round_up, strided
 from convcli.engine.problem import Problem
 from convcli.engine.store import Accumulators
 from convcli.engine.strategies import base as costs
@@ -63,30 +62,35 @@ class Separable(Strategy):
         most = max(_COLUMNS // self.channels, 1)
         self.columns = even_tile(width, min(max(room, _NARROW), most))
         self._chunk = min(self.rows, _CHUNK)
+        kh, kw = problem.kernel.size
         self._factors = [
-            (_Column(column, self.working), _Row(row, self.channels, self.working))
+            (
+                np.ascontiguousarray(_band(column, _block_rows(kh)).T.astype(self.working)),
+                _band(row, _block_columns(kw), self.channels).astype(self.working),
+            )
             for column, row in _factors(weights.astype(np.float64), problem.kernel.rank)
         ]
 
     def bind(self, tile: Values, scratch: Scratch) -> list[OutputRows]:
         """Make the products of each chunk of rows."""
-        room = max(row.room(self._chunk * tile.shape[1]) for _, row in self._factors)
+        row = self._factors[0][1]
+        unit, batches, each = _windows(row, self._chunk * tile.shape[1])
+        room = batches * each * unit + len(row)
         buffers = [
             scratch.take(f"separable.{name}", (room,), self.working)
             for name in ("middle", "result", "sum")
         ]
         starts = range(0, self.rows, self._chunk)
-        return [self._part(tile, y, min(self._chunk, self.rows - y), *buffers) for y in starts]
+        return [self._part(tile, first, buffers) for first in starts]
 
-    def _part(  # noqa: PLR0917 - one caller
-        self, tile: Values, first: int, rows: int, middle: Values, result: Values, total: Values
-    ) -> OutputRows:
-        pitch = tile.shape[1]
+    def _part(self, tile: Values, first: int, buffers: list[Values]) -> OutputRows:
+        rows, pitch = min(self._chunk, self.rows - first), tile.shape[1]
+        middle, result, total = buffers
         size = rows * pitch
         source = tile.reshape(-1)[first * pitch :]
         steps = [
-            column.products(source, middle, rows, pitch)
-            + row.products(middle, result if number else total, size)
+            _down(column, source, middle, rows, pitch)
+            + _across(row, middle, result if number else total, size)
             for number, (column, row) in enumerate(self._factors)
         ]
         crop = strided(total, 0, (rows, self.columns * self.channels), (pitch, 1))
@@ -105,75 +109,60 @@ class Separable(Strategy):
 _Product = tuple[Values, Values, Values]
 
 
-class _Column:
-    """A column of taps: R output rows are a product of (R × K) by K rows of the tile."""
-
-    def __init__(self, taps: Values, working: np.dtype[Any]) -> None:
-        self._rows = _block_rows(len(taps))
-        self._taps = len(taps)
-        self._matrix = np.ascontiguousarray(_band(taps, self._rows).T.astype(working))
-
-    def products(self, source: Values, target: Values, rows: int, pitch: int) -> list[_Product]:
-        """Return the products that make `rows` flat rows from those of the source."""
-        whole = rows // self._rows
-        blocks = [(0, whole, self._matrix)] if whole else []
-        left = rows - whole * self._rows
-        if left:
-            matrix = np.ascontiguousarray(self._matrix[:left, : left + self._taps - 1])
-            blocks.append((whole * self._rows, 1, matrix))
-        products = []
-        for y, count, matrix in blocks:
-            height, depth = matrix.shape
-            for x, batches, width in _spans(pitch, _columns(matrix)):
-                at, strides = y * pitch + x, (height * pitch, width, pitch, 1)
-                read = strided(source, at, (count, batches, depth, width), strides)
-                write = strided(target, at, (count, batches, height, width), strides)
-                products.append((matrix, read, write))
-        return products
+def _down(
+    matrix: Values, source: Values, target: Values, rows: int, pitch: int
+) -> list[_Product]:
+    """Return the products by a column of taps: R rows are (R × K) by K rows of the source."""
+    most, taps = len(matrix), matrix.shape[1] - len(matrix) + 1
+    whole, left = divmod(rows, most)
+    blocks = [(0, whole, matrix)] if whole else []
+    if left:
+        part = np.ascontiguousarray(matrix[:left, : left + taps - 1])
+        blocks.append((whole * most, 1, part))
+    products = []
+    for y, count, part in blocks:
+        height, depth = part.shape
+        for x, batches, width in _spans(pitch, _columns(part)):
+            at, strides = y * pitch + x, (height * pitch, width, pitch, 1)
+            read = strided(source, at, (count, batches, depth, width), strides)
+            write = strided(target, at, (count, batches, height, width), strides)
+            products.append((part, read, write))
+    return products
 
 
-class _Row:
-    """A row of taps: K values by (K × N), in phases whose windows do not overlap."""
+def _across(matrix: Values, source: Values, target: Values, size: int) -> list[_Product]:
+    """Return the products by a row of taps: K values by (K × N), in phases.
 
-    def __init__(self, taps: Values, channels: int, working: np.dtype[Any]) -> None:
-        spaced = np.zeros(channels * (len(taps) - 1) + 1)
-        spaced[::channels] = taps
-        self._outputs = _block_columns(len(taps))
-        self._matrix = np.ascontiguousarray(_band(spaced, self._outputs).astype(working))
-        self._phases: int = -(-self._matrix.shape[0] // self._outputs)
-        most = UNPACKED // self._matrix.size
-        self._windows = min(512, max(16, 2 ** int(math.log2(max(most, 1)))))
-
-    def _batches(self, size: int) -> tuple[int, int]:
-        windows = -(-size // (self._phases * self._outputs))
-        batches = -(-windows // self._windows)
-        return batches, -(-windows // batches)
-
-    def room(self, size: int) -> int:
-        """Return the length of a buffer for `size` values, whole windows included."""
-        batches, each = self._batches(size)
-        return batches * each * self._phases * self._outputs + len(self._matrix)
-
-    def products(self, source: Values, target: Values, size: int) -> list[_Product]:
-        """Return the products that make `size` flat values."""
-        unit, (depth, outputs) = self._phases * self._outputs, self._matrix.shape
-        batches, each = self._batches(size)
-        strides = (each * unit, unit, 1)
-        return [
-            (
-                strided(source, phase * outputs, (batches, each, depth), strides),
-                self._matrix,
-                strided(target, phase * outputs, (batches, each, outputs), strides),
-            )
-            for phase in range(self._phases)
-        ]
+    The windows of a phase do not overlap.
+    """
+    (depth, outputs), (unit, batches, each) = matrix.shape, _windows(matrix, size)
+    strides = (each * unit, unit, 1)
+    return [
+        (
+            strided(source, first, (batches, each, depth), strides),
+            matrix,
+            strided(target, first, (batches, each, outputs), strides),
+        )
+        for first in range(0, unit, outputs)
+    ]
 
 
-def _band(taps: Values, count: int) -> NDArray[np.float64]:
-    """Return a (count + taps - 1, count) matrix whose column j holds the taps from row j."""
-    matrix = np.zeros((count + len(taps) - 1, count))
+def _windows(matrix: Values, size: int) -> tuple[int, int, int]:
+    """Return the outputs of all phases of a row, and batches and windows of `size` values."""
+    depth, outputs = matrix.shape
+    unit = round_up(depth, outputs)
+    most = min(512, max(16, 2 ** int(math.log2(max(UNPACKED // matrix.size, 1)))))
+    windows = -(-size // unit)
+    batches = -(-windows // most)
+    return unit, batches, -(-windows // batches)
+
+
+def _band(taps: Values, count: int, gap: int = 1) -> NDArray[np.float64]:
+    """Return a matrix with `count` columns: the j-th has taps, a gap apart, from row j."""
+    extent = (len(taps) - 1) * gap + 1
+    matrix = np.zeros((count + extent - 1, count))
     for j in range(count):
-        matrix[j : j + len(taps), j] = taps
+        matrix[j : j + extent : gap, j] = taps
     return matrix
 
 

@@ -26,20 +26,18 @@ def gif_bytes(frames: Sequence[Frame], timing: Timing | None) -> bytes:
         np.ones(frame.shape, bool) if frame.alpha is None else frame.alpha >= _HALF
         for frame in frames
     ]
-    height, width = frames[0].shape
+    (height, width), timing = frames[0].shape, timing or Timing((0.0,), (0,))
     data = [b"GIF89a", struct.pack("<HHBBB", width, height, 0x70, 0, 0)]
-    if timing is not None and timing.loop is not None:
+    if timing.loop is not None:
         data.append(b"\x21\xff\x0bNETSCAPE2.0\x03\x01" + struct.pack("<H", timing.loop) + b"\0")
     canvas = np.zeros((height, width), bool)
     for index, frame in enumerate(frames):
-        settings: dict[str, Any] = {"duration": 0, "disposal": 0, "include_color_table": True}
-        if timing is not None:
-            hundredths = min(round(timing.durations[index] / 10), _LARGEST_DELAY)
-            now, following = opaque[index], opaque[index + 1 : index + 2]
-            disposal, canvas = _disposed(canvas, now, following, timing.disposals[index])
-            settings |= {"duration": 10 * hundredths, "disposal": disposal}
-        image, clear = _paletted(frame, opaque[index])
-        data += getdata(image, transparency=clear, **settings)
+        hundredths = min(round(timing.durations[index] / 10), _LARGEST_DELAY)
+        now, following = opaque[index], opaque[index + 1 : index + 2]
+        disposal, canvas = _disposed(canvas, now, following, timing.disposals[index])
+        image, clear = _paletted(frame, now)
+        settings: dict[str, Any] = {"duration": 10 * hundredths, "disposal": disposal}
+        data += getdata(image, transparency=clear, include_color_table=True, **settings)
     return b"".join([*data, _END])
 
 
@@ -107,6 +105,7 @@ def _colours(codes: NDArray[np.integer]) -> NDArray[np.uint8]:
 
 
 def _image(indices: NDArray[Any], palette: NDArray[np.uint8]) -> Image.Image:
+    """Return an image of Pillow's with a palette, by the index of each pixel's colour."""
     image = Image.fromarray(indices)
     image.putpalette(palette.tobytes())
     return image

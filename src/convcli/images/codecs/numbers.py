@@ -1,5 +1,6 @@
 """Files that are little more than their numbers: PGM and PPM, ``.npy``, and numbers as text."""
 
+import functools
 import io
 import math
 import os
@@ -14,12 +15,14 @@ from numpy.typing import NDArray
 from PIL.ImageFile import ImageFile
 
 from convcli.choices import Depth
-from convcli.errors import ImageError
+from convcli.errors import ImageError, fail
 from convcli.images import policy
 from convcli.images.formats import CSV, JSON, NPY
 from convcli.images.picture import Frame, Picture
-from convcli.images.policy import ReadPolicy, check_pixels, decoder_errors
+from convcli.images.policy import ReadPolicy, check_exact, check_pixels, decoder_errors
+from convcli.text import words_of_rows
 
+_SAFE_DIGITS = 15  # a float64 holds any whole number of so many
 _DIMENSIONS = (2, 3)  # of an array that is a picture: (H, W) or (H, W, C)
 _HEADERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
 
@@ -28,9 +31,15 @@ def read_array(file: BinaryIO, label: str, reading: ReadPolicy) -> Picture:
     """Read a ``.npy`` of real numbers, (H, W) or (H, W, C), from a file that can seek."""
     shape, dtype = array_header(file, label)
     check_pixels(shape[1] * shape[0], reading, label)
-    _check_length(file, math.prod(shape) * dtype.itemsize, label)
+    # The rest of the file must hold the array, before memory is taken for it.
+    start, expected = file.tell(), math.prod(shape) * dtype.itemsize
+    got = file.seek(0, os.SEEK_END) - start
+    if got < expected:
+        counts = f"expected {expected:,} bytes, got {got:,}"
+        fail(label, "the array is truncated", counts, ImageError)
     file.seek(0)
-    native = npy.read_array(file, allow_pickle=False).astype(dtype.newbyteorder("="))
+    native = npy.read_array(file, allow_pickle=False).astype(dtype)
+    check_exact(native, label)
     return Picture((Frame(native.reshape(shape), None, NPY),), mode=str(native.dtype))
 
 
@@ -39,42 +48,22 @@ def array_header(file: BinaryIO, label: str) -> tuple[tuple[int, int, int], np.d
     try:
         shape, _, dtype = _HEADERS[npy.read_magic(file)](file)
     except (*policy.DECODER_ERRORS, MemoryError, tokenize.TokenError) as error:
-        raise ImageError(
-            f"{label}: the array cannot be read: {policy.one_line(error)}"
-        ) from None
-    _check(shape, dtype, label)
+        fail(label, "the array cannot be read", policy.one_line(error), ImageError)
+    check_numbers(dtype, label)
+    got = f"the shape {shape}"
+    if len(shape) not in _DIMENSIONS:
+        _fail(label, "an array (H, W) or (H, W, C)", got, "save one picture of it")
+    if any(isinstance(length, bool) for length in shape) or min(shape) < 1:
+        raise ImageError(f"{label}: expected at least one pixel, got {got}")
     rows, columns, channels = (*shape, 1)[:3]
-    return (rows, columns, channels), dtype
+    return (rows, columns, channels), dtype.newbyteorder("=")
 
 
 def check_numbers(dtype: np.dtype[Any], label: str) -> None:
     """Refuse numbers that are not real, or have more than 64 bits."""
     if dtype.kind not in "biuf" or dtype.itemsize > np.dtype(np.float64).itemsize:
-        raise ImageError(
-            f"{label}: expected an array of real numbers of at most 64 bits, got {dtype}: "
-            "convert it with astype"
-        )
-
-
-def _check(shape: tuple[int, ...], dtype: np.dtype[Any], label: str) -> None:
-    check_numbers(dtype, label)
-    if len(shape) not in _DIMENSIONS:
-        raise ImageError(
-            f"{label}: expected an array (H, W) or (H, W, C), got the shape {shape}: "
-            "save one picture of it"
-        )
-    if any(isinstance(length, bool) for length in shape) or min(shape) < 1:
-        raise ImageError(f"{label}: expected at least one pixel, got the shape {shape}")
-
-
-def _check_length(file: BinaryIO, expected: int, label: str) -> None:
-    """Check that the rest of the file holds the array, before memory is taken for it."""
-    start = file.tell()
-    got = file.seek(0, os.SEEK_END) - start
-    if got < expected:
-        raise ImageError(
-            f"{label}: the array is truncated: expected {expected:,} bytes, got {got:,}"
-        )
+        expected = "an array of real numbers of at most 64 bits"
+        _fail(label, expected, str(dtype), "convert it with astype")
 
 
 # ------------------------------------------------------------------ numbers as text
@@ -99,29 +88,35 @@ def read_matrix(file: BinaryIO, label: str, reading: ReadPolicy) -> Picture:
 
 
 def _fail(label: str, expected: str, got: str, remedy: str) -> NoReturn:
-    raise ImageError(f"{label}: expected {expected}, got {got}: {remedy}")
+    fail(label, f"expected {expected}, got {got}", remedy, ImageError)
 
 
 def _nested(text: str, label: str) -> Any:
     import json
 
     try:
-        return json.loads(text)
+        return json.loads(text, parse_int=functools.partial(_number, label))
     except (ValueError, RecursionError):
         remedy = "mend the brackets, commas and numbers"
         _fail(label, "a matrix like [[1,2],[3,4]]", repr(text[:40]), remedy)
 
 
 def _rows(text: str, label: str) -> list[list[float]]:
-    """Return the numbers of each line, or of each part of a line between semicolons."""
-    lines = [line.partition("#")[0] for line in re.split(r"[\n\r]", text)]
-    if not any("," in line for line in lines):
-        lines = [part for line in lines for part in line.split(";")]
-    words = [re.split(r"[\s,;]+", line.strip(" \t,;")) for line in lines if line.strip(" \t,;")]
+    words = words_of_rows(text, label, ImageError).values()
     try:
-        return [[float(word) for word in row] for row in words]
+        return [[_number(label, word) for word in row] for row in words]
     except ValueError as error:
         _fail(label, "rows of numbers", str(error).rpartition(": ")[2], "put a number there")
+
+
+def _number(label: str, word: str) -> float:
+    """Return a number; refuse a whole one that a float would round."""
+    number = float(word)
+    is_long = len(word) > _SAFE_DIGITS and word.lstrip("+-").isdecimal()
+    if is_long and math.isfinite(number) and int(word) != number:
+        got = f"{word:.40}, which a float would round"
+        _fail(label, "whole numbers up to 2^53", got, "make them smaller")
+    return number
 
 
 def _array(values: Any, label: str) -> NDArray[np.float64]:
@@ -147,6 +142,8 @@ def matrix_bytes(array: NDArray[Any], format_name: str) -> bytes:
         return buffer.getvalue()
     if format_name == CSV:
         return "".join(f"{','.join(map(exact, row))}\n" for row in array).encode()
+    if np.isinf(array).any():
+        raise ImageError("JSON has no infinite numbers: write .csv or .npy")
     rows = ",\n ".join(map(_json, array))
     return f"[{rows}]\n".encode()
 
@@ -164,7 +161,6 @@ def exact(value: Any) -> str:
 
 # ------------------------------------------------------------------ PGM and PPM
 
-_CHUNK = 2**20
 _LETTERS = {1: "P5", 3: "P6"}
 _CHANNELS = {"L": 1, "RGB": 3}
 _BYTE, _WHITE, _PAIR = 255, 65_535, 2
@@ -172,7 +168,7 @@ _NETPBM = re.compile(
     rb"\s*(P[4-7fF])(?:\s|#[^\r\n]*)+(\d+)(?:\s|#[^\r\n]*)+(\d+)(?:(?:\s|#[^\r\n]*)+(-?[\d.]+))?\s"
 )
 _LONGEST_HEADER = 4096
-_SAMPLES_A_PIXEL = {b"P5": 1, b"P6": 3, b"Pf": 4, b"PF": 12}  # samples, or bytes of floats
+_BITS_A_PIXEL = {b"P4": 1, b"P5": 8, b"P6": 24, b"Pf": 32, b"PF": 96}  # twice, for 16 bits
 
 
 def netpbm_spans(file: BinaryIO) -> list[tuple[int, int]]:
@@ -182,15 +178,13 @@ def netpbm_spans(file: BinaryIO) -> list[tuple[int, int]]:
     while start < end:
         file.seek(start)
         header = _NETPBM.match(file.read(_LONGEST_HEADER))
-        if header is None or header[1] not in (b"P4", *_SAMPLES_A_PIXEL):
+        if header is None or header[1] not in _BITS_A_PIXEL:
             break
-        width, height = int(header[2]), int(header[3])
-        if header[1] == b"P4":
-            size = header.end(3) + 1 + -(-width // 8) * height
-        else:
-            wide = header[1] in (b"P5", b"P6") and float(header[4] or 0) > _BYTE
-            samples = _SAMPLES_A_PIXEL[header[1]] * width * height
-            size = header.end() + samples * (_PAIR if wide else 1)
+        is_wide = header[1] in (b"P5", b"P6") and float(header[4] or 0) > _BYTE
+        bits = int(header[2]) * _BITS_A_PIXEL[header[1]] * (1 + is_wide)
+        # A bitmap has no largest number: what looks like one is pixels.
+        first = header.end(3) + 1 if header[1] == b"P4" else header.end()
+        size = first + -(-bits // 8) * int(header[3])
         spans.append((start, size))
         start += size
     file.seek(0)
@@ -199,23 +193,16 @@ def netpbm_spans(file: BinaryIO) -> list[tuple[int, int]]:
 
 def read_netpbm(file: BinaryIO, image: ImageFile) -> Frame | None:
     """Read raw pixels of 8 bits, or deep colours; None where Pillow reads them well."""
-    return (_deep(file, image) or _raw(file, image)) if image.tile else None
-
-
-def _raw(file: BinaryIO, image: ImageFile) -> Frame | None:
-    """Read raw pixels of 8 bits with one copy."""
     channels = _CHANNELS.get(image.mode)
-    if channels is None or image.tile[0].args != image.mode:
+    if channels is None or not image.tile:
         return None
-    pixels = np.empty((image.height, image.width, channels), np.uint8)
+    if image.tile[0].args != image.mode:
+        return _deep(file, image)
+    shape = (image.height, image.width, channels)
     file.seek(image.tile[0].offset)
-    flat = pixels.reshape(-1).data
-    for start in range(0, len(flat), _CHUNK):
-        chunk = file.read(min(_CHUNK, len(flat) - start))
-        flat[start : start + len(chunk)] = chunk
+    samples = np.frombuffer(file.read(math.prod(shape)), np.uint8)
     # Pillow reports a file that ends early, or reads the part that exists.
-    complete = file.tell() - image.tile[0].offset == len(flat)
-    return Frame(pixels) if complete else None
+    return Frame(samples.reshape(shape)) if samples.size == math.prod(shape) else None
 
 
 def _deep(file: BinaryIO, image: ImageFile) -> Frame | None:

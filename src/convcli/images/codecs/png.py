@@ -74,9 +74,8 @@ def _head(frame: Frame, metadata: Metadata) -> Iterator[Chunk]:
     if "icc_profile" in settings:
         yield b"iCCP", _PROFILE_NAME + zlib.compress(settings["icc_profile"])
     if "dpi" in settings:
-        dots = (round(an_inch / _METRES_AN_INCH) for an_inch in settings["dpi"])
-        across, down = (min(count, _LARGEST_NUMBER) for count in dots)
-        yield b"pHYs", struct.pack(">IIB", across, down, _BY_THE_METRE)
+        dots = (min(round(dpi / _METRES_AN_INCH), _LARGEST_NUMBER) for dpi in settings["dpi"])
+        yield b"pHYs", struct.pack(">IIB", *dots, _BY_THE_METRE)
     if "exif" in settings:
         yield b"eXIf", settings["exif"].removeprefix(_EXIF)
     if "recipe" in settings:
@@ -145,20 +144,13 @@ def part_of(
 
 
 def stream_of(parts: Iterable[CompressedPart]) -> bytes:
-    """Join parts to a zlib stream."""
-    pieces, checksum = [_HEADER], 1
-    for data, added, length in parts:
+    """Join parts to a zlib stream, and their checksums to that of the whole."""
+    pieces, high, low = [_HEADER], 0, 1
+    for data, checksum, length in parts:
         pieces.append(data)
-        checksum = _joined_checksum(checksum, added, length)
-    return b"".join((*pieces, struct.pack(">I", checksum)))
-
-
-def _joined_checksum(before: int, added: int, length: int) -> int:
-    """Return the Adler-32 of two parts, of which the second has this length."""
-    low, high = before & 0xFFFF, before >> 16
-    more, steps = added & 0xFFFF, added >> 16
-    both = (low + more - 1) % _MODULUS
-    return (high + steps + length * (low - 1)) % _MODULUS << 16 | both
+        high = (high + (checksum >> 16) + length * (low - 1)) % _MODULUS
+        low = (low + (checksum & 0xFFFF) - 1) % _MODULUS
+    return b"".join((*pieces, struct.pack(">HH", high, low)))
 
 
 def _segment(frame: Frame, level: int, strategy: int, rows: int, start: int) -> CompressedPart:

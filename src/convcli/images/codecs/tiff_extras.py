@@ -20,6 +20,7 @@ from convcli.values import replace
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
 
+    from convcli.geometry.layers import ReceptiveField
     from convcli.images.codecs.tiff_pages import TiffPage
 
 _SCALE, _TIEPOINTS, _MATRIX, _KEYS = 33_550, 33_922, 34_264, 34_735
@@ -55,8 +56,7 @@ def tiff_metadata(
     """Return what a page says beside its pixels, or all of them; notes on what is lost."""
     page = pages[index or 0]
     read_exif = functools.partial(_exif_of, file, page)
-    mode = "CMYK" if page.is_cmyk else page.mode
-    metadata, notes = metadata_from(_info_of(page), read_exif, mode)
+    metadata, notes = metadata_from(_info_of(page), read_exif, "CMYK" if page.is_cmyk else "")
     try:
         with decoder_errors():
             plane = None if len(pages) == 1 else index
@@ -68,21 +68,16 @@ def tiff_metadata(
 
 def _info_of(page: "TiffPage") -> dict[str, Any]:
     """Return what a page says beside its pixels, by the names that Pillow uses."""
-    directory = page.tags
-    info: dict[str, Any] = {}
-    for name, tag in _BLOCKS.items():
-        with decoder_errors():
-            value = directory.get(tag)
-        if isinstance(value, tuple) and name == "iptc":
-            # Some programs say that these bytes are numbers of 32 bits.
-            with contextlib.suppress(struct.error):
-                value = struct.pack(f"{page.tags.order}{len(value)}I", *value)
-        if isinstance(value, bytes):
-            info[name] = value
+    tags = page.tags
     with decoder_errors():
-        unit = directory.get(_UNIT)
-        if unit in _UNITS and all(tag in directory for tag in _RESOLUTIONS):
-            info["dpi"] = tuple(_UNITS[unit] * float(directory[tag]) for tag in _RESOLUTIONS)
+        info = {name: tags.get(tag) for name, tag in _BLOCKS.items()}
+        unit = tags.get(_UNIT)
+        if unit in _UNITS and all(tag in tags for tag in _RESOLUTIONS):
+            info["dpi"] = tuple(_UNITS[unit] * float(tags[tag]) for tag in _RESOLUTIONS)
+    numbers = info["iptc"]
+    if isinstance(numbers, tuple):  # Some programs say that these bytes have 32 bits.
+        with contextlib.suppress(struct.error):
+            info["iptc"] = struct.pack(f"{tags.order}{len(numbers)}I", *numbers)
     return info
 
 
@@ -137,6 +132,8 @@ def metadata_after(
     Its pixels are where the middles of the `windows` of all steps were, or at unknown places
     where `turned` says why. The input had so many `frames`.
     """
+    from convcli.geometry.layers import seen_through
+
     notes = []
     if metadata.ome and metadata.recipe is not None:
         notes.append("the OME-XML is dropped: the recipe (--record) takes its place")
@@ -150,31 +147,19 @@ def metadata_after(
             f"{frames} pictures: choose one with --frame"
         )
         metadata = replace(metadata, geo=(), nodata=None)
-    rows, columns = (output_places(windows, axis) for axis in (0, 1))
+    rows, columns = (seen_through(each.axes[axis] for each in windows) for axis in (0, 1))
     tags = dict(metadata.geo)
     geo = tuple((tag, _moved(tag, tags, rows, columns)) for tag in tags)
-    ome = metadata.ome and _ome_of_stride(metadata.ome, columns[0], rows[0])
+    ome = metadata.ome and _ome_of_stride(metadata.ome, columns.jump, rows.jump)
     return replace(metadata, geo=geo, ome=ome), tuple(notes)
 
 
-def output_places(windows: Sequence[Window], axis: int) -> tuple[int, float]:
-    """Return (stride, start): output i of an axis is at the picture's pixel stride · i + start.
-
-    That is the middle of its window, between two pixels where the window is even.
-    """
-    stride, start = 1, 0.0
-    for window in windows:
-        along = window.axes[axis]
-        start += stride * ((along.extent - 1) / 2 - along.before)
-        stride *= along.stride
-    return stride, start
-
-
-def _moved(tag: int, tags: dict[int, Any], *places: tuple[int, float]) -> Any:
-    """Return the value of a tag, now that rows and columns are at other places."""
+def _moved(tag: int, tags: dict[int, Any], *fields: "ReceptiveField") -> Any:
+    """Return the value of a tag for outputs whose rows and columns see these fields."""
     value, keys = tags[tag], tags.get(_KEYS, ())
     if tag == _GDAL:
         return _STATISTICS.sub("", value)  # They were of other pixels.
+    places = [(field.jump, float(field.start)) for field in fields]
     # GeoTIFF counts from the first pixel's corner, or its middle where pixels are points.
     is_point = (_RASTER_TYPE, 0, 1, _IS_POINT) in zip(*[iter(keys)] * 4, strict=True)
     (down, top), (across, left) = (
@@ -212,12 +197,10 @@ def describe(page: "TiffPage", metadata: Metadata, pages: int) -> None:
     tags.update({tag: settings[name] for name, tag in _BLOCKS.items() if name in settings})
     if "dpi" in settings:
         tags.update({**dict(zip(_RESOLUTIONS, settings["dpi"], strict=True)), _UNIT: _INCH})
-    for tag, value in metadata.geo:
-        tags.tagtype[tag] = _GEO[tag]
+    nodata = () if metadata.nodata is None else ((_NODATA, metadata.nodata),)
+    for tag, value in (*metadata.geo, *nodata):
+        tags.tagtype[tag] = _GEO.get(tag, _ASCII)
         tags[tag] = value.encode("latin-1") if isinstance(value, str) else value
-    if metadata.nodata is not None:
-        tags.tagtype[_NODATA] = _ASCII
-        tags[_NODATA] = metadata.nodata.encode("ascii", "replace")
     if metadata.ome is not None and not page.index:
         shape = (*page.size, page.samples)
         tags[_DESCRIPTION] = _ome_of_size(metadata.ome, shape, pages, page.stored.name).encode()

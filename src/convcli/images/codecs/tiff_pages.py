@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, TiffImagePlugin
 
+from convcli.images.codecs.pillow import SWAPPED
 from convcli.images.policy import NOT_READ, TIFF_HEADERS, check_complete, decoder_errors
-from convcli.values import Record, replace
 
 # How values are stored: unchanged, as differences along a row, or as differences of the bytes
 # of floats (Adobe's technical note 3).
@@ -24,13 +24,13 @@ _JPEG, _WEBP = 7, 50_001
 _PREDICTED = (UNCOMPRESSED, LZW, DEFLATE, OLD_DEFLATE, LZMA, ZSTD)
 WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, CMYK, _YCBCR = 0, 1, 2, 5, 6  # photometric
 ANY, ASSOCIATED, UNASSOCIATED = 0, 1, 2  # what a sample beside the colours means
-FILL_ORDER = 266
+FILL_ORDER, LAYERS = 266, 32_997
 _PHOTOMETRIC, _COMPRESSION, _ORIENTATION = 262, 259, 274
-_PLANAR, _PREDICTOR, _EXTRA, _FORMAT, _DEPTH = 284, 317, 338, 339, 32_997
+_PLANAR, _PREDICTOR, _EXTRA, _FORMAT = 284, 317, 338, 339
 _PROFILE = 34_675
 _TILE_WIDTH, _TILE_OFFSETS = 322, 324
-_NEW_KIND, _KIND, _WITHIN = 254, 255, 330
-_REDUCED, _MASK, _OLD_REDUCED = 1, 4, 2
+NEW_KIND, _KIND, WITHIN = 254, 255, 330
+REDUCED, _MASK, _OLD_REDUCED = 1, 4, 2
 _SHORT_HEADER = 8
 _IFD8, _LONG8 = 18, 16
 _UNSAID = -1
@@ -42,10 +42,8 @@ _MOST_SAMPLES = 4
 _PLAIN_BITS = 8
 _LARGEST_SHORT = 2**16 - 1
 _KINDS = {1: "u", 2: "i", 3: "f", 4: "u"}
-_NAMES = {"u": "uint", "i": "int", "f": "float"}
 _MODES = {"u2": "I;16", "f4": "F", "i4": "I"}  # Pillow's names for grey; others keep their own
 _FILTERED = {"u1": "u1", "u2": "u2", "f2": "f4", "f4": "f4"}  # as filtered; others: float64
-_ROW_BYTES = 2**20  # bytes of uncompressed rows that are read together
 _MOST_BYTES = 2**40  # the length of a strip, in bytes, where the file does not say it
 
 
@@ -74,39 +72,40 @@ class Directory(TiffImagePlugin.ImageFileDirectory_v2):
         return self.numbers(tag, *default)[0]
 
 
-class TiffPage(Record, kw_only=True):
-    """A page: what its tags say of its pixels."""
+class TiffPage:
+    """A page, counted from 0: what its tags say of its pixels; or OSError."""
 
-    tags: Directory
-    index: int  # from 0
-    size: tuple[int, int]  # rows and columns, before it is turned upright
-    bits: tuple[int, ...]  # of each sample
-    formats: tuple[int, ...]  # of the samples
-    extra: tuple[int, ...]  # what the samples beside the colours mean
-    photometric: int
-    compression: int
-    predictor: int
-    is_tiled: bool  # whether it has tiles, and not strips
-    tile: tuple[int, int]  # rows and columns of a tile or a strip
-    planar: bool  # whether each sample has tiles or strips of its own
-    is_reduced: bool  # whether it is a smaller copy of a picture
-    is_mask: bool  # whether it says which pixels of a picture are seen
-    regrouped: NDArray[Any] | None = None  # spans of strips that the tags do not have
-
-    @property
-    def samples(self) -> int:
-        """How many samples a pixel has in the file."""
-        return len(self.bits)
-
-    @property
-    def is_full(self) -> bool:
-        """Whether it is a picture, and not a smaller copy of one, or its mask."""
-        return not self.is_reduced and not self.is_mask
-
-    @property
-    def has_copies(self) -> bool:
-        """Whether a picture has directories of its own, which hold smaller copies."""
-        return self.is_full and _WITHIN in self.tags
+    def __init__(self, tags: Directory, index: int) -> None:
+        self.tags, self.index = tags, index
+        width, height = tags.number(256), tags.number(257)
+        self.size = (height, width)  # before it is turned upright
+        self.is_tiled = _TILE_WIDTH in tags
+        if self.is_tiled:
+            self.tile = (tags.number(323), tags.number(322))
+        else:  # It has strips.
+            self.tile = (min(tags.number(278, height), height), width)
+        if min(width, height, *self.tile) < 1:
+            raise OSError("TIFF without pixels")
+        samples = max(tags.number(277, 1), 1)
+        self.photometric = tags.number(_PHOTOMETRIC, _GUESSED.get(samples, _UNSAID))
+        if samples > _LARGEST_SHORT:
+            raise OSError("TIFF of too many samples")
+        self.is_cmyk = self.photometric == CMYK  # inks, which are turned into RGB
+        bits, self.formats = tags.numbers(258, 1), tags.numbers(_FORMAT, 1)
+        self.bits = bits if len(bits) >= samples else bits[:1] * samples
+        self.samples = len(self.bits)  # of a pixel
+        extra = tags.numbers(_EXTRA) if _EXTRA in tags else ()
+        missing = max(samples - _COLOURS.get(self.photometric, samples), 0) - len(extra)
+        self.extra = extra + (ANY,) * missing  # what the samples beside the colours mean
+        kind, old_kind = tags.number(NEW_KIND, 0), tags.number(_KIND, 1)
+        self.is_reduced = bool(kind & REDUCED) or old_kind == _OLD_REDUCED  # a smaller copy
+        self.is_mask = bool(kind & _MASK)  # of the pixels of a picture that are seen
+        self.has_copies = not self.is_reduced and not self.is_mask and WITHIN in tags
+        self.compression = tags.number(_COMPRESSION, 1)
+        self.predictor = predictor = tags.number(_PREDICTOR, NO_PREDICTOR)
+        # Some programs undo it then, and others do not, as libtiff.
+        self.is_ambiguous = predictor != NO_PREDICTOR and self.compression not in _PREDICTED
+        self.planar = tags.number(_PLANAR, 1) == 2 and samples > 1  # noqa: PLR2004 - plane by plane
 
     @property
     def orientation(self) -> int:
@@ -121,32 +120,12 @@ class TiffPage(Record, kw_only=True):
         deep = max(self.bits) > _PLAIN_BITS or bool({*self.formats} - {1, 4})
         many = self.samples > _MOST_SAMPLES or len(self.extra) > 1
         whole_bytes = {*self.bits} == {_PLAIN_BITS} and self.photometric <= RGB
-        odd = (self.planar and whole_bytes) or self.is_ambiguous or self.layers != 1
-        odd = odd or self.compression == _WEBP  # Pillow's libtiff is built without it
+        odd = (self.planar and whole_bytes) or self.is_ambiguous
+        # Pillow's libtiff is built without WebP.
+        odd = odd or self.tags.number(LAYERS, 1) != 1 or self.compression == _WEBP
         grey = self.photometric in (WHITE_IS_ZERO, BLACK_IS_ZERO)
         guessed = self.samples > 1 and _PHOTOMETRIC not in self.tags
         return deep or many or odd or guessed or (grey and self.extra == (ANY,))
-
-    @property
-    def is_ambiguous(self) -> bool:
-        """Whether some programs undo the predictor and others do not, as libtiff."""
-        return self.predictor != NO_PREDICTOR and self.compression not in _PREDICTED
-
-    @property
-    def is_cmyk(self) -> bool:
-        """Whether the colours are inks, which are turned into red, green and blue."""
-        return self.photometric == CMYK
-
-    @property
-    def mode(self) -> str:
-        """How the samples are stored, as reports name it."""
-        kind, bits = _KINDS.get(self.formats[0], "?"), self.bits[0]
-        return _MODES.get(f"{kind}{bits // 8}") or f"{_NAMES.get(kind, kind)}{bits}"
-
-    @property
-    def layers(self) -> int:
-        """How many layers a volume has; a picture has one."""
-        return self.tags.number(_DEPTH, 1)
 
     # ------------------------------------------------------------------ what samples mean
 
@@ -183,8 +162,7 @@ class TiffPage(Record, kw_only=True):
     def header(self) -> tuple[tuple[int, int, int], bool, np.dtype[Any]]:
         """The shape, whether there is alpha, and the dtype of what is read here."""
         colours, alpha = self.meaning
-        swapped = self.orientation > 4  # noqa: PLR2004 - the axes
-        rows, columns = self.size[::-1] if swapped else self.size
+        rows, columns = self.size[::-1] if self.orientation in SWAPPED else self.size
         channels = 3 if self.is_cmyk else colours
         dtype = np.dtype(_FILTERED.get(self.stored.str[1:], "f8"))
         return (rows, columns, channels), alpha, dtype
@@ -194,8 +172,6 @@ class TiffPage(Record, kw_only=True):
     @functools.cached_property
     def spans(self) -> NDArray[Any]:
         """Where each tile or strip begins, and its bytes: shape (n, 2)."""
-        if self.regrouped is not None:
-            return self.regrouped
         where, how_long = (324, 325) if _TILE_OFFSETS in self.tags else (273, 279)
         offsets = self.tags.numbers(where)
         size = min(self.size[0] * self.size[1] * self.samples * max(self.bits), _MOST_BYTES)
@@ -233,22 +209,6 @@ class TiffPage(Record, kw_only=True):
         first = index % self.grid[0] * self.tile[0]
         return (min(self.tile[0], self.size[0] - first), self.size[1], samples)
 
-    def in_larger_strips(self) -> "TiffPage":
-        """Return the page in strips of about 1 MiB, where its pixels lie there as they are."""
-        offsets, lengths = self.spans.T
-        samples, planes = (1, self.samples) if self.planar else (self.samples, 1)
-        row = self.size[1] * samples * self.stored.itemsize
-        follow = np.array_equal(offsets[:-1] + lengths[:-1], offsets[1:]) and lengths.all()
-        filled = len(lengths) == 1 or lengths.sum() == row * self.size[0] * planes
-        if self.compression != UNCOMPRESSED or self.is_tiled or not follow or not filled:
-            return self
-        rows = min(max(1, _ROW_BYTES // (row * planes)), self.size[0])
-        first = np.arange(0, self.size[0], rows)
-        starts = np.add.outer(np.arange(planes) * self.size[0], first).ravel()
-        counts = np.tile(np.minimum(rows, self.size[0] - first), planes)
-        spans = np.stack([int(offsets[0]) + starts * row, counts * row], axis=1)
-        return replace(self, tile=(rows, self.size[1]), regrouped=spans)
-
 
 def tiff_pages(file: BinaryIO) -> Iterator[TiffPage]:
     """Yield the pages of a TIFF; none where the file is no TIFF."""
@@ -262,7 +222,7 @@ def tiff_pages(file: BinaryIO) -> Iterator[TiffPage]:
         start = Directory(header).next
     seen: set[int] = set()
     while start and start not in seen:
-        page = _page(file, header, start, len(seen))
+        page = page_at(file, header, start, len(seen))
         yield page
         seen.add(start)
         start = page.tags.next
@@ -270,66 +230,28 @@ def tiff_pages(file: BinaryIO) -> Iterator[TiffPage]:
 
 def full_pages(pages: Sequence[TiffPage]) -> list[TiffPage]:
     """Return the pages that are pictures; all of them where none says so."""
-    return [page for page in pages if page.is_full] or list(pages)
-
-
-def pages_within(file: BinaryIO, page: TiffPage) -> Iterator[TiffPage]:
-    """Yield the pages whose directories stand within that of a page."""
-    for start in page.tags.numbers(_WITHIN) if _WITHIN in page.tags else ():
-        yield _page(file, page.tags.header, start, page.index)
+    full = [page for page in pages if not page.is_reduced and not page.is_mask]
+    return full or list(pages)
 
 
 def pillow_mode(file: BinaryIO, page: TiffPage) -> str:
-    """Return Pillow's name for the samples of a page; `page.mode` where it has none."""
+    """Return Pillow's name for the samples of a page; NumPy's where it has none."""
     with contextlib.suppress(OSError), decoder_errors():
-        file.seek(0)
         opened = Image.open(file, formats=("TIFF",))
         opened.seek(page.index)
         return opened.mode
-    return page.mode
+    return _MODES.get(page.stored.str[1:], page.stored.name)
 
 
-def _page(file: BinaryIO, header: bytes, start: int, index: int) -> TiffPage:
+def page_at(file: BinaryIO, header: bytes, start: int, index: int) -> TiffPage:
+    """Read the directory that starts at such a place of a file with this header."""
+    tags = Directory(header)
     with decoder_errors():
         file.seek(start)
-        tags = Directory(header)
         tags.load(file)
-    return page_of(tags, index)
+    return TiffPage(tags, index)
 
 
-def page_of(tags: Directory, index: int) -> TiffPage:
-    """Return the page that tags describe."""
-    width, height = tags.number(256), tags.number(257)
-    tiled = _TILE_WIDTH in tags
-    tile = (tags.number(323), tags.number(322)) if tiled else (tags.number(278, height), width)
-    if min(width, height, *tile) < 1:
-        raise OSError("TIFF without pixels")
-    samples = max(tags.number(277, 1), 1)
-    photometric = tags.number(_PHOTOMETRIC, _GUESSED.get(samples, _UNSAID))
-    if samples > _LARGEST_SHORT:
-        raise OSError("TIFF of too many samples")
-    bits, formats = tags.numbers(258, 1), tags.numbers(_FORMAT, 1)
-    extra = tags.numbers(_EXTRA) if _EXTRA in tags else ()
-    missing = max(samples - _COLOURS.get(photometric, samples), 0) - len(extra)
-    kind, old_kind = tags.number(_NEW_KIND, 0), tags.number(_KIND, 1)
-    return TiffPage(
-        tags=tags,
-        index=index,
-        size=(height, width),
-        bits=bits if len(bits) >= samples else bits[:1] * samples,
-        formats=formats,
-        extra=extra + (ANY,) * missing,
-        photometric=photometric,
-        compression=tags.number(_COMPRESSION, 1),
-        predictor=tags.number(_PREDICTOR, NO_PREDICTOR),
-        is_tiled=tiled,
-        tile=tile if tiled else (min(tile[0], height), width),
-        planar=tags.number(_PLANAR, 1) == 2 and samples > 1,  # noqa: PLR2004 - plane by plane
-        is_reduced=bool(kind & _REDUCED) or old_kind == _OLD_REDUCED,
-        is_mask=bool(kind & _MASK),
-    )
-
-
-def unread(page: TiffPage, what: str) -> OSError:
+def unread(page: TiffPage, what: str, why: str = f" {NOT_READ}") -> OSError:
     """Return the error on a whole page that is stored in a way that is not read."""
-    return OSError(f"TIFF of {page.samples} × {page.bits[0]} bits with {what} {NOT_READ}")
+    return OSError(f"TIFF of {page.samples} × {page.bits[0]} bits with {what}{why}")

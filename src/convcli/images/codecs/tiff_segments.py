@@ -4,8 +4,8 @@ Pillow reads samples of up to 8 bits well. All others are read here, for it drop
 and changes the sign of others; and what is filtered block by block.
 """
 
+import contextlib
 import functools
-import importlib
 import io
 import logging
 import lzma
@@ -17,29 +17,23 @@ from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, TiffImagePlugin, UnidentifiedImageError
+from PIL import Image, TiffImagePlugin
 
 from convcli.errors import install
 from convcli.images.codecs import tiff_pages as tiff
+from convcli.images.codecs.pillow import SWAPPED
 from convcli.images.codecs.tiff_pages import TiffPage, unread
 from convcli.images.picture import Frame
-from convcli.images.policy import NOT_READ, completed, decoder_errors, libtiff_silenced
+from convcli.images.policy import (
+    NOT_READ,
+    beyond_floats,
+    completed,
+    decoder_errors,
+    libtiff_silenced,
+)
 
 _LZMA_MEMORY = 2**28  # most memory for LZMA's dictionary, whose size the file chooses
 _stderr = threading.Lock()
-
-
-@functools.cache
-def fast_codecs() -> Any:
-    """Return imagecodecs, which has libdeflate; None where it is not installed.
-
-    With it 256 tiles of 512 × 512 px in colour are unpacked in 0.43 s of one core, by zlib in
-    0.71, and packed in 1.9 s, by zlib in 4.8. Its import takes 20 ms.
-    """
-    try:
-        return importlib.import_module("imagecodecs")
-    except ImportError:
-        return None
 
 
 def _decoded(page: TiffPage, fast: Any, data: bytes, index: int) -> NDArray[Any]:
@@ -47,8 +41,10 @@ def _decoded(page: TiffPage, fast: Any, data: bytes, index: int) -> NDArray[Any]
     shape, stored, predictor = page.segment_shape(index), page.stored, page.predictor
     size = math.prod(shape) * stored.itemsize
     with decoder_errors():
-        is_fast = fast and page.compression == tiff.DEFLATE
-        plain = _inflated_fast(data, size, fast) if is_fast else b""
+        plain = b""
+        if fast and page.compression == tiff.DEFLATE:
+            with contextlib.suppress(fast.DeflateError):  # Only zlib knows what to do then.
+                plain = fast.deflate_decode(data, out=size)
         plain = plain or UNPACKERS[page.compression](data, size)
     row = completed(np.frombuffer(plain[:size], np.uint8), size).reshape(shape[0], -1)
     native = stored.newbyteorder("=")
@@ -73,15 +69,6 @@ def _joined_bytes(
     sums = np.cumsum(steps, axis=1, dtype=np.uint8).reshape(height, native.itemsize, -1)
     joined = np.ascontiguousarray(np.moveaxis(sums, 1, 2))
     return joined.view(native.newbyteorder(">")).astype(native).reshape(shape)
-
-
-def _inflated_fast(data: bytes, size: int, fast: Any) -> bytes:
-    """Unpack Deflate by libdeflate; return nothing where only zlib knows what to do."""
-    try:
-        plain: bytes = fast.deflate_decode(data, out=size)
-    except fast.DeflateError:
-        return b""
-    return plain
 
 
 def _inflated(data: bytes, size: int) -> bytes:
@@ -123,31 +110,19 @@ UNPACKERS: dict[int, Callable[[bytes, int], bytes]] = {  # unpack at most so man
 
 def _check_coded_size(data: bytes, chunk: tuple[int, int]) -> None:
     """Refuse a tile that is a picture itself (JPEG, WebP …) and larger than its place."""
-    try:
-        with decoder_errors(), Image.open(io.BytesIO(data)) as image:
-            rows, columns = image.height, image.width
-    except (UnidentifiedImageError, OSError):
-        return
+    columns = rows = 0
+    with contextlib.suppress(OSError), decoder_errors(), Image.open(io.BytesIO(data)) as image:
+        columns, rows = image.size
     if rows > chunk[0] or columns > chunk[1]:
         raise OSError(f"a tile of {chunk[1]} × {chunk[0]} px holds {columns} × {rows} px")
 
 
 # ------------------------------------------------------------------ what samples mean
 
-_EXACT = 2**53  # whole numbers up to this have an exact float64
-
-
-def _exactly(values: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
-    """Return samples in the type that they are filtered as, with their exact values."""
-    is_long = values.dtype.kind in "ui" and values.itemsize == 8  # noqa: PLR2004 - bytes
-    if is_long and (values.max() > _EXACT or values.min() < -_EXACT):
-        raise OSError(f"TIFF of whole numbers beyond 2^53, which no float holds, {NOT_READ}")
-    return values.astype(dtype, copy=False)
-
 
 def _colours_of(pixels: NDArray[Any], photometric: int, white: float) -> NDArray[Any]:
     """Return the colours where white is 0: inverted, and CMYK by Pillow's plain formula."""
-    if white > _EXACT:
+    if white > 2**53:
         raise OSError(f"TIFF of 64 bits whose white is 0 {NOT_READ}")
     light = pixels.dtype.type(white) - pixels
     if photometric == tiff.WHITE_IS_ZERO:
@@ -171,7 +146,7 @@ def _turned(pixels: NDArray[Any], orientation: int) -> NDArray[Any]:
     """Return rows and columns upright: 1 to 4 flip them, 5 to 8 swap them first."""
     if not 1 < orientation <= 8:  # noqa: PLR2004 - eight turns exist
         return pixels
-    if orientation > 4:  # noqa: PLR2004 - these swap rows and columns
+    if orientation in SWAPPED:
         pixels = pixels.swapaxes(0, 1)
     across = orientation in (2, 3, 6, 7)
     down = orientation in (3, 4, 7, 8)
@@ -183,14 +158,14 @@ def _turned(pixels: NDArray[Any], orientation: int) -> NDArray[Any]:
 Fetch = Callable[[Sequence[tuple[int, int]]], Iterator[bytes]]  # (start, length) of each span
 Decode = Callable[[bytes, int], NDArray[Any]]  # a tile's bytes and number -> its samples
 _INVERTED = (tiff.WHITE_IS_ZERO, tiff.CMYK)
-_PREDICTORS = (tiff.NO_PREDICTOR, tiff.DIFFERENCES, tiff.FLOAT_BYTES)
 _LEFT_OUT = "the fourth sample of a pixel has no stated meaning: it is left out"
 
 
 def decoded_page(page: TiffPage, file: BinaryIO) -> tuple[Frame, tuple[str, ...]]:
     """Decode a page, upright, and return notes on what is left out."""
-    fetch, decode = functools.partial(_fetched, file), decoder_of(page, file)
-    values = read_part(page, fetch, decode, slice(0, page.size[0]), slice(0, page.size[1]))
+    fetch = functools.partial(spans_of, file, contextlib.nullcontext())
+    rows, columns = (slice(0, side) for side in page.size)
+    values = read_part(page, fetch, decoder_of(page, file), rows, columns)
     values = _turned(values, page.orientation)
     (_, _, channels), has_alpha, _ = page.header
     alpha = values[..., channels] if has_alpha else None
@@ -218,7 +193,9 @@ def read_part(
 
 def _meant(values: NDArray[Any], page: TiffPage) -> NDArray[Any]:
     """Return samples as they are filtered: see `read_part`."""
-    values, (colours, _) = _exactly(values, page.header[2]), page.meaning
+    if beyond_floats(values):
+        raise OSError(f"TIFF of whole numbers beyond 2^53, which no float holds, {NOT_READ}")
+    values, (colours, _) = values.astype(page.header[2], copy=False), page.meaning
     inverts, divides = page.photometric in _INVERTED, page.extra == (tiff.ASSOCIATED,)
     if not inverts and not divides:
         return values
@@ -237,12 +214,14 @@ def decoder_of(page: TiffPage, file: BinaryIO, fast: Any = None) -> Decode:
     # These need numbers from 0 to white.
     if page.photometric in _INVERTED and stored.kind != "u":
         raise unread(page, f"photometric {page.photometric} with signed numbers or floats")
-    if page.is_ambiguous or page.predictor not in _PREDICTORS:
+    known = (tiff.NO_PREDICTOR, tiff.DIFFERENCES, tiff.FLOAT_BYTES)
+    if page.is_ambiguous or page.predictor not in known:
         raise unread(page, f"predictor {page.predictor} and compression {page.compression}")
     if page.predictor == tiff.FLOAT_BYTES and stored.kind != "f":
         raise unread(page, "the predictor of floats")
-    if page.layers != 1:
-        raise unread(page, f"{page.layers} layers")
+    layers = page.tags.number(tiff.LAYERS, 1)
+    if layers != 1:
+        raise unread(page, f"{layers} layers")
     if page.tags.number(tiff.FILL_ORDER, 1) != 1:
         raise unread(page, "bits in this order")
     if page.compression not in UNPACKERS:
@@ -250,12 +229,13 @@ def decoder_of(page: TiffPage, file: BinaryIO, fast: Any = None) -> Decode:
     return functools.partial(_decoded, page, fast)
 
 
-def _fetched(file: BinaryIO, spans: Sequence[tuple[int, int]]) -> Iterator[bytes]:
+def spans_of(file: BinaryIO, lock: Any, spans: Sequence[tuple[int, int]]) -> Iterator[bytes]:
     """Yield the bytes of each span; fewer where the file ends early."""
     for start, count in spans:
-        with decoder_errors():
+        with lock, decoder_errors():
             file.seek(start)
-            yield file.read(count)
+            data = file.read(count)
+        yield data
 
 
 def _place(result: NDArray[Any], part: NDArray[Any], top: int, left: int) -> None:
@@ -267,14 +247,12 @@ def _place(result: NDArray[Any], part: NDArray[Any], top: int, left: int) -> Non
 
 def _of_other_programs(page: TiffPage, file: BinaryIO) -> Decode:
     """Return a decoder of tifffile's and imagecodecs', where they are installed."""
-    missing = f"compression {page.compression}, which needs more packages: "
     try:
         import imagecodecs  # noqa: F401 - tifffile uses it
         import tifffile
     except ImportError:
-        raise OSError(
-            f"TIFF of {page.samples} × {page.bits[0]} bits with {missing}{install('formats')}"
-        ) from None
+        what = f"compression {page.compression}, which needs more packages: "
+        raise unread(page, what, install("formats")) from None
     # Its messages are raised as errors, too; without a handler they are printed.
     logging.getLogger("tifffile").addHandler(logging.NullHandler())
     file.seek(0)

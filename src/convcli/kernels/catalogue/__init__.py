@@ -1,13 +1,9 @@
-"""The named kernels: files of one or two themes, in which a call or a function is a kernel.
+"""The named kernels: files of themes, in which a call or a function is a kernel.
 
 The order of the imports is the order in which the kernels are shown.
 """
 
-from convcli.kernels.catalogue import (  # noqa: F401, I001 - each import registers kernels
-    smoothing,
-    derivatives,
-    oriented,
-)
+from convcli.kernels.catalogue import blurs_and_edges, oriented  # noqa: F401 - they register kernels
 from convcli.kernels.catalogue.entry import CATALOGUE, OPERATORS
 
 # The headings of the catalogue, in order.

@@ -9,8 +9,14 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from convcli.choices import Combine
-from convcli.errors import SpecError
-from convcli.kernels.catalogue.entry import LARGEST_RADIUS, Parameter, Theme, operator
+from convcli.errors import SpecError, fail
+from convcli.kernels.catalogue.entry import (
+    LARGEST_RADIUS,
+    OPERATORS,
+    OperatorEntry,
+    Parameter,
+    Theme,
+)
 from convcli.kernels.kernel import Kernel, Weights
 from convcli.kernels.operator import rotated
 
@@ -44,12 +50,12 @@ for _name, _north, _source in (
             f"edges: brighter towards {_point.upper()}",
             f"{_source}; north's ring of 8 weights turned by {_angle}°",
         )
-    operator(
+    OPERATORS[_name] = OperatorEntry(
         _name,
-        (f"{_name}-{point}" for point in _POINTS),
-        Combine.MAX,
         "edges of every direction: the best of 8 directions",
         f"the largest of the 8 answers of {_name}-n … {_name}-ne",
+        tuple(f"{_name}-{point}" for point in _POINTS),
+        Combine.MAX,
     )
 
 
@@ -75,18 +81,16 @@ def _gabor(*, theta: float, gamma: float, psi: float, **others: float | None) ->
     across = x * math.cos(turn) + y * math.sin(turn)
     along = y * math.cos(turn) - x * math.sin(turn)
     bell = np.exp(-(across**2 + (gamma * along) ** 2) / (2 * sigma**2))
-    weights: Weights = bell * np.cos(2 * math.pi * across / wavelength + math.radians(psi))
-    return weights
+    return np.asarray(bell * np.cos(2 * math.pi * across / wavelength + math.radians(psi)))
 
 
 def _radius(sigma: float, gamma: float) -> int:
     """Return 3 standard deviations of the bell along its longer axis."""
     radius = math.ceil(3 * sigma / min(gamma, 1))
     if radius > LARGEST_RADIUS:
-        raise SpecError(
-            f"gabor: sigma {sigma:g} with gamma {gamma:g} needs {radius} taps on each side, "
-            f"expected at most {LARGEST_RADIUS}: lower sigma, or set radius"
-        )
+        needed = f"sigma {sigma:g} with gamma {gamma:g} needs {radius} taps on each side"
+        fault = f"{needed}, expected at most {LARGEST_RADIUS}"
+        fail("gabor", fault, "lower sigma, or set radius", SpecError)
     return radius
 
 

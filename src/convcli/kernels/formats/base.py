@@ -1,66 +1,31 @@
 """What a format of kernels is, and the helpers that several formats use."""
 
-import math
 import re
 from collections.abc import Callable
-from pathlib import Path
-from typing import NoReturn, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from convcli.choices import WeightLayout
-from convcli.errors import KernelError
+from convcli.errors import fail
 from convcli.kernels.kernel import MAX_WEIGHTS, Kernel, Weights
+from convcli.text import finite_number, split_numbers
 from convcli.values import Record
 
 
 class TextFormat(Record):
-    """A kernel as text; `recognises` tells it where no suffix (``.csv``, lower case) does."""
+    """A kernel as text; where no suffix tells it, a text that begins as `looks` does is one."""
 
     name: str
-    about: str
-    suffixes: tuple[str, ...]
-    recognises: Callable[[str], bool]
+    suffixes: tuple[str, ...]  # in lower case
+    looks: re.Pattern[str] | None
     parse: Callable[[str], Kernel]
     write: Callable[[Kernel], str]
 
 
-class Tensor(Record):
-    """An array in a file of arrays; `bias` is the name of the array that holds its bias."""
-
-    name: str
-    shape: tuple[int, ...]
-    dtype: str
-    bias: str | None = None
-
-
-class ArrayFormat(Record):
-    """A file of arrays, of which one may be chosen by ``FILE::NAME``."""
-
-    name: str
-    about: str
-    suffixes: tuple[str, ...]
-    read: Callable[[Path, str, WeightLayout], Kernel]
-    tensors: Callable[[Path], list[Tensor]] | None  # those that may be kernels, of several
-    write: Callable[[Kernel], bytes] | None  # None where the format is only read
-
-
-Format: TypeAlias = TextFormat | ArrayFormat
-
-
-def fail(place: str, fault: str, remedy: str) -> NoReturn:
-    """Raise `KernelError`: the place, what was expected and what came, what to do."""
-    raise KernelError(f"{place}: {fault}: {remedy}" if place else f"{fault}: {remedy}")
-
-
 def number(text: str, place: str) -> float:
     """Return the finite number that a text is."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not math.isfinite(value):
+    value = finite_number(text)
+    if value is None:
         fail(place, f"expected a finite number, got {text[:40]!r}", "replace it by a number")
     return value
 
@@ -130,8 +95,3 @@ def nested(grid: Weights, indent: str = "", step: str = "  ", last: str = "") ->
 def lines(grid: ArrayLike, between: str = " ") -> list[str]:
     """Return the rows of a grid as text."""
     return [between.join(plain(v) for v in row) for row in np.asarray(grid).tolist()]
-
-
-def split_numbers(text: str) -> list[str]:
-    """Return the words of a text between blanks, commas and semicolons."""
-    return [word for word in re.split(r"[\s,;]+", text) if word]

@@ -5,8 +5,10 @@ import xml.etree.ElementTree as ET
 
 import numpy as np
 
+from convcli.errors import KernelError, fail
 from convcli.kernels.formats import base
 from convcli.kernels.kernel import Kernel, Weights
+from convcli.text import split_numbers, words_of_rows
 
 # ------------------------------------------------------------------ libvips
 
@@ -30,26 +32,15 @@ def _parse_vips(text: str) -> Kernel:
     numbers = base.numbers(head, "line 1")
     if len(numbers) not in (2, 4):
         fault = f"expected 2 or 4 numbers, got {len(numbers)}"
-        base.fail("line 1", fault, "write width, height, scale and offset")
+        fail("line 1", fault, "write width, height, scale and offset")
     columns, rows, scale, offset = (*numbers, 1.0, 0.0)[:4]
     if scale == 0:
-        base.fail("line 1", "expected a scale other than 0, got 0", "use the sum, or 1")
+        fail("line 1", "expected a scale other than 0, got 0", "use the sum, or 1")
     if not (columns.is_integer() and rows.is_integer() and min(columns, rows) > 0):
-        base.fail("line 1", f"expected whole sizes above 0, got {head.strip()!r}", "mend them")
+        fail("line 1", f"expected whole sizes above 0, got {head.strip()!r}", "mend them")
     values = base.numbers(body, "weights")
     grid = base.grid_of(values, int(rows), int(columns)) / scale
     return Kernel(base.centred(grid, int(rows) // 2, int(columns) // 2), offset or None)
-
-
-VIPS = base.TextFormat(
-    "vips",
-    "libvips matrix: vips conv in.png out.png kernel.mat",
-    (".mat",),
-    # Numbers alone may be anything: only the suffix tells.
-    lambda _: False,
-    _parse_vips,
-    _write_vips,
-)
 
 
 # ------------------------------------------------------------------ ImageMagick
@@ -61,7 +52,7 @@ VIPS = base.TextFormat(
 
 _STRING = re.compile(
     r"\s*(?P<w>\d{1,5})(?:x(?P<h>\d{1,5}))?(?:\+(?P<x>\d{1,5})\+(?P<y>\d{1,5}))?"
-    r"\s*(?P<flags>[@<>%^!]*)\s*:(?P<body>.*)",
+    r"\s*+(?P<flags>[@<>%^!]*+)\s*+:(?P<body>.*)",
     re.DOTALL,
 )
 
@@ -76,33 +67,23 @@ def _parse_imagemagick(text: str) -> Kernel:
     match = _STRING.fullmatch(text)
     if match is None:
         fault = f"expected a kernel string, got {text.strip()[:40]!r}"
-        base.fail("", fault, "write 3x3:0,1,0 …")
+        fail("", fault, "write 3x3:0,1,0 …")
     if match["flags"]:
         fault = f"the flags {match['flags']!r} make further kernels"
-        base.fail("kernel string", fault, "drop them, and turn it with @45 or scale it here")
+        fail("kernel string", fault, "drop them, and turn it with @45 or scale it here")
     columns = int(match["w"])
     rows = int(match["h"] or columns)
     if ":" in match["body"]:
-        base.fail("kernel string", "expected one kernel, got several", "give one at a time")
+        fail("kernel string", "expected one kernel, got several", "give one at a time")
     values = [
         0.0 if word.lower() in ("nan", "-") else base.number(word, "weights")
-        for word in base.split_numbers(match["body"])
+        for word in split_numbers(match["body"])
     ]
     grid = base.grid_of(values, rows, columns)
     row, column = int(match["y"] or (rows - 1) // 2), int(match["x"] or (columns - 1) // 2)
     if row >= rows or column >= columns:
-        base.fail("kernel string", f"the origin +{column}+{row} lies outside", "mend it")
+        fail("kernel string", f"the origin +{column}+{row} lies outside", "mend it")
     return Kernel(base.centred(grid, row, column))
-
-
-IMAGEMAGICK = base.TextFormat(
-    "imagemagick",
-    'ImageMagick: convert in.png -morphology Correlate "3x3:…" out.png',
-    (".kernel",),
-    lambda text: _STRING.fullmatch(text) is not None,
-    _parse_imagemagick,
-    _write_imagemagick,
-)
 
 
 # ------------------------------------------------------------------ ffmpeg
@@ -121,9 +102,9 @@ def _write_ffmpeg(kernel: Kernel) -> str:
     bias = base.single_bias(kernel, "ffmpeg")
     if kernel.integer_form is None:
         fault = "ffmpeg takes whole numbers over one divisor, this kernel has no such form"
-        base.fail(kernel.name, fault, "round it, or use binomial for a blur")
+        fail(kernel.name, fault, "round it, or use binomial for a blur")
     if bias < 0:
-        base.fail(kernel.name, f"ffmpeg takes no bias below 0, got {bias:g}", "drop the bias")
+        fail(kernel.name, f"ffmpeg takes no bias below 0, got {bias:g}", "drop the bias")
     numbers, divisor = base.over_divisor(kernel)
     grid, mode = _fitted(numbers, kernel.name)
     matrix = " ".join(base.plain(value) for value in grid.ravel())
@@ -146,29 +127,24 @@ def _fitted(grid: Weights, name: str) -> tuple[Weights, str]:
         fault = (
             f"ffmpeg takes up to 7×7, or one row or column of up to 49; got {rows}×{columns}"
         )
-        base.fail(name, fault, "use a smaller kernel, or its separable factors")
+        fail(name, fault, "use a smaller kernel, or its separable factors")
     above, left = (side - rows) // 2, (side - columns) // 2
     return np.pad(grid, [(above, above), (left, left)]), "square"
 
 
 def _parse_ffmpeg(text: str) -> Kernel:
-    options = _ffmpeg_options(text)
-    values = base.numbers(options.get("0m", ""), "0m")
-    grid = _divided(_shaped(values, options), options.get("0rdiv", "0"))
-    bias = base.number(options.get("0bias", "0"), "0bias")
-    for plane in "12":
-        if options.get(f"{plane}m", options.get("0m")) != options.get("0m"):
-            base.fail(f"{plane}m", "expected the same matrix as 0m, got another", "give one")
-    return Kernel(grid, bias or None)
-
-
-def _ffmpeg_options(text: str) -> dict[str, str]:
     body = text.strip().partition("convolution=")[2] or text.strip()
     options: dict[str, str] = {}
     for index, part in enumerate(body.replace("'", "").replace('"', "").split(":")):
         name, equals, value = part.partition("=")
         options[name.strip() if equals else f"{index}m"] = (value if equals else name).strip()
-    return options
+    values = base.numbers(options.get("0m", ""), "0m")
+    grid = _divided(_shaped(values, options), options.get("0rdiv", "0"))
+    bias = base.number(options.get("0bias", "0"), "0bias")
+    for plane in "12":
+        if options.get(f"{plane}m", options.get("0m")) != options.get("0m"):
+            fail(f"{plane}m", "expected the same matrix as 0m, got another", "give one")
+    return Kernel(grid, bias or None)
 
 
 def _shaped(values: list[float], options: dict[str, str]) -> Weights:
@@ -179,7 +155,7 @@ def _shaped(values: list[float], options: dict[str, str]) -> Weights:
         return base.grid_of(values, len(values), 1)
     side = next((side for side in _SQUARES if side**2 == len(values)), 0)
     if not side:
-        base.fail("0m", f"expected 9, 25 or 49 numbers, got {len(values)}", "mend the matrix")
+        fail("0m", f"expected 9, 25 or 49 numbers, got {len(values)}", "mend the matrix")
     return base.grid_of(values, side, side)
 
 
@@ -187,21 +163,11 @@ def _divided(grid: Weights, rdiv: str) -> Weights:
     above, slash, below = rdiv.partition("/")
     factor, divisor = base.number(above, "0rdiv"), base.number(below, "0rdiv") if slash else 1.0
     if divisor == 0:
-        base.fail("0rdiv", "expected a divisor other than 0, got 0", "mend it")
+        fail("0rdiv", "expected a divisor other than 0, got 0", "mend it")
     if factor == 0:
         # The default of ffmpeg: divide by the sum, unless it is 0.
         factor, divisor = 1.0, float(grid.sum()) or 1.0
     return grid * factor / divisor
-
-
-FFMPEG = base.TextFormat(
-    "ffmpeg",
-    'ffmpeg: ffmpeg -i in.png -vf "convolution=…" out.png',
-    (".ffmpeg",),
-    lambda text: _FFMPEG.match(text) is not None,
-    _parse_ffmpeg,
-    _write_ffmpeg,
-)
 
 
 # ------------------------------------------------------------------ SVG
@@ -235,9 +201,9 @@ def _write_svg(kernel: Kernel) -> str:
 
 def _parse_svg(text: str) -> Kernel:
     element = _element(text)
-    order = [_whole(word, "order") for word in base.split_numbers(element.get("order", "3"))]
+    order = [_whole(word, "order") for word in split_numbers(element.get("order", "3"))]
     if len(order) not in (1, 2):
-        base.fail("order", f"expected 1 or 2 numbers, got {len(order)}", "write the size, as 3")
+        fail("order", f"expected 1 or 2 numbers, got {len(order)}", "write the size, as 3")
     columns, rows = order[0], order[-1]
     values = base.numbers(element.get("kernelMatrix", ""), "kernelMatrix")
     matrix = base.grid_of(values, rows, columns)
@@ -251,52 +217,43 @@ def _parse_svg(text: str) -> Kernel:
 def _element(text: str) -> ET.Element:
     if "<!" in text.replace("<!--", ""):
         # A document type may define entities whose text grows without limit.
-        base.fail("", "expected SVG without a document type, got one", "remove the <!…> lines")
+        fail("", "expected SVG without a document type, got one", "remove the <!…> lines")
     try:
         root = ET.fromstring(text)  # noqa: S314 - without a document type nothing grows
     except ET.ParseError as error:
         line, column = error.position
-        base.fail(f"line {line}, column {column + 1}", "not well-formed XML", "mend it there")
+        fail(f"line {line}, column {column + 1}", "not well-formed XML", "mend it there")
     except (ValueError, LookupError) as error:
         fault = f"not well-formed XML: {' '.join(str(error).split())[:80]}"
-        base.fail("", fault, "save it as UTF-8, and mend it")
+        fail("", fault, "save it as UTF-8, and mend it")
     elements = [e for e in root.iter() if e.tag.rpartition("}")[2] == _TAG]
     if len(elements) != 1:
-        base.fail("", f"expected one {_TAG}, got {len(elements)}", "keep one of them")
+        fail("", f"expected one {_TAG}, got {len(elements)}", "keep one of them")
     return elements[0]
 
 
 def _target(element: ET.Element, name: str, size: int) -> int:
     at = _whole(element.get(name, str(size // 2)), name)
     if at >= size:
-        base.fail(name, f"expected at most {size - 1}, got {at}", "mend it")
+        fail(name, f"expected at most {size - 1}, got {at}", "mend it")
     return at
 
 
 def _whole(text: str, place: str) -> int:
     if not (text.isascii() and text.isdigit()):
-        base.fail(place, f"expected a whole number, got {text[:40]!r}", "mend it")
+        fail(place, f"expected a whole number, got {text[:40]!r}", "mend it")
     return int(text[:9])
-
-
-SVG = base.TextFormat(
-    "svg",
-    "SVG: the element feConvolveMatrix, to stand in a filter element",
-    (".svg", ".xml"),
-    lambda text: text.lstrip().startswith("<"),
-    _parse_svg,
-    _write_svg,
-)
 
 
 # ------------------------------------------------------------------ rows of numbers
 
 # CSV, what `numpy.savetxt` writes, a block copied from a table.
 
-_COMMENT = re.compile(r"#.*")
-_NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
+# Nothing is tried twice: that would take a minute for 20,000 digits before a letter.
+_NUMBER = r"[-+]?(?:\d++(?:\.\d*+)?|\.\d++)(?:[eE][-+]?\d++)?"
 _PART = rf"{_NUMBER}(?:/{_NUMBER})?"
-_BLOCK = re.compile(rf"\s*{_PART}(?:[\s,;]+{_PART})+[\s,;]*")
+_GAP = r"(?:[\s,;]|#.*+)++"  # with comments, which reach up to the end of their line
+_ROWS = re.compile(rf"(?:\s|#.*+)*+{_PART}(?:{_GAP}{_PART})++(?:{_GAP})?\Z")
 
 
 def _write_csv(kernel: Kernel) -> str:
@@ -309,32 +266,31 @@ def _value(word: str, place: str) -> float:
     above, slash, below = word.partition("/")
     divisor = base.number(below, place) if slash else 1.0
     if divisor == 0:
-        base.fail(place, f"expected a fraction, got {word}", "divide by another number")
+        fail(place, f"expected a fraction, got {word}", "divide by another number")
     return base.number(above, place) / divisor
 
 
 def _parse_csv(text: str) -> Kernel:
-    """Return the grid; each line, or part of a line between semicolons, is a row."""
-    lines = [_COMMENT.sub("", line) for line in re.split(r"[\n;]", text.replace("\r", "\n"))]
-    found = [
-        [_value(word, f"line {count}") for word in base.split_numbers(line)]
-        for count, line in enumerate(lines, 1)
+    rows = [
+        [_value(word, f"line {count}") for word in words]
+        for count, words in words_of_rows(text, "", KernelError).items()
     ]
-    rows = [row for row in found if row]
     lengths = sorted({len(row) for row in rows})
     if len(lengths) != 1:
         shown = ", ".join(map(str, lengths)) or "none"
         fault = f"expected rows of as many numbers each, got {shown}"
-        base.fail("rows", fault, "mend the rows")
+        fail("rows", fault, "mend the rows")
     values = [value for row in rows for value in row]
     return Kernel(base.grid_of(values, len(rows), lengths[0]))
 
 
-CSV = base.TextFormat(
-    "csv",
-    "rows of numbers or fractions: a table, numpy.savetxt",
-    (".csv",),
-    lambda text: _BLOCK.fullmatch(_COMMENT.sub("", text)) is not None,
-    _parse_csv,
-    _write_csv,
+PROGRAMS = (
+    # A matrix of libvips is numbers alone, which may be anything: only the suffix tells.
+    base.TextFormat("vips", (".mat",), None, _parse_vips, _write_vips),
+    base.TextFormat(
+        "imagemagick", (".kernel",), _STRING, _parse_imagemagick, _write_imagemagick
+    ),
+    base.TextFormat("ffmpeg", (".ffmpeg",), _FFMPEG, _parse_ffmpeg, _write_ffmpeg),
+    base.TextFormat("svg", (".svg", ".xml"), re.compile(r"\s*<"), _parse_svg, _write_svg),
+    base.TextFormat("csv", (".csv",), _ROWS, _parse_csv, _write_csv),
 )

@@ -9,17 +9,16 @@ from pathlib import Path
 import numpy as np
 
 from convcli.choices import WeightLayout
-from convcli.errors import ConvcliError, KernelError, SpecError
-from convcli.kernels.formats.arrays import NPY, NPZ, SAFETENSORS
-from convcli.kernels.formats.base import ArrayFormat, Format, Tensor, TextFormat, fail
+from convcli.errors import ConvcliError, KernelError, fail
+from convcli.kernels.formats.arrays import NPY, NPZ, SAFETENSORS, ArrayFormat, Tensor
+from convcli.kernels.formats.base import TextFormat
 from convcli.kernels.formats.json_text import JSON, NUMPY, TORCH
-from convcli.kernels.formats.programs import CSV, FFMPEG, IMAGEMAGICK, SVG, VIPS
+from convcli.kernels.formats.programs import PROGRAMS
 from convcli.kernels.kernel import MAX_WEIGHTS, Kernel
 from convcli.values import Record, replace
 
-FORMATS: dict[str, Format] = {  # in the order in which they are shown: that of `EXPORTED`
-    form.name: form
-    for form in (JSON, VIPS, IMAGEMAGICK, FFMPEG, SVG, CSV, NPY, NPZ, NUMPY, TORCH, SAFETENSORS)
+FORMATS: dict[str, TextFormat | ArrayFormat] = {  # in the order of `EXPORTED`, as shown
+    form.name: form for form in (JSON, *PROGRAMS, NPY, NPZ, NUMPY, TORCH, SAFETENSORS)
 }
 
 _SUFFIXES = {suffix: form for form in FORMATS.values() for suffix in form.suffixes}
@@ -36,13 +35,13 @@ _MAX_BYTES = 40 * MAX_WEIGHTS  # no text is longer: 25 characters a number, and 
 
 def is_file(text: str) -> bool:
     """Tell whether a specification means a file: by its form, or because the file exists."""
-    path = Path(text.partition(_TENSOR)[0])
     if text == _STANDARD:
         return True
-    if text.startswith(_PICTURE) or _format_of(path) is not None:
-        return not is_inline(text)
-    pathlike = "/" in text or "\\" in text or "." in text
-    return pathlike and not is_inline(text) and file_exists(text)
+    if recognised(text):
+        return False
+    if text.startswith(_PICTURE) or _format_of(Path(text.partition(_TENSOR)[0])):
+        return True
+    return any(sign in text for sign in "/\\.") and file_exists(text)
 
 
 def file_exists(text: str) -> bool:
@@ -54,42 +53,28 @@ def file_exists(text: str) -> bool:
         return False
 
 
-def is_inline(text: str) -> bool:
-    """Tell whether a text is itself a kernel in one of the text formats."""
-    return _recognised(text) is not None
-
-
-def _format_of(path: Path) -> Format | None:
+def _format_of(path: Path) -> TextFormat | ArrayFormat | None:
     return _SUFFIXES.get(path.suffix.lower())
 
 
-def _recognised(text: str) -> TextFormat | None:
+def recognised(text: str) -> TextFormat | None:
+    """Return the format in which a text is itself a kernel; None for other texts."""
     forms = (form for form in FORMATS.values() if isinstance(form, TextFormat))
-    return next((form for form in forms if form.recognises(text)), None)
-
-
-# ------------------------------------------------------------------ text
-
-
-def read_inline(text: str) -> Kernel | None:
-    """Return the kernel that a text is; None if it is in no known format."""
-    form = _recognised(text)
-    if form is None:
-        return None
-    try:
-        return parse_kernel(text, "inline kernel", form=form)
-    except KernelError as error:
-        raise SpecError(str(error)) from None
+    return next((form for form in forms if form.looks and form.looks.match(text)), None)
 
 
 def parse_kernel(
-    text: str, source: str, name: str | None = None, *, form: TextFormat = JSON
+    text: str,
+    source: str,
+    name: str = "",
+    form: TextFormat = JSON,
+    fault: type[KernelError] = KernelError,
 ) -> Kernel:
     """Return the kernel of a text, called `source` in messages, and where it gets no name."""
     try:
         kernel = form.parse(text)
     except KernelError as error:
-        raise KernelError(f"{source}: {error}") from None
+        raise fault(f"{source}: {error}") from None
     has_name = kernel.name not in ("", "kernel")
     return replace(kernel, name=kernel.name if has_name else name or source)
 
@@ -112,27 +97,35 @@ def read_kernel(path: str | Path, layout: WeightLayout = WeightLayout.OIHW) -> K
     The suffix or the text tells the format. A kernel without a name is called as its file.
     """
     text = str(path)
-    if text == _STANDARD:
-        return _read_standard_input()
     if text.startswith(_PICTURE):
         return _kernel_of_picture(text.removeprefix(_PICTURE))
     name, _, tensor = text.partition(_TENSOR)
-    file = Path(name)
+    file, is_piped = Path(name), text == _STANDARD
     form = _format_of(file)
     if isinstance(form, ArrayFormat):
         with _named_errors(file), file.open("rb"):
             return form.read(file, tensor, layout)
     if tensor:
         raise KernelError(f"{name}: expected a .npz or .safetensors before ::, got another")
-    with _named_errors(file), file.open("rb") as opened:
-        data = opened.read(_MAX_BYTES + 1)
-    text = _decoded(data, str(file))
-    form = form or _recognised(text)
+    source = "standard input" if is_piped else str(file)
+    words = _decoded(_data_of(name), source)
+    form = form or recognised(words)
     if form is None:
-        raise KernelError(
-            f"{file}: expected a kernel, got none of {', '.join(FORMATS)}: check the file"
-        )
-    return parse_kernel(text, str(file), file.stem, form=form)
+        if is_piped:
+            fault = f"expected a kernel as JSON or as rows of numbers, got {words[:40]!r}"
+            fail(source, fault, "check what is piped in")
+        fail(source, f"expected a kernel, got none of {', '.join(FORMATS)}", "check the file")
+    return parse_kernel(words, source, source if is_piped else file.stem, form=form)
+
+
+def _data_of(name: str) -> bytes:
+    """Return the bytes of a file, or of standard input: at most one more than are taken."""
+    if name != _STANDARD:
+        with _named_errors(Path(name)), Path(name).open("rb") as opened:
+            return opened.read(_MAX_BYTES + 1)
+    if sys.stdin.isatty():
+        fail("kernel -", "expected a kernel on standard input, got a terminal", "pipe it")
+    return sys.stdin.buffer.read(_MAX_BYTES + 1)
 
 
 @contextlib.contextmanager
@@ -147,56 +140,34 @@ def _named_errors(path: Path) -> Iterator[None]:
         raise KernelError(f"{path}: {error}") from None
 
 
-def _read_standard_input() -> Kernel:
-    if sys.stdin.isatty():
-        raise KernelError(
-            "kernel -: expected a kernel on standard input, got a terminal: pipe it"
-        )
-    text = _decoded(sys.stdin.buffer.read(_MAX_BYTES + 1), "standard input")
-    form = _recognised(text)
-    if form is None:
-        raise KernelError(
-            "standard input: expected a kernel as JSON or as rows of numbers, got "
-            f"{text[:40]!r}: check what is piped in"
-        )
-    return parse_kernel(text, "standard input", form=form)
-
-
 def _decoded(data: bytes, source: str) -> str:
     """Return the text of a file of this name; one that is too large is a `KernelError`."""
     if len(data) > _MAX_BYTES:
-        raise KernelError(
-            f"{source}: expected at most {MAX_WEIGHTS:,} weights, got a file of more than "
-            f"{_MAX_BYTES:,} bytes: split the bank"
-        )
+        got = f"got a file of more than {_MAX_BYTES:,} bytes"
+        fail(source, f"expected at most {MAX_WEIGHTS:,} weights, {got}", "split the bank")
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         if (mimetypes.guess_type(source)[0] or "").startswith("image/"):
-            raise KernelError(
-                f"{source}: expected a kernel file, got a picture: write image:{source} to "
-                "look for it as a patch"
-            ) from None
-        raise KernelError(
-            f"{source}: expected UTF-8 text, got another encoding at byte {error.start}: "
-            "save the file as UTF-8"
-        ) from None
+            remedy = f"write image:{source} to look for it as a patch"
+            fail(source, "expected a kernel file, got a picture", remedy)
+        fault = f"expected UTF-8 text, got another encoding at byte {error.start}"
+        fail(source, fault, "save the file as UTF-8")
 
 
 def _kernel_of_picture(path: str) -> Kernel:
     """Return a picture, in grey, as a kernel of mean 0 and length 1: brightness is nothing."""
-    from convcli.images.read import read_frame
+    from convcli.images.read import read_picture
 
-    pixels = read_frame(path).gray().pixels[..., 0].astype(np.float64)
+    pixels = read_picture(path).frames[0].as_gray(path).pixels[..., 0].astype(np.float64)
     flat = pixels - pixels.mean()
+    # A power of two leaves all bits; the squares of very large numbers would be infinite.
+    flat = np.ldexp(flat, -np.frexp(np.abs(flat).max(initial=0))[1])
     length = float(np.sqrt((flat**2).sum()))
-    if not flat.any() or np.ptp(pixels) == 0:
-        raise KernelError(
-            f"{path}: expected a picture with a pattern, got one brightness all over: "
-            "choose a patch that has edges"
-        )
-    description = "answers where this patch appears"
-    return Kernel(flat / length, name=f"{_PICTURE}{path}", description=description)
+    if np.ptp(pixels) == 0:
+        fault = "expected a picture with a pattern, got one brightness all over"
+        fail(path, fault, "choose a patch that has edges")
+    return Kernel(flat / length, None, _PICTURE + path, "answers where this patch appears")
 
 
 class Archive(Record):
@@ -210,7 +181,7 @@ def archive_at(text: str) -> Archive | None:
     """Return what a file of several arrays holds; None if a text does not mean one."""
     path = Path(text)
     form = _format_of(path)
-    if _TENSOR in text or not isinstance(form, ArrayFormat) or form.tensors is None:
+    if _TENSOR in text or not isinstance(form, ArrayFormat) or not form.dimensions:
         return None
     with _named_errors(path), path.open("rb"):
-        return Archive(text, tuple(form.tensors(path)))
+        return Archive(text, form.tensors(path))

@@ -1,18 +1,19 @@
 """Explain: one output value taken apart, the steps of `apply` done again one by one."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from convcli.borders import beyond, fill_of
+from convcli.borders import fill_of
 from convcli.choices import Alpha, Combine, Edges
-from convcli.errors import GeometryError, OptionError
+from convcli.errors import GeometryError, OptionError, fail
 from convcli.geometry.window import Pair
 from convcli.images.picture import Frame
 from convcli.kernels.kernel import Kernel
+from convcli.lessons.pictures import beyond, brightest, check_inside
 from convcli.pipeline.options import Options
 from convcli.pipeline.pipeline import plan_pipeline, prepared
 from convcli.pipeline.report import Report
@@ -131,8 +132,7 @@ class Explanation(Record, kw_only=True):
             "value": self.value,
             "opacity_value": self.opacity,
         }
-        plain: dict[str, Any] = plain_json(document)
-        return plain
+        return dict(plain_json(document))
 
 
 COLOURS = ("red", "green", "blue")
@@ -145,7 +145,7 @@ class Explainer:
 
     def __init__(self, operand: Operand, frame: Frame, options: Options = _OPTIONS) -> None:
         hidden = [n for n in _HIDDEN if getattr(options, n) is not getattr(_OPTIONS, n)]
-        if hidden or options.is_blended:
+        if hidden or options.mixing:
             name = (hidden or ["mixing with the original"])[0]
             raise OptionError(f"explain: it does not show {name}: leave that out")
         pipeline = plan_pipeline(frame.header, [operand], options)
@@ -155,19 +155,26 @@ class Explainer:
         self.shape = self._applied.values.shape
         self._frame, self._options = prepared(frame, options), options
 
-    def at(self, at: Pair, channels: Sequence[int] | None = None) -> list[Explanation]:
-        """Take one output pixel (row, column) apart, in some or all output channels."""
-        _check_place(at, channels, self.shape)
-        view = self._view(at)
-        chosen = range(self.shape[2]) if channels is None else channels
-        return [self._explained(at, view, channel) for channel in chosen]
+    def at(self, at: Pair, channel: int | None = None) -> list[Explanation]:
+        """Take one output pixel (row, column) apart: one channel, a bank's first, or all."""
+        height, width, count = self.shape
+        check_inside(at, (height, width), "output")
+        if not 0 <= (channel or 0) < count:
+            fault = f"expected 0 to {count - 1}, got {channel}"
+            fail("channel", fault, "choose one of them", GeometryError)
+        every = range(1 if self._step.is_bank else count)
+        seen = self._window(at)
+        chosen = every if channel is None else [channel]
+        return [self._explained(at, each, *seen) for each in chosen]
 
     @np.errstate(invalid="ignore")
-    def _explained(self, at: Pair, view: "_View", channel: int) -> Explanation:
+    def _explained(
+        self, at: Pair, channel: int, seen: dict[str, Any], patch: Grid, opacity: Grid | None
+    ) -> Explanation:
         applied, frame, step = self._applied, self._frame, self._step
         report, mapping = applied.report, applied.report.range or "none"
         parts = tuple(
-            _part(name, plan.problem.kernel, view, channel)
+            _part(name, plan.problem.kernel, channel, patch, opacity)
             for name, plan in zip(self._names, step.plans, strict=True)
         )
         raw = _COMBINED.get(step.combine, sum)([part.raw for part in parts])
@@ -176,9 +183,6 @@ class Explainer:
             at=at,
             channel=channel,
             name=f"output map {channel}" if step.is_bank else _name(channel, frame.channels),
-            rows=view.rows,
-            columns=view.columns,
-            padded=view.padded,
             border=self._options.border.value,
             spread=None if step.stamping is None else step.stamping.stride,
             parts=parts,
@@ -187,12 +191,14 @@ class Explainer:
             range=mapping,
             steps=steps_between(raw, value, mapping, frame.white, report),
             value=value,
-            white=frame.brightest,
+            white=brightest(frame),
             alpha=report.alpha_policy,
             opacity=None if applied.alpha is None else applied.alpha[at[0], at[1]].item(),
+            **seen,
         )
 
-    def _view(self, at: Pair) -> "_View":
+    def _window(self, at: Pair) -> tuple[dict[str, Any], Grid, Grid | None]:
+        """Return the place of a window, its patch (kh, kw, C), and the opacity in that."""
         frame, border, stamping = self._frame, self._options.border, self._step.stamping
         pixels, first, every = frame.pixels, (0, 0), (1, 1)
         if stamping is not None:
@@ -210,29 +216,17 @@ class Explainer:
             opaque = (float(frame.white * isinstance(border, Edges)),)
             opacity = beyond(frame.alpha, border, rows, columns, opaque) / frame.white
             patch *= opacity[..., np.newaxis]
+        sides = zip((rows, columns), pixels.shape[:2], first, every, strict=True)
         padded = [
             (places < 0) | (places >= size) | ((places + start) % step != 0)
-            for places, size, start, step in zip(
-                (rows, columns), pixels.shape[:2], first, every, strict=True
-            )
+            for places, size, start, step in sides
         ]
-        seen = (tuple((rows + first[0]).tolist()), tuple((columns + first[1]).tolist()))
-        return _View(*seen, np.logical_or.outer(*padded), patch, opacity)
-
-
-class _View(Record):
-    """The patch (kh, kw, C) that the window of one output sees, times its opacity, if any."""
-
-    rows: tuple[int, ...]
-    columns: tuple[int, ...]
-    padded: NDArray[np.bool_]
-    patch: Grid
-    opacity: Grid | None
-
-
-def first_channels(operand: Operand) -> list[int] | None:
-    """Return the channels to explain where a person names none: the first one of a bank."""
-    return [0] if operand.kernels[0].is_bank else None
+        seen = {
+            "rows": tuple((rows + first[0]).tolist()),
+            "columns": tuple((columns + first[1]).tolist()),
+            "padded": np.logical_or.outer(*padded),
+        }
+        return seen, patch, opacity
 
 
 def _name(channel: int, channels: int) -> str:
@@ -242,11 +236,13 @@ def _name(channel: int, channels: int) -> str:
     return COLOURS[channel] if channels == len(COLOURS) else f"channel {channel}"
 
 
-def _part(name: str, kernel: Kernel, view: _View, channel: int) -> KernelAnswer:
-    opacity, planes = None, _planes(kernel, view.patch, channel)
+def _part(
+    name: str, kernel: Kernel, channel: int, patch: Grid, opaque: Grid | None
+) -> KernelAnswer:
+    opacity, planes = None, _planes(kernel, patch, channel)
     # The answer of a kernel that sums to 0 is not divided: its filtered opacity would be 0.
-    if view.opacity is not None and not kernel.is_zero_sum:
-        opacity = Plane(None, "opacity", view.opacity, kernel.weights)
+    if opaque is not None and not kernel.is_zero_sum:
+        opacity = Plane(None, "opacity", opaque, kernel.weights)
     weights_sum = float(kernel.sums[channel if kernel.is_bank else 0])
     bias = kernel.bias[channel % len(kernel.bias)] if kernel.bias else 0.0
     total = float(sum(plane.products.sum() for plane in planes))
@@ -295,14 +291,11 @@ def _cosine(seen: Grid, weights: Grid, mean: float) -> float | None:
 def _planes(kernel: Kernel, patch: Grid, channel: int) -> tuple[Plane, ...]:
     count = patch.shape[2]
     if not kernel.is_bank:
-        name = _name(channel, count)
-        return (Plane(channel, name, patch[..., channel], kernel.weights),)
+        return (Plane(channel, _name(channel, count), patch[..., channel], kernel.weights),)
     colours = [f", {colour}" for colour in COLOURS] if count == len(COLOURS) else [""] * count
     names = [f"input channel {index}{colour}" for index, colour in enumerate(colours)]
-    return tuple(
-        Plane(index, name, patch[..., index], kernel.weights[channel, index])
-        for index, name in enumerate(names)
-    )
+    grids = zip(names, np.moveaxis(patch, 2, 0), kernel.weights[channel], strict=True)
+    return tuple(Plane(index, *each) for index, each in enumerate(grids))
 
 
 _COMBINED: dict[Combine | None, Callable[[list[float]], float]] = {
@@ -320,38 +313,21 @@ def steps_between(
     """Return the steps from a raw value to its pixel, by a value of `Range` or ``none``."""
     if mapping == "none":
         return ()
-    steps: list[tuple[str, float]] = []
-    level = raw
+    level, name, middle = raw, "", (white + 1) // 2
     if mapping == "abs":
-        level = abs(raw)
-        if raw < 0:
-            steps.append(("abs: drop the sign", level))
+        level, name = abs(raw), "abs: drop the sign" * (raw < 0)
     elif mapping == "shift":
-        level = raw + (white + 1) // 2
-        steps.append((f"shift: add {(white + 1) // 2}", level))
+        level, name = raw + middle, f"shift: add {middle}"
     elif mapping == "balance":
-        middle, largest = (white + 1) // 2, max(abs(report.low), abs(report.high))
+        largest = max(abs(report.low), abs(report.high))
         level = middle + (raw * (white - middle) / largest if largest else 0)
-        steps.append((f"balance: 0 becomes {middle}, ±{largest:g} an end", level))
+        name = f"balance: 0 becomes {middle}, ±{largest:g} an end"
     elif mapping == "stretch" and report.high > report.low:
         level = (raw - report.low) * white / (report.high - report.low)
-        steps.append((f"stretch: {report.low:g} to {report.high:g} become 0 to {white}", level))
+        name = f"stretch: {report.low:g} to {report.high:g} become 0 to {white}"
+    steps = [(name, level)] * bool(name)
     if not 0 <= level <= white:
         steps.append((f"clip: cut off at {0 if level < 0 else white}", value))
     elif level != value:
         steps.append(("round to a whole number, halves to even", value))
     return tuple(steps)
-
-
-def _check_place(at: Pair, channels: Sequence[int] | None, shape: tuple[int, ...]) -> None:
-    height, width, count = shape
-    if not (0 <= at[0] < height and 0 <= at[1] < width):
-        raise GeometryError(
-            f"at: expected a pixel of the output, x 0 to {width - 1} and y 0 to {height - 1}; "
-            f"got {at[1]},{at[0]}: choose one inside"
-        )
-    if channels is not None and not all(0 <= channel < count for channel in channels):
-        raise GeometryError(
-            f"channel: expected 0 to {count - 1}, got {', '.join(map(str, channels))}: choose "
-            "one of them"
-        )

@@ -6,10 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convcli.choices import Alpha, Combine
-from convcli.images.drawing import QUIET, Canvas, Cell, diverging, grey
-from convcli.images.figures import page_of, text_block
+from convcli.drawing.canvas import QUIET, Canvas, Cell
+from convcli.drawing.figures import page_of, text_block
 from convcli.lessons.explain import Explanation, KernelAnswer, Plane
-from convcli.lessons.pictures import finite, middle
+from convcli.lessons.pictures import diverging_colors, finite, grey_colors, middle
 from convcli.pipeline.steps import INVISIBLE
 from convcli.text import short, tight, times
 from convcli.values import Record
@@ -144,18 +144,15 @@ class Row(Record):
 def draw_rows(
     canvas: Canvas, corner: tuple[int, int], rows: Sequence[Row], side: int, joined: int
 ) -> tuple[int, int]:
-    """Draw rows, and what joins the first ones; return the place of the result, half way up."""
-    left, top = corner
-    tops = [top]
-    for row in rows:
-        _draw_row(canvas, (left, tops[-1]), row, side)
-        tops.append(tops[-1] + row.size(side)[1])
-    x = left + rows[0].size(side)[0]
-    last = rows[0].grids[-1]
-    for place, row in zip(tops, rows, strict=False):
+    """Draw rows of one size, and what joins some; return the result's place, half way up."""
+    (left, top), (wide, high) = corner, rows[0].size(side)
+    x, last = left + wide, len(rows[0].grids[-1][0]) * side
+    for number, row in enumerate(rows):
+        place = top + number * high
+        _draw_row(canvas, (left, place), row, side)
         if row.is_added:
-            canvas.sign((x - GAP - len(last[0]) * side // 2, place - MARGIN // 2), "+")
-    first, bottom = top + HEAD, tops[joined] - MARGIN
+            canvas.sign((x - GAP - last // 2, place - MARGIN // 2), "+")
+    first, bottom = top + HEAD, top + joined * high - MARGIN
     if joined > 1:
         canvas.bracket((x - GAP + 8, first), bottom, 10)
     canvas.sign((x - GAP // 2 + 6, (first + bottom) // 2), "→")
@@ -176,7 +173,7 @@ def _draw_row(canvas: Canvas, corner: tuple[int, int], row: Row, side: int) -> N
             canvas.sign((x - GAP // 2, top + HEAD + high // 2), signs[number])
 
 
-def value_cells(
+def cells_of(
     values: NDArray[np.float64],
     scale: float,
     text: Callable[[float], str] = tight,
@@ -186,14 +183,12 @@ def value_cells(
     framed: NDArray[np.bool_] | None = None,
 ) -> Cells:
     """Return cells from black to white for 0 to `scale`; signed ones from blue to red."""
-    colour, none = (diverging if signed else grey), np.zeros(values.shape, bool)
-    levels = finite(values) / (scale or 1.0)
+    levels, none = finite(values) / (scale or 1.0), np.zeros(values.shape, bool)
+    colours = diverging_colors(levels) if signed else grey_colors(levels)
     marks = [none if each is None else each for each in (padded, framed)]
-    lines = zip(*(each.tolist() for each in (levels, values, *marks)), strict=True)
-    return [
-        [Cell(colour(level), text(value), *of) for level, value, *of in zip(*line, strict=True)]
-        for line in lines
-    ]
+    lines = zip(*(each.tolist() for each in (colours, values, *marks)), strict=True)
+    rows = [zip(*line, strict=True) for line in lines]
+    return [[Cell(tuple(colour), text(n), *of) for colour, n, *of in row] for row in rows]
 
 
 def draw_explanations(explanations: Sequence[Explanation]) -> Canvas:
@@ -208,7 +203,8 @@ def draw_explanations(explanations: Sequence[Explanation]) -> Canvas:
         x, half = draw_rows(block, (0, 0), rows, _SIDE, colours)
         if answer.combine is not None:
             block.text((x, half - _SIDE - 16), answer.combine.value, 16, colour=QUIET)
-        cell = Cell(grey(answer.value / answer.white), short(answer.value), framed=True)
+        level = np.clip(answer.value / answer.white, 0, 1)  # of infinity too
+        cell = Cell(tuple(grey_colors(level).tolist()), short(answer.value), framed=True)
         block.grid((x, half - _SIDE), [[cell]], 2 * _SIDE)
         blocks += [block, _caption(answer, width)]
     if count > _MOST:
@@ -224,9 +220,8 @@ def _rows(answer: Explanation) -> list[Row]:
     for part in answer.parts:
         kernel = part.kernel if answer.combine is not None else ""
         for number, plane in enumerate(part.planes[:_MOST]):
-            rows.append(
-                _row(answer, plane, kernel, is_added=number > 0 or (summed and bool(rows)))
-            )
+            is_added = number > 0 or (summed and bool(rows))
+            rows.append(_row(answer, plane, kernel, is_added=is_added))
         if part.opacity is not None:
             rows.append(_row(answer, part.opacity, kernel))
     return rows
@@ -234,8 +229,8 @@ def _rows(answer: Explanation) -> list[Row]:
 
 def _row(answer: Explanation, plane: Plane, kernel: str, *, is_added: bool = False) -> Row:
     part = (middle(answer.padded.shape[0]), middle(answer.padded.shape[1]))
-    patch, padded = plane.patch[part], answer.padded[part]
-    name, white, largest = plane.name, answer.white, _largest(answer, "products")
+    padded, name, white = answer.padded[part], plane.name, answer.white
+    largest = _largest(answer, "products")
     if plane.channel is None:
         name, white, largest = "", 1, float(np.abs(plane.products).max())
     names = ", ".join(filter(None, (kernel, name)))
@@ -243,9 +238,9 @@ def _row(answer: Explanation, plane: Plane, kernel: str, *, is_added: bool = Fal
     if padded.shape != answer.padded.shape:
         title += f": the middle {times(padded.shape)} of {times(answer.padded.shape)} is drawn"
     grids = (
-        value_cells(patch, white, padded=padded),
-        value_cells(plane.weights[part], _largest(answer, "weights"), signed=True),
-        value_cells(plane.products[part], largest, signed=True),
+        cells_of(plane.patch[part], white, padded=padded),
+        cells_of(plane.weights[part], _largest(answer, "weights"), signed=True),
+        cells_of(plane.products[part], largest, signed=True),
     )
     return Row((title, "kernel", "products"), grids, is_added)
 
@@ -260,11 +255,9 @@ def _caption(answer: Explanation, width: int) -> Canvas:
     facts = [("output", title_of(answer).removeprefix("output "))]
     for title, named in facts_about(answer):
         start = f"{title}: " if title else ""
-        facts += [(start + name, text.replace(*_MARKED)) for name, text in named]
+        for name, text in named:
+            facts.append((start + name, text.replace("in brackets", "with green frames")))
     planes = len(answer.parts[0].planes)
     if planes > _MOST:
         facts.append(("drawn", f"the first {_MOST} of {planes} input channels"))
     return text_block(facts, width, 16)
-
-
-_MARKED = ("in brackets", "with green frames")  # padding in a terminal, and in a drawing

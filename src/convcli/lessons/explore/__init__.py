@@ -12,7 +12,7 @@ import numpy as np
 
 from convcli.borders import fill_of
 from convcli.choices import RED_BLUE, Depth
-from convcli.errors import ImageError, KernelError
+from convcli.errors import ImageError, fail
 from convcli.images.picture import Frame
 from convcli.kernels.catalogue.entry import CATALOGUE, OPERATORS
 from convcli.kernels.kernel import Kernel
@@ -56,12 +56,10 @@ class Explorer(Record):
 def explorer_of(operand: Operand, frame: Frame, options: Options, name: str) -> Explorer:
     """Make the page of a kernel and a frame, `name` its path: see `convcli.explore`."""
     source = frame if options.background is None else frame.on(options.background)
-    _check_picture(source)
-    _check_kernels(operand.kernels)
+    _check(source, operand.kernels)
     # What does not fit is refused here as `apply` refuses it.
     combine = plan_pipeline(source.header, [operand], options).steps[0].combine
     border, word = options.border, combine.value if combine else None
-    fills = fill_of(border, source.channels, source.white)
     document = {
         "kernel": _operand(operand) | {"combine": word},
         "catalogue": _catalogue(),
@@ -70,36 +68,27 @@ def explorer_of(operand: Operand, frame: Frame, options: Options, name: str) -> 
         "border": {
             "value": border.value,
             "axes": [mode.value for mode in border.axes],
-            "fills": fills,
+            "fills": fill_of(border, source.channels, source.white),
         },
         "palette": RED_BLUE[1:-1],
     }
     return Explorer(_page(document, f"{operand.name} on {Path(name).name}"))
 
 
-def _check_picture(frame: Frame) -> None:
+def _check(frame: Frame, kernels: tuple[Kernel, ...]) -> None:
     if frame.depth is Depth.FLOAT:
-        raise ImageError(
-            "explore: expected pixels of 8 or 16 bits, got "
-            f"{frame.pixels.dtype}: convert the picture to uint8 or uint16"
-        )
+        fault = f"expected pixels of 8 or 16 bits, got {frame.pixels.dtype}"
+        fail("explore", fault, "convert the picture to uint8 or uint16", ImageError)
     rows, columns = frame.shape
     if rows * columns > MOST_PIXELS:
-        raise ImageError(
-            f"explore: expected a picture of at most {MOST_PIXELS:,} pixels, got "
-            f"{rows * columns:,}: make it smaller, or cut a part out of it"
-        )
-
-
-def _check_kernels(kernels: tuple[Kernel, ...]) -> None:
+        fault = f"expected a picture of at most {MOST_PIXELS:,} pixels, got {rows * columns:,}"
+        fail("explore", fault, "make it smaller, or cut a part out of it", ImageError)
     weights = sum(kernel.weights.size for kernel in kernels)
     side = max(max(kernel.size) for kernel in kernels)
     if side > _LARGEST_SIDE or weights > _MOST_WEIGHTS:
-        raise KernelError(
-            f"explore: expected at most {_LARGEST_SIDE} rows and columns and "
-            f"{_MOST_WEIGHTS:,} weights, got {side} and {weights:,}: use a smaller kernel, or "
-            "a slice of the bank"
-        )
+        most = f"{_LARGEST_SIDE} rows and columns and {_MOST_WEIGHTS:,} weights"
+        fault = f"expected at most {most}, got {side} and {weights:,}"
+        fail("explore", fault, "use a smaller kernel, or a slice of the bank")
 
 
 def _operand(operand: Operand) -> dict[str, Any]:
@@ -137,11 +126,8 @@ def _catalogue() -> list[dict[str, Any]]:
         *((entry.theme, entry.kernel()) for entry in CATALOGUE.values()),
         *(("Operators", entry.operator()) for entry in OPERATORS.values()),
     ]
-    return [
-        {"theme": theme} | _operand(operand)
-        for theme, operand in entries
-        if max(operand.size) <= _LARGEST_NAMED
-    ]
+    small = [entry for entry in entries if max(entry[1].size) <= _LARGEST_NAMED]
+    return [{"theme": theme} | _operand(operand) for theme, operand in small]
 
 
 def _picture(frame: Frame, name: str) -> dict[str, Any]:
@@ -167,10 +153,9 @@ def _settings(options: Options) -> dict[str, Any]:
     settings: dict[str, Any] = {}
     for name in _FIELDS:
         value = getattr(options, name)
-        is_pair = isinstance(value, tuple) and isinstance(value[0], int)
-        settings[name] = option_word(
-            name, value[0] if is_pair and len({*value}) == 1 else value
-        )
+        if isinstance(value, tuple) and isinstance(value[0], int) and len({*value}) == 1:
+            value = value[0]
+        settings[name] = option_word(name, value)
     return settings | {"bias": options.bias or 0}
 
 

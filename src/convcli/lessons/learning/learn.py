@@ -3,28 +3,17 @@
 import contextlib
 import math
 from collections.abc import Iterator, Sequence
-from itertools import chain
 from typing import Any
 
 import numpy as np
 
-from convcli.choices import LearningMethod, Sharing
+from convcli.choices import Sharing
 from convcli.engine.correlate import correlate
 from convcli.errors import SpecError
 from convcli.kernels.catalogue.entry import CATALOGUE, Entry
 from convcli.kernels.kernel import Kernel
-from convcli.lessons.learning import (
-    Samples,
-    Schedule,
-    Solution,
-    Spectrum,
-    Task,
-    Values,
-    descend,
-    solve_exactly,
-    spectrum_of,
-)
-from convcli.threads import many_threaded_blas
+from convcli.lessons.learning import Schedule, Solution, Spectrum, Task, Values, descend
+from convcli.threads import available_cores, blas_threads
 from convcli.values import Record, asdict, plain_json
 
 _STRIP_WINDOWS = 2**20  # windows whose errors are computed together
@@ -47,10 +36,8 @@ class Nearest(Record):
 
 def nearest_named(grid: Values) -> Nearest | None:
     """Return the nearest kernel of the catalogue; None where none fits into the grid (2×3)."""
-    gaps = [
-        (float(np.abs(placed - grid).max()), kernel)
-        for kernel, placed in _candidates(grid.shape)
-    ]
+    fitting = _candidates(grid.shape)
+    gaps = [(float(np.abs(placed - grid).max()), kernel) for kernel, placed in fitting]
     if not gaps:
         return None
     # The first of equals: robinson-e is sobel-x by another name.
@@ -79,8 +66,7 @@ def _settings(entry: Entry, shape: tuple[int, ...]) -> list[dict[str, float]]:
     if "sigma" in parameters and "radius" in parameters:
         settings += [{"sigma": s / 4, "radius": radius} for s in range(2, 17)]
     elif "radius" in parameters and parameters["radius"].value_type is int:
-        least = math.ceil(parameters["radius"].least)
-        settings += [{"radius": r} for r in range(least, radius + 1)]
+        settings += [{"radius": r} for r in range(radius + 1)]
     return settings
 
 
@@ -114,8 +100,7 @@ class Learnt(Record, kw_only=True):
         """Return the result, without the history, as plain JSON values."""
         document = {**asdict(self), "kernel": kernel_document(self.kernel)}
         del document["history"]
-        plain: dict[str, Any] = plain_json(document)
-        return plain
+        return dict(plain_json(document))
 
 
 def kernel_document(kernel: Kernel) -> dict[str, Any]:
@@ -129,17 +114,15 @@ def kernel_document(kernel: Kernel) -> dict[str, Any]:
     }
 
 
-def learn_task(
-    task: Task, method: LearningMethod = LearningMethod.LSTSQ, schedule: Schedule | None = None
-) -> Learnt:
-    """Learn the kernel of a task of `task_for`: see `convcli.learn`."""
-    with many_threaded_blas():
-        spectra = [spectrum_of(group) for group in task.groups]
-        exact = [solve_exactly(spectrum) for spectrum in spectra]
-        if method is not LearningMethod.SGD:
+def learn_task(task: Task, schedule: Schedule | None = None) -> Learnt:
+    """Learn the kernel of a task of `task_for`, by a descent if it has a schedule."""
+    with blas_threads(available_cores()):
+        spectra = [Spectrum.of(samples) for samples in task.groups]
+        exact = [spectrum.solved() for spectrum in spectra]
+        if schedule is None:
             return _judged(task, spectra, exact, exact)
-        pairs, steps = zip(task.groups, spectra, strict=True), schedule or Schedule()
-        solutions, losses = zip(*(descend(*pair, steps) for pair in pairs), strict=True)
+        pairs = zip(task.groups, spectra, strict=True)
+        solutions, losses = zip(*(descend(*pair, schedule) for pair in pairs), strict=True)
         history = tuple(
             (points[0][0], sum(loss for _, loss in points) / len(points))
             for points in zip(*losses, strict=True)
@@ -163,7 +146,7 @@ def _judged(
     history: tuple[tuple[int, float], ...] = (),
 ) -> Learnt:
     """Say how well the solutions are determined, and how far they are from the exact ones."""
-    residual, size = _residual(task, solutions), task.groups[0][0].size
+    residual, size = _residual(task, solutions), task.groups[0].size
     # Where all targets are one value, nothing of them is left to explain.
     variance = sum(spectrum.variance for spectrum in spectra) / len(spectra) or math.inf
     rounding = _ROUNDING if task.rounded else 0.0
@@ -243,26 +226,21 @@ def _of_the_fit(behind: float, off: float, least: float) -> Iterator[str]:
 
 
 def _residual(task: Task, solutions: Sequence[Solution]) -> float:
+    """Return the root mean square of the outputs minus the targets, computed strip by strip."""
     total, count = 0.0, 0
-    for group, solution in zip(task.groups, solutions, strict=True):
-        for errors in chain.from_iterable(_errors(each, solution) for each in group):
-            total += float((errors**2).sum())
-            count += errors.size
+    for samples, solution in zip(task.groups, solutions, strict=True):
+        bank = solution.weights.reshape(samples.targets.shape[1], -1, *samples.size)
+        for picture, rows in samples.strips(_STRIP_WINDOWS):
+            strip = samples.inputs[picture, :, rows.start : rows.stop + samples.size[0] - 1]
+            errors = correlate(np.moveaxis(strip, 0, 2), bank, bias=solution.bias.tolist())
+            errors -= np.moveaxis(samples.targets[picture, :, rows], 0, 2)
+            known = errors[samples.known[picture, rows]]
+            total, count = total + float((known**2).sum()), count + known.size
     return math.sqrt(total / max(count, 1))
 
 
-def _errors(samples: Samples, solution: Solution) -> Iterator[Values]:
-    """Yield the output minus the target, shape (n, O), strip by strip."""
-    bank = solution.weights.reshape(len(samples.targets), -1, *samples.size)
-    for rows in samples.strips(_STRIP_WINDOWS):
-        strip = samples.inputs[:, rows.start : rows.stop + samples.size[0] - 1]
-        errors = correlate(np.moveaxis(strip, 0, 2), bank, bias=solution.bias.tolist())
-        errors -= np.moveaxis(samples.targets[:, rows], 0, 2)
-        yield errors[samples.known[rows]]
-
-
 def _kernel(task: Task, solutions: Sequence[Solution]) -> Kernel:
-    count, size = len(solutions), task.groups[0][0].size
+    count, size = len(solutions), task.groups[0].size
     bias = np.concatenate([solution.bias for solution in solutions])
     grids = [solution.weights.reshape(len(solution.bias), -1, *size) for solution in solutions]
     weights = grids[0] if task.sharing is Sharing.MIX else grids[0][0, 0]

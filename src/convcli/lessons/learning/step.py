@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 from convcli.choices import Depth
 from convcli.engine.correlate import correlate, kernel_given
 from convcli.engine.transposed import correlate_transposed
-from convcli.errors import GeometryError
+from convcli.errors import GeometryError, fail
 from convcli.geometry.window import IntOrPair, Padding, Pair, window
 from convcli.images.picture import Frame
 from convcli.kernels.kernel import Kernel
@@ -45,8 +45,7 @@ class LearningStep(Record, kw_only=True):
 
     def as_dict(self) -> dict[str, Any]:
         """Return the step as plain JSON values."""
-        plain: dict[str, Any] = plain_json(self)
-        return plain
+        return dict(plain_json(self))
 
 
 def learn_step(
@@ -89,17 +88,15 @@ def learn_step(
     x, t = (np.asarray(each, np.float64) for each in (image, target))
     start = kernel_given(kernel, None)
     if start.is_bank or x.ndim != 2:  # noqa: PLR2004 - (H, W)
-        raise GeometryError(
-            "learn: one step is shown of a 2-D kernel and grey pixels: use those"
-        )
+        fault = "one step is shown of a 2-D kernel and grey pixels"
+        fail("learn", fault, "use those", GeometryError)
     w, b = start.weights, float(sum(start.bias) + bias)
     slide = window(start.size, stride, padding, dilation)
     settings: Any = fields_of(slide, "stride", "padding", "dilation")
     y = correlate(x, w, bias=b, **settings)
     if t.shape != y.shape:
-        raise GeometryError(
-            f"target: expected the size of the output, {y.shape}, got {t.shape}: cut it"
-        )
+        fault = f"expected the size of the output, {y.shape}, got {t.shape}"
+        fail("target", fault, "cut it", GeometryError)
     e = y - t
     turned = settings | {"stride": slide.dilation, "dilation": slide.stride}
     kernel_gradient = correlate(x, e, **turned)[: w.shape[0], : w.shape[1]]
@@ -137,23 +134,22 @@ def step_on_crop(
 ) -> LearningStep:
     """Take a step on a square of two grey pictures; `start` may be the size of a mean."""
     if before.shape != after.shape:
-        raise GeometryError(
-            f"target: expected the size of the input, {before.shape}, got {after.shape}: "
-            "filter it with padding same"
-        )
+        fault = f"expected the size of the input, {before.shape}, got {after.shape}"
+        fail("target", fault, "filter it with padding same", GeometryError)
     kernel = start if isinstance(start, Kernel) else Kernel(np.full(start, 1 / np.prod(start)))
-    axes = window(kernel.size).axes
     square = square_around(before.shape, at, cells)
-    image = _values(before, before)[square]
-    inner = []
-    for axis, size, part in zip(axes, image.shape, square, strict=True):
-        first = part.start + axis.centre(0)
-        inner.append(slice(first, first + axis.output_size(size)))
-    return learn_step(image, _values(after, before)[tuple(inner)], kernel, rate=rate)
+    image = _values(before, before, "picture")[square]
+    sides = zip(window(kernel.size).axes, image.shape, square, strict=True)
+    rows, columns = (
+        slice(part.start + axis.centre(0), part.start + axis.centre(axis.output_size(size)))
+        for axis, size, part in sides
+    )
+    wanted = _values(after, before, "target")[rows, columns]
+    return learn_step(image, wanted, kernel, rate=rate)
 
 
-def _values(frame: Frame, source: Frame) -> Grid:
+def _values(frame: Frame, source: Frame, label: str) -> Grid:
     """Return grey pixels of 0 to 1; raw values on the scale of the picture they come from."""
     scale = source if frame.depth is Depth.FLOAT else frame
     white = 1 if scale.depth is Depth.FLOAT else scale.white
-    return frame.gray().pixels[..., 0] / np.float64(white)
+    return frame.as_gray(label).pixels[..., 0] / np.float64(white)

@@ -1,16 +1,10 @@
 """A stack of layers, counted row by row."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from convcli.errors import GeometryError
-from convcli.geometry.layers import (
-    Layer,
-    ReceptiveField,
-    Volume,
-    convolution_layer,
-    fully_connected_layer,
-)
+from convcli.errors import GeometryError, fail
+from convcli.geometry.layers import Layer, ReceptiveField, Volume, convolution_layer
 from convcli.geometry.window import Axis, Pair, Unseen, Window, window
 from convcli.lessons.stacks.spec import SLIDING, LayerSpec, layers_of, volume_from
 from convcli.text import brief
@@ -31,7 +25,7 @@ class StackRow(Record, kw_only=True):
     depth: int = 0  # residual blocks around it
     layer: Layer = Layer(0, 0)
     arithmetic: str = ""  # how parameters are counted: (3·3·3+1)·64
-    unseen: tuple[Unseen, Unseen] = (Unseen(0, 0), Unseen(0, 0))  # what no window sees
+    unseen: tuple[Unseen, ...] = ()  # what no window sees, down and across
     exact: tuple[str, ...] = ()  # the output size before truncation
 
     @property
@@ -67,15 +61,13 @@ class StackRow(Record, kw_only=True):
 def _row(spec: LayerSpec, now: StackRow) -> StackRow:
     """Count a layer, given what comes to it; some layers, such as relu, change nothing."""
     size, shape = now.volume, (now.volume.height, now.volume.width)
-    slide = _window(spec, shape)
+    slide = spec.window if spec.layer_type in SLIDING else None
+    slide = window(shape) if spec.layer_type == "gap" else slide
     volume = _volume(spec, size, slide)
     layer, arithmetic = _parameters(spec, size, volume)
     axes = _adaptive_axes(spec, shape) if slide is None else slide.axes
     fields = (field.through(axis) for field, axis in zip(now.fields, axes, strict=False))
-    tiling: dict[str, Any] = {}
-    if slide is not None:
-        exact = (axis.exact_output_size(n) for axis, n in zip(axes, shape, strict=True))
-        tiling = {"unseen": slide.unseen(shape), "exact": tuple(map(str, exact))}
+    tiled = () if slide is None else tuple(zip(axes, shape, strict=True))
     return StackRow(
         spec=spec,
         volume=volume,
@@ -83,15 +75,9 @@ def _row(spec: LayerSpec, now: StackRow) -> StackRow:
         all_seen=now.all_seen or spec.layer_type == "fc",
         layer=layer,
         arithmetic=arithmetic,
-        **tiling,
+        unseen=tuple(axis.unseen(length) for axis, length in tiled),
+        exact=tuple(str(axis.exact_output_size(length)) for axis, length in tiled),
     )
-
-
-def _window(spec: LayerSpec, shape: Pair) -> Window | None:
-    """Return the window that slides over a layer's input, if one does."""
-    if spec.layer_type == "gap":
-        return window(shape)
-    return spec.window if spec.layer_type in SLIDING else None
 
 
 def _volume(spec: LayerSpec, size: Volume, slide: Window | None) -> Volume:
@@ -106,18 +92,18 @@ def _volume(spec: LayerSpec, size: Volume, slide: Window | None) -> Volume:
 
 def _parameters(spec: LayerSpec, size: Volume, output: Volume) -> tuple[Layer, str]:
     """Count the weights, biases and multiply-adds of a layer, and say how."""
-    maps, settings = size.channels, fields_of(spec, "bias")
     if spec.layer_type == "bn":  # one weight and one bias for each map, as torch counts
-        return Layer(maps, maps), f"2·{maps}"
-    if spec.layer_type == "fc":
-        layer = fully_connected_layer(size.values, spec.units, **settings)
-        products = f"{size.values}"
-    elif spec.layer_type == "conv":
-        settings |= {"groups": spec.groups, "output": (output.height, output.width)}
-        layer = convolution_layer(maps, spec.units, spec.kernel, **settings)
-        products = f"{spec.kernel[0]}·{spec.kernel[1]}·{maps // spec.groups}"
-    else:
+        return Layer(size.channels, size.channels), f"2·{size.channels}"
+    if spec.layer_type not in {"conv", "fc"}:
         return Layer(0, 0), ""
+    # A fully connected layer is a 1×1 convolution of all values at one place.
+    is_conv = spec.layer_type == "conv"
+    inputs = size.channels if is_conv else size.values
+    settings: dict[str, Any] = fields_of(spec, "kernel", "groups", "bias")
+    shape = (output.height, output.width)
+    layer = convolution_layer(inputs, spec.units, output=shape, **settings)
+    window = spec.kernel if is_conv else ()
+    products = "·".join(map(str, (*window, inputs // spec.groups)))
     return layer, f"({products}+1)·{spec.units}" if spec.bias else f"{products}·{spec.units}"
 
 
@@ -132,16 +118,15 @@ def _adaptive_axes(spec: LayerSpec, shape: Pair) -> list[Axis]:
     return axes
 
 
-def _sum(spec: LayerSpec, main: StackRow, shortcut: StackRow) -> StackRow:
-    """Count the sum of two ways, of which one sees more."""
-    if main.volume != shortcut.volume:
-        raise GeometryError(
-            "expected the shortcut to have the size of the main way, "
-            f"{main.volume}, got {shortcut.volume}: put "
-            f"'shortcut conv:{main.volume.channels},k1' with the stride of the main way "
-            "before 'add'"
-        )
-    return _row(spec, max(main, shortcut, key=lambda row: row.fields[0].size))
+def _joined(main: StackRow, *shortcuts: StackRow) -> StackRow:
+    """Return what comes to a layer: of a sum of two ways, the one that sees more."""
+    for shortcut in shortcuts:
+        if main.volume != shortcut.volume:
+            fault = f"expected the shortcut to have the size of the main way, {main.volume}"
+            layer = f"'shortcut conv:{main.volume.channels},k1'"
+            remedy = f"put {layer} with the stride of the main way before 'add'"
+            fail("", f"{fault}, got {shortcut.volume}", remedy, GeometryError)
+    return max((main, *shortcuts), key=lambda row: row.fields[0].size)
 
 
 class Stack(Record):
@@ -209,10 +194,8 @@ def stack(layers: str | Sequence[str], size: str | Sequence[int] | None = None) 
     """
     words = [layers] if isinstance(layers, str) else layers
     if not (isinstance(words, list | tuple) and all(isinstance(each, str) for each in words)):
-        raise GeometryError(
-            f"layers: expected text, or a list of texts, got {brief(layers)}: write them as "
-            "'conv:64,k3,p1 relu'"
-        )
+        fault = f"expected text, or a list of texts, got {brief(layers)}"
+        fail("layers", fault, "write them as 'conv:64,k3,p1 relu'", GeometryError)
     own, specs = layers_of(words)
     if size is not None:
         sides = size if hasattr(size, "__len__") and not isinstance(size, str) else [size]
@@ -232,13 +215,11 @@ def stack_of(source: Volume, layers: Sequence[LayerSpec]) -> Stack:
         around = len(blocks)
         try:
             sources = _sources(spec.layer_type, number, blocks)
-            count: Callable[..., StackRow] = _row if len(sources) == 1 else _sum
-            row = count(spec, *(rows[each] for each in sources))
+            row = _row(spec, _joined(*(rows[each] for each in sources)))
         except GeometryError as error:
             text = str(error).removeprefix(f"layer '{spec.text}': ")
-            raise GeometryError(
-                f"layer {number} '{spec.text}': {text} (what comes to it is {rows[-1].volume})"
-            ) from None
+            fault = f"{text} (what comes to it is {rows[-1].volume})"
+            raise GeometryError(f"layer {number} '{spec.text}': {fault}") from None
         rows.append(replace(row, sources=sources, depth=min(around, len(blocks))))
     if blocks:
         raise GeometryError("stack: a 'residual' is not closed: put 'add' where it ends")

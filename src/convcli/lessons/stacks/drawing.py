@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from convcli.drawing import figures
+from convcli.drawing.canvas import ACCENT, Canvas, Colour, enlarged
 from convcli.geometry.window import Pair
-from convcli.images import figures
-from convcli.images.drawing import ACCENT, Canvas, Colour, enlarged
 from convcli.images.picture import Frame
 from convcli.lessons.stacks.fields import EffectiveField, Field
 from convcli.lessons.stacks.run import Activation, Maps
@@ -23,16 +23,13 @@ _SMALLEST, _SQUARE, _ACROSS = 96, 12, 64
 """The least side of a map on a sheet, the side of a single value, both in pixels, and how many
 single values stand in a row."""
 
-_STYLE = (
-    "body{font:16px sans-serif;margin:2em;max-width:70em}img{max-width:100%;"
-    "image-rendering:pixelated}@media(prefers-color-scheme:dark){body{background:#181818;"
-    "color:#eee}}"
-)
-_PAGE = (
+_HEAD = (
     '<!doctype html><html lang="en"><meta charset="utf-8"><title>Maps</title>'
-    "<style>{style}</style><h1>What each layer answers</h1>\n"
+    "<style>body{font:16px sans-serif;margin:2em;max-width:70em}img{max-width:100%;"
+    "image-rendering:pixelated}@media(prefers-color-scheme:dark){body{background:#181818;"
+    "color:#eee}}</style><h1>What each layer answers</h1>\n"
     "<p>Maps with the most energy come first. Each is black at its lowest value and white at "
-    "its highest; the number below counts maps from 0.</p>\n{body}</html>\n"
+    "its highest; the number below counts maps from 0.</p>"
 )
 
 
@@ -62,13 +59,13 @@ def with_maps(
     layers: Iterable[Activation], folder: str, source: Frame, only: int | None, top: int | None
 ) -> Iterator[Activation]:
     """Pass layers on; write a sheet of maps of each, or of `only` one; at the end a page."""
-    target, given = Path(folder), figures.png_bytes(_large_enough(source))
-    parts = [_section("input", "", given)]
+    target, given = Path(folder), figures.eight_bit_png(_large_enough(source))
+    parts = [_HEAD, _section("input", "", given)]
     target.mkdir(parents=True, exist_ok=True)
     classes: list[tuple[int, float]] = []
     for layer in layers:
         if only in (None, layer.number):
-            data = figures.png_bytes(sheet_of(layer, top))
+            data = figures.eight_bit_png(sheet_of(layer, top))
             name = f"{layer.number:02}-{layer.row.spec.layer_type}.png"
             with replacing(target / name) as file:
                 file.write(data)
@@ -81,7 +78,7 @@ def with_maps(
         lines = (f"<li>class {number}: {100 * part:.2f} %" for number, part in classes)
         parts += ["<h2>Top classes, counted from 0</h2><ol>", *lines, "</ol>"]
     with replacing(target / "index.html") as file:
-        file.write(_PAGE.format(style=_STYLE, body="\n".join(parts)).encode())
+        file.write(("\n".join(parts) + "</html>\n").encode())
 
 
 def _section(title: str, facts: str, data: bytes) -> str:
@@ -132,13 +129,13 @@ def _framed(
     large = enlarged(np.rint(levels).astype(np.uint8), scale)
     picture = Canvas(large.width, large.height)
     picture.image.paste(large, (0, 0))
-    for colour, (rows, columns) in frames.items():
-        if rows.start < rows.stop and columns.start < columns.stop:
-            ends = [columns.start, rows.start, columns.stop, rows.stop]
-            left, top, right, bottom = (
-                scale * (end - first) for end, first in zip(ends, 2 * corner[::-1], strict=True)
-            )
-            picture.pen.rectangle((left, top, right - 1, bottom - 1), outline=colour, width=3)
+    for colour, parts in frames.items():
+        (top, bottom), (left, right) = (
+            ((part.start - first) * scale, (part.stop - first) * scale - 1)
+            for part, first in zip(parts, corner, strict=True)
+        )
+        if top <= bottom and left <= right:
+            picture.pen.rectangle((left, top, right, bottom), outline=colour, width=3)
     return picture
 
 

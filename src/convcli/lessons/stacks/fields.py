@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from convcli.errors import GeometryError
+from convcli.errors import GeometryError, fail
 from convcli.geometry.window import Pair
 from convcli.lessons.stacks import Stack, stack
 from convcli.lessons.stacks.run import input_gradient
@@ -82,9 +82,8 @@ class Field(Record):
         if 0 in self.size:
             return f"Unit {self.unit} sees padding alone."
         beyond = ", ".join(f"{count} px at the {side}" for side, count in cut.items() if count)
-        padding = (
-            f"Cut off is what lies over padding: {beyond}." if beyond else "None is padding."
-        )
+        lost = f"Cut off is what lies over padding: {beyond}."
+        padding = lost if beyond else "None is padding."
         return (
             f"Unit {self.unit} can see columns {columns.start} to {columns.stop - 1} and rows "
             f"{rows.start} to {rows.stop - 1}, {times(self.size[::-1])} of "
@@ -108,10 +107,8 @@ def unit_from(text: str, counted: Stack) -> Unit:
     limits = (("map", volume.channels, chosen), ("x", volume.width, x), ("y", volume.height, y))
     for name, count, value in limits:
         if value >= count:
-            raise GeometryError(
-                f"unit: layer {layer} is {volume}: expected {name} of at most {count - 1}, "
-                f"got {value}"
-            )
+            fault = f"expected {name} of at most {count - 1}, got {value}"
+            raise GeometryError(f"unit: layer {layer} is {volume}: {fault}")
     return Unit(layer, None if found[2] == "*" else chosen, x, y)
 
 
@@ -284,10 +281,8 @@ def effective_field(
         energy += np.square(gradient, dtype=np.float64).sum(axis=2)
     total = energy.sum()
     if not 0 < total < np.inf:
-        raise GeometryError(
-            f"unit {chosen}: its gradient is {total:g} for each of the {seeds} seeds: choose "
-            "another map, or use more seeds"
-        )
+        fault = f"its gradient is {total:g} for each of the {seeds} seeds"
+        fail(f"unit {chosen}", fault, "choose another map, or use more seeds", GeometryError)
     return EffectiveField(energy / total, field_of(counted, chosen), seeds)
 
 

@@ -1,5 +1,6 @@
 """A stack, run: what each layer makes of a picture, and the gradient of a unit back to it."""
 
+import functools
 import time
 from collections.abc import Callable, Iterator, Sequence
 from operator import itemgetter
@@ -10,21 +11,23 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from convcli.choices import Depth
+from convcli.drawing.figures import fitted
 from convcli.engine.correlate import correlate
 from convcli.engine.pooling import Pooling, Reduction, pooled
 from convcli.engine.transposed import correlate_transposed
-from convcli.errors import ImageError
+from convcli.errors import ImageError, fail
 from convcli.geometry.window import Pair
-from convcli.images.figures import fitted
 from convcli.images.picture import Frame
 from convcli.kernels.kernel import Kernel
 from convcli.lessons.stacks import Stack, StackRow, stack
 from convcli.lessons.stacks.spec import LayerSpec
 from convcli.lessons.stacks.weights import RandomWeights, WeightFiles
-from convcli.threads import many_threaded_blas
+from convcli.pipeline.files import read_first_frame
+from convcli.threads import available_cores, blas_threads
 from convcli.values import Record, fields_of
 
 Maps = NDArray[np.float32]
+Weights: TypeAlias = WeightFiles | RandomWeights
 Back: TypeAlias = Callable[[Maps], Maps]
 """Turns the gradient of a layer's answer into the gradient of what came to it."""
 
@@ -33,6 +36,7 @@ _MOST_WEIGHTS = 2**22  # weights of a fully connected layer that are read at onc
 
 _IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 """Mean and deviation of red, green and blue, with which torchvision's networks are trained."""
+_ON_IMAGENET = {("alexnet",), ("vgg16",), ("resnet18",)}
 
 
 class Activation(Record, kw_only=True):
@@ -71,21 +75,23 @@ class Activation(Record, kw_only=True):
         return [(int(index), float(values[index])) for index in largest]
 
 
-def network_input(frame: Frame, counted: Stack, *, imagenet: bool) -> Maps:
-    """Return a picture as a network takes it: cut to its size, of 0 to 1 or as for ImageNet."""
-    size = counted.source
+def network_input(words: Sequence[str], photo: str, counted: Stack) -> tuple[Frame, Maps]:
+    """Read a picture; return it, and what a network takes of it.
+
+    It is cut to the network's size; its values are of 0 to 1, or as for ImageNet.
+    """
+    frame, size = read_first_frame(photo), counted.source
     if frame.depth is Depth.FLOAT:
-        raise ImageError(
-            "--run: expected a picture of 8 or 16 bits, got floats, which have no white that "
-            "becomes 1: write it with --depth 8 first"
-        )
-    source = frame.gray() if size.channels == 1 else frame
+        got = "floats, which have no white that becomes 1"
+        fault = f"expected a picture of 8 or 16 bits, got {got}"
+        fail("--run", fault, "write it with --depth 8 first", ImageError)
+    source = frame.as_gray() if size.channels == 1 else frame
     values = fitted(source, size.height, size.width).astype(np.float32) / np.float32(255)
     values = values[..., : size.channels]
-    if imagenet:
+    if tuple(words) in _ON_IMAGENET:
         mean, deviation = (np.array(each, np.float32) for each in _IMAGENET)
         values = (values - mean) / deviation
-    return np.ascontiguousarray(values)
+    return frame, np.ascontiguousarray(values)
 
 
 def run_stack(
@@ -131,7 +137,7 @@ def run_stack(
 
 def input_gradient(
     rows: Sequence[StackRow],
-    weights: WeightFiles | RandomWeights,
+    weights: Weights,
     values: Maps,
     place: Pair,
     mix: Maps,
@@ -145,7 +151,7 @@ def input_gradient(
         values = answer.values
     gradients: dict[int, Maps] = {len(rows): np.zeros(values.shape, np.float32)}
     gradients[len(rows)][place] = mix
-    with many_threaded_blas():
+    with blas_threads(available_cores()):
         for number in range(len(rows), 0, -1):
             back = backs.pop()
             if number in gradients:  # no way leads from the unit to some layers of a block
@@ -157,33 +163,26 @@ def input_gradient(
 
 
 class _Layer(Record):
-    """One layer of a network that runs: its number from 0, and where its weights are."""
+    """One layer of a network that runs: `tensor` reads one of its tensors, or rows of it."""
 
-    weights: WeightFiles | RandomWeights
-    jobs: int | None
-    number: int
     spec: LayerSpec
-
-    def tensor(self, part: str, *shape: int, rows: slice = slice(None)) -> Maps:
-        """Return rows of a tensor of the layer, which is read now."""
-        return self.weights.tensor(self.number, part, shape, rows)
+    jobs: int | None
+    tensor: Callable[..., Maps]
 
 
 def _forward(
-    rows: Sequence[StackRow],
-    weights: WeightFiles | RandomWeights,
-    values: Maps,
-    jobs: int | None,
+    rows: Sequence[StackRow], weights: Weights, values: Maps, jobs: int | None
 ) -> Iterator[tuple[Activation, Back]]:
     """Yield what each layer of a counted stack answers, and the way back."""
     kept = {0: values}
     last_uses = {source: n for n, row in enumerate(rows, 1) for source in row.sources}
-    with many_threaded_blas():
+    with blas_threads(available_cores()):
         for number, row in enumerate(rows, 1):
             started = time.perf_counter()
-            layer = _Layer(weights, jobs, number - 1, row.spec)
+            layer = _Layer(row.spec, jobs, functools.partial(weights.tensor, number - 1))
             came = [kept[source] for source in row.sources]
-            values, back = _LAYERS.get(row.spec.layer_type, _passed)(layer, *came)
+            run = _LAYERS.get(row.spec.layer_type, _summed)
+            values, back = run(layer, *came)
             seconds = time.perf_counter() - started
             kept[number] = values
             kept = {n: maps for n, maps in kept.items() if last_uses.get(n, 0) > number}
@@ -194,8 +193,8 @@ def _forward(
 # ------------------------------------------------------------------ the layers, there and back
 
 
-def _passed(_layer: _Layer, maps: Maps) -> tuple[Maps, Back]:
-    return maps, lambda gradient: gradient
+def _summed(_layer: _Layer, first: Maps, *others: Maps) -> tuple[Maps, Back]:
+    return sum(others, first), lambda gradient: gradient
 
 
 def _convolved(layer: _Layer, maps: Maps) -> tuple[Maps, Back]:
@@ -273,12 +272,9 @@ def _along_axes(values: Maps, rows: NDArray[Any], columns: NDArray[Any]) -> Maps
 
 def _flattened(_layer: _Layer, maps: Maps) -> tuple[Maps, Back]:
     """Return all values as channels, in torch's order: map by map."""
-    height, width, channels = maps.shape
-
-    def back(gradient: Maps) -> Maps:
-        return gradient.reshape(channels, height, width).transpose(1, 2, 0)
-
-    return maps.transpose(2, 0, 1).reshape(1, 1, -1), back
+    planes = maps.transpose(2, 0, 1)
+    answer = planes.reshape(1, 1, -1)
+    return answer, lambda gradient: gradient.reshape(planes.shape).transpose(1, 2, 0)
 
 
 def _connected(layer: _Layer, maps: Maps) -> tuple[Maps, Back]:
@@ -315,22 +311,15 @@ def _rectified(_layer: _Layer, maps: Maps) -> tuple[Maps, Back]:
 
 def _softmax(_layer: _Layer, maps: Maps) -> tuple[Maps, Back]:
     answer = _softmaxed(maps)
-
-    def back(gradient: Maps) -> Maps:
-        slope: Maps = answer * (gradient - (gradient * answer).sum(axis=2, keepdims=True))
-        return slope
-
-    return answer, back
+    return (
+        answer,
+        lambda gradient: answer * (gradient - (gradient * answer).sum(axis=2, keepdims=True)),
+    )
 
 
 def _softmaxed(values: NDArray[Any]) -> NDArray[Any]:
     powers = np.exp(values - values.max(axis=-1, keepdims=True))
-    shares: NDArray[Any] = powers / powers.sum(axis=-1, keepdims=True)
-    return shares
-
-
-def _added(_layer: _Layer, main: Maps, shortcut: Maps) -> tuple[Maps, Back]:
-    return main + shortcut, lambda gradient: gradient
+    return np.asarray(powers / powers.sum(axis=-1, keepdims=True))
 
 
 _LAYERS: dict[str, Callable[..., tuple[Maps, Back]]] = {
@@ -344,6 +333,5 @@ _LAYERS: dict[str, Callable[..., tuple[Maps, Back]]] = {
     "bn": _normalised,
     "relu": _rectified,
     "softmax": _softmax,
-    "add": _added,
 }
-"""What each layer answers; others, such as dropout, pass on what comes to them."""
+"""What each layer answers; others, such as add and dropout, the sum of what comes to them."""

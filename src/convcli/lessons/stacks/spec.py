@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from convcli.errors import GeometryError
+from convcli.errors import GeometryError, fail
 from convcli.geometry.layers import Volume
 from convcli.geometry.window import Padding, Pair, Window, window
 from convcli.values import Record, replace
@@ -18,8 +18,11 @@ _SETTINGS = {
     "adaptive": ("size", ""),
     "fc": ("units", ""),
 }
-"""What the number after the colon means, and the letters of the settings: kernel, stride,
-padding, dilation, groups."""
+"""What the number after the colon means, and the letters of the settings."""
+
+_LETTERS = {
+    "": "", "k": "kernel", "s": "stride", "p": "padding", "d": "dilation", "g": "groups"
+}  # fmt: skip
 
 # Layers without settings:
 _PLAIN = ("relu", "bn", "dropout", "flatten", "softmax", "gap", "residual", "shortcut", "add")
@@ -37,7 +40,7 @@ class LayerSpec(Record, kw_only=True):
     units: int = 0  # filters, or the units of a fully connected layer
     kernel: Pair = (1, 1)  # of ``adaptive``: the size of its output
     stride: Pair = (1, 1)
-    padding: Padding = 0
+    padding: Padding = (0, 0)
     dilation: Pair = (1, 1)
     groups: int = 1
     bias: bool = True
@@ -77,7 +80,7 @@ def layer_from(text: str) -> LayerSpec:
 
 
 def _settings(text: str, layer_type: str, rest: str) -> dict[str, Any]:
-    """Return the settings by their letters; the first number has none."""
+    """Return the settings by their names; the first number has none."""
     settings: dict[str, Any] = {}
     first, letters = _SETTINGS[layer_type]
     more = ["nobias"] * (layer_type in _WITH_BIAS)
@@ -91,34 +94,30 @@ def _settings(text: str, layer_type: str, rest: str) -> dict[str, Any]:
         if letter and letter not in letters:
             takes = [f"a number of {first}", *(f"{each}N" for each in letters), *more]
             _refuse(text, f"no setting '{part}'", f"{layer_type} takes {', '.join(takes)}")
-        if letter in settings:
+        if _LETTERS[letter] in settings:
             _refuse(text, f"'{letter or first}' is given twice", "give it once")
-        settings[letter] = _value(text, letter, part.removeprefix(letter))
+        value = _value(text, letter, part.removeprefix(letter))
+        settings[_LETTERS[letter]] = value[0] if letter == "g" else value
     return settings
 
 
 def _layer(text: str, layer_type: str, given: dict[str, Any]) -> LayerSpec:
-    is_pool, noun = layer_type in _POOLS, _SETTINGS[layer_type][0]
-    if is_pool and given.keys() >= {"", "k"}:
+    is_pool, is_counted = layer_type in _POOLS, layer_type in _WITH_BIAS
+    if is_pool and given.keys() >= {"", "kernel"}:
         _refuse(text, "the kernel is given twice", "give it once")
-    number = given.get("", given.get("k") if is_pool else None)
-    noun = "number of " * (layer_type in _WITH_BIAS) + noun
+    number = given.pop("", given.get("kernel") if is_pool else None)
+    noun = _SETTINGS[layer_type][0]
+    if is_counted:
+        noun = f"number of {noun}"
     if number is None:
         _refuse(text, f"its {noun} is missing", f"write {layer_type}:N, N a number")
-    kernel, units = number, 1 if is_pool else number[0]
-    if layer_type in _WITH_BIAS:
-        kernel = given.get("k", (1, 1))
-        if layer_type == "conv" and "k" not in given:
-            _refuse(text, "its kernel size is missing", f"write {text},k3")
-        if number[0] != number[1]:
-            _refuse(text, f"expected one {noun}, got two", "give one")
-    words = {"s": "stride", "p": "padding", "d": "dilation", "bias": "bias"}
-    settings = {words[letter]: given[letter] for letter in words.keys() & given.keys()}
-    settings = {"stride": kernel if is_pool else (1, 1), "padding": (0, 0)} | settings
-    groups = given.get("g", (1, 1))[0]
-    layer = LayerSpec(
-        text=text, layer_type=layer_type, units=units, kernel=kernel, groups=groups, **settings
-    )
+    if layer_type == "conv" and "kernel" not in given:
+        _refuse(text, "its kernel size is missing", f"write {text},k3")
+    if is_counted and number[0] != number[1]:
+        _refuse(text, f"expected one {noun}, got two", "give one")
+    known = {"units": number[0]} if is_counted else {"kernel": number}
+    known |= {"stride": number} if is_pool else {}
+    layer = LayerSpec(text=text, layer_type=layer_type, **(known | given))
     if is_pool and any(axis.before > axis.kernel // 2 for axis in layer.window.axes):
         _refuse(text, "the padding is wider than half of the kernel", "pad less")  # as torch
     return layer
@@ -128,47 +127,39 @@ def _value(text: str, letter: str, value: str) -> Pair | str:
     """Return rows and columns, or the word of a padding."""
     if letter == "p" and value in {"same", "valid"}:
         return value
-    sides = value.replace("×", "x").split("x")
-    if len(sides) > (1 if letter == "g" else 2) or not all(map(_is_whole, sides)):
+    sides = list(map(_whole, value.replace("×", "x").split("x")))
+    if len(sides) > (1 if letter == "g" else 2) or -1 in sides:
         two = f", or {letter}3x5 (rows x columns)" if letter in set("kspd") else ""
         _refuse(text, f"expected a whole number in '{letter}{value}'", f"write {letter}3{two}")
-    if not all(map(_is_in_range, sides)):
+    if max(sides) > _LARGEST:
         _refuse(text, f"expected at most {_LARGEST:,} in '{letter}{value}'", "use less")
-    rows, columns = int(sides[0]), int(sides[-1])
+    rows, columns = sides[0], sides[-1]
     if letter != "p" and min(rows, columns) < 1:
         _refuse(text, f"expected at least 1 in '{letter}{value}'", "use a larger number")
     return rows, columns
 
 
-def _is_whole(text: str) -> bool:
-    return text.isascii() and text.isdigit()
-
-
-def _is_in_range(digits: str) -> bool:
+def _whole(text: str) -> int:
+    """Return a whole number, cut where it has too many digits to read; -1 for other texts."""
+    if not (text.isascii() and text.isdigit()):
+        return -1
     # Python converts at most 4,300 digits to a number.
-    return len(digits) < _MOST_DIGITS and int(digits) <= _LARGEST
+    return int(text) if len(text) < _MOST_DIGITS else _LARGEST + 1
 
 
 def _refuse(text: str, fault: str, remedy: str) -> NoReturn:
-    raise GeometryError(f"layer '{text}': {fault}: {remedy}")
+    fail(f"layer '{text}'", fault, remedy, GeometryError)
 
 
 def volume_from(text: str) -> Volume:
     """Parse the size of an input: rows × columns × channels, or rows × columns."""
     parts = text.strip().lower().replace("×", "x").split("x")
-    numbers = [int(part) for part in parts if _is_whole(part) and _is_in_range(part)]
-    if len(numbers) != len(parts) or len(parts) not in {2, 3} or 0 in numbers:
-        raise GeometryError(
-            "in: expected rows x columns x channels, each at least 1, as 224x224x3; got "
-            f"'{text}'"
-        )
+    numbers = list(map(_whole, parts))
+    if len(parts) not in {2, 3} or not all(1 <= number <= _LARGEST for number in numbers):
+        form = "rows x columns x channels, each at least 1, as 224x224x3"
+        raise GeometryError(f"in: expected {form}; got '{text}'")
     height, width, *channels = numbers
     return Volume(channels[0] if channels else 1, height, width)
-
-
-def layers_from(words: Sequence[str]) -> list[LayerSpec]:
-    """Parse layers; a word may hold several, with spaces between them."""
-    return [layer_from(part) for word in words for part in word.split()]
 
 
 # ------------------------------------------------------------------ files, and networks by name
@@ -180,10 +171,10 @@ def layers_of(words: Sequence[str]) -> tuple[Volume | None, list[LayerSpec]]:
     """Return the layers of a network's name, a ``.json`` file, or words; the size, if given."""
     if len(words) == 1 and words[0] in PRESETS:
         size, text = PRESETS[words[0]]
-        return volume_from(size), layers_from([text])
+        return volume_from(size), layers_of([text])[1]
     if len(words) == 1 and Path(words[0]).suffix.lower() == ".json":
         return _layers_in_file(words[0])
-    return None, layers_from(words)
+    return None, [layer_from(part) for word in words for part in word.split()]
 
 
 def _layers_in_file(path: str) -> tuple[Volume | None, list[LayerSpec]]:

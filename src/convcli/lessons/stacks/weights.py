@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from convcli.errors import KernelError
+from convcli.errors import KernelError, fail
 from convcli.kernels.formats.arrays import opened_tensors, tensor_of
 from convcli.lessons.stacks.spec import LayerSpec
 from convcli.values import Record
@@ -27,39 +27,30 @@ class WeightFiles(contextlib.ExitStack):
     def __init__(self, path: str, specs: Sequence[LayerSpec]) -> None:
         super().__init__()
         self._path, self._files = path, dict[str, Any]()
-        with contextlib.ExitStack() as closing:
-            closing.push(self)
-            self._names = self._matched(specs)
-            for number, (file, name) in self._names.items():
-                if f"{name}.weight" not in self._known(file):
-                    raise KernelError(
-                        f"{file}: no {name}.weight for layer {number + 1} "
-                        f"'{specs[number].text}': check its 'weights'"
-                    )
-            closing.pop_all()
+        self._names = self._matched(specs)
+        for number, (file, name) in self._names.items():
+            if f"{name}.weight" not in self._known(file):
+                fault = f"no {name}.weight for layer {number + 1} '{specs[number].text}'"
+                fail(file, fault, "check its 'weights'")
 
-    def tensor(self, number: int, part: str, shape: tuple[int, ...], rows: slice) -> Array:
+    def tensor(self, number: int, part: str, *shape: int, rows: slice = slice(None)) -> Array:
         """Return rows of a layer's tensor as float32; a wrong shape is a `KernelError`."""
         path, name = self._names[number]
         full = f"{name}.{part}"
         if full not in self._known(path):
-            raise KernelError(
-                f"{path}: layer {number + 1} has no {full}: name it with 'weights'"
-            )
+            fail(path, f"layer {number + 1} has no {full}", "name it with 'weights'")
         file = self._files[path]
         found = tuple(file.get_slice(full).get_shape())
         if found != shape:
-            raise KernelError(
-                f"{path}: layer {number + 1}: expected {full} of shape {shape}, got {found}: "
-                "mend the stack, or name other weights"
-            )
+            fault = f"layer {number + 1}: expected {full} of shape {shape}, got {found}"
+            fail(path, fault, "mend the stack, or name other weights")
         return tensor_of(file, full, rows).astype(np.float32, copy=False)
 
     def _known(self, path: str) -> set[str]:
         """Return the names of the tensors of a file, which is opened once."""
         if path not in self._files:
             if not Path(path).is_file():
-                raise KernelError(f"{path}: no such file of weights: check the path")
+                fail(path, "no such file of weights", "check the path")
             try:
                 self._files[path] = self.enter_context(opened_tensors(Path(path)))
             except KernelError as error:
@@ -69,7 +60,11 @@ class WeightFiles(contextlib.ExitStack):
     def _matched(self, specs: Sequence[LayerSpec]) -> dict[int, tuple[str, str]]:
         """Return the file and the tensor's name of each layer that has weights."""
         numbers = [n for n, spec in enumerate(specs) if spec.layer_type in _WITH_WEIGHTS]
-        own = {n: _place(specs[n].weights, self._path) for n in numbers if specs[n].weights}
+        parts = {n: specs[n].weights.rpartition("::") for n in numbers if specs[n].weights}
+        own = {
+            n: (file or self._path, name.removesuffix(".weight"))
+            for n, (file, _, name) in parts.items()
+        }
         if len(own) == len(numbers):
             return own
         known = self._known(self._path)
@@ -77,12 +72,11 @@ class WeightFiles(contextlib.ExitStack):
         for names in (scheme(specs) for scheme in _SCHEMES):
             if all(f"{names[n]}.weight" in known for n in missing):
                 return {n: own.get(n, (self._path, names[n])) for n in numbers}
-        raise KernelError(
-            f"{self._path}: its names are not those of this stack (it holds "
-            f"{', '.join(sorted(known)[:4])} …): "
-            f"give layer {missing[0] + 1} '{specs[missing[0]].text}' and the others their "
-            '"weights": "file::name" in a .json'
-        )
+        names_held, first = ", ".join(sorted(known)[:4]), missing[0]
+        fault = f"its names are not those of this stack (it holds {names_held} …)"
+        layers = f"layer {first + 1} '{specs[first].text}' and the others"
+        remedy = f'give {layers} their "weights": "file::name" in a .json'
+        raise KernelError(f"{self._path}: {fault}: {remedy}")
 
 
 class RandomWeights(Record):
@@ -90,7 +84,7 @@ class RandomWeights(Record):
 
     seed: int
 
-    def tensor(self, number: int, part: str, shape: tuple[int, ...], rows: slice) -> Array:
+    def tensor(self, number: int, part: str, *shape: int, rows: slice = slice(None)) -> Array:
         """Return rows of a layer's tensor."""
         if len(shape) == 1:
             return np.full(shape, part in {"weight", "running_var"}, np.float32)
@@ -100,19 +94,12 @@ class RandomWeights(Record):
         return scale * chance.standard_normal((count, *shape[1:]), dtype=np.float32)
 
 
-def _place(text: str, path: str) -> tuple[str, str]:
-    file, _, name = text.rpartition("::")
-    return (file or path, name.removesuffix(".weight"))
-
-
 def in_two_parts(specs: Sequence[LayerSpec]) -> dict[int, str]:
     """Return torchvision's names of AlexNet and VGG: ``features.0``, ``classifier.1``."""
     types = [spec.layer_type for spec in specs]
     split = types.index("flatten") + 1 if "flatten" in types else len(types)
-    return {
-        n: f"features.{n}" if n < split else f"classifier.{n - split}"
-        for n in range(len(specs))
-    }
+    names = [f"features.{n}" for n in range(split)]
+    return dict(enumerate([*names, *(f"classifier.{n}" for n in range(len(specs) - split))]))
 
 
 def counted_names(specs: Sequence[LayerSpec], *, blocks: bool = False) -> dict[int, str]:

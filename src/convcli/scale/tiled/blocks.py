@@ -5,30 +5,21 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
-from convcli.engine.planner import Plan
 from convcli.pipeline.memory import block_need
 from convcli.scale.tiled.source import Output, TiledWork, cut
 from convcli.threads import available_cores
 from convcli.values import Record, replace
 
-_MEMORY = 2**28
-"""Bytes for all blocks that are computed at once, unless another limit is asked for."""
+_MEMORY = 2**28  # bytes for all blocks that are computed at once, where no limit is asked for
 
-_STACKED = 3
-"""Copies of the planes of a block that are written at once: their values, and encoded parts."""
-
+_STACKED = 3  # copies of the planes of a block that are written at once, encoded parts too
 _CHUNKS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128)
 """How many chunks of the output a side of a block may have."""
 
-_SCAN_PIXELS = 2**22
-"""About the pixels of a block that is only looked at."""
+_SCAN_PIXELS = 2**22  # about the pixels of a block that is only looked at
+_FLAT = 2  # axes of what has one plane
 
-_FLAT = 2
-"""Axes of what has one plane."""
-
-
-Sizes = tuple[int, ...]
-"""Planes along each further axis of an array, if it has any; then rows and columns."""
+Sizes = tuple[int, ...]  # planes along each further axis of an array, then rows and columns
 
 
 class Blocks(Record, kw_only=True):
@@ -59,28 +50,25 @@ class Blocks(Record, kw_only=True):
 
 
 def blocks_for(work: TiledWork, chunk: Sizes, jobs: int, memory: int) -> Blocks:
-    """Cut the result of some work into blocks of whole chunks of the output.
+    """Choose blocks of whole chunks that fit, and compute and read the least twice.
 
-    A block has the planes of one chunk. `jobs` blocks are computed at once, and may take
-    `memory` bytes together; a block of one chunk may need more. Of the blocks that fit, those
-    are chosen that compute and read the least twice.
+    A block has the planes of one chunk. `jobs` blocks may take `memory` bytes together.
     """
     # No pixel is read here: any may be translucent, which takes more memory.
     work = replace(work, pipeline=work.pipeline.for_translucent())
     most = (memory - work.pipeline.options.mask_bytes) // jobs
     stack = work.source.stack if len(chunk) > _FLAT else ()
     depth = ([planes] for planes in map(min, stack, chunk))
-    sides = (_lengths(work.shape[axis], chunk[axis - 2]) for axis in (0, 1))
-    candidates = [
-        _blocks(work, (*stack, *work.shape), shape)
-        for shape in itertools.product(*depth, *sides)
-    ]
+    sides = (
+        [*(side * n for n in _CHUNKS if side * n < size), -(-size // side) * side]
+        for size, side in zip(work.shape, chunk[-2:], strict=True)
+    )
+    size, shapes = (*stack, *work.shape), itertools.product(*depth, *sides)
+    candidates = [_blocks(work, size, shape) for shape in shapes]
     fitting = [blocks for blocks in candidates if blocks.nbytes <= most]
     if not fitting:
         return min(candidates, key=lambda blocks: blocks.nbytes)
-    return min(
-        fitting, key=lambda blocks: (_waste(work, blocks) + jobs / blocks.count, blocks.nbytes)
-    )
+    return min(fitting, key=lambda each: (_waste(work, each) + jobs / each.count, each.nbytes))
 
 
 def scan_blocks(work: TiledWork) -> Blocks:
@@ -89,11 +77,6 @@ def scan_blocks(work: TiledWork) -> Blocks:
     down, across = work.source.chunk
     across *= max(1, _SCAN_PIXELS // (down * across))
     return Blocks(size=(rows, columns), shape=(down, min(across, columns)))
-
-
-def _lengths(size: int, chunk: int) -> list[int]:
-    lengths = [chunk * count for count in _CHUNKS if chunk * count < size]
-    return [*lengths, -(-size // chunk) * chunk]
 
 
 def _blocks(work: TiledWork, size: Sizes, shape: Sizes) -> Blocks:
@@ -108,9 +91,8 @@ def _blocks(work: TiledWork, size: Sizes, shape: Sizes) -> Blocks:
         written = rows * columns * pipeline.written_channels * pipeline.dtype.itemsize
         held = math.prod(read) * source.shape[2] * source.dtype.itemsize
         nbytes += math.prod(depth) * (held + _STACKED * written)
-    return Blocks(
-        size=size, shape=shape, halo=(max(halo[0], 0), max(halo[1], 0)), nbytes=nbytes
-    )
+    around = (max(halo[0], 0), max(halo[1], 0))
+    return Blocks(size=size, shape=shape, halo=around, nbytes=nbytes)
 
 
 def _waste(work: TiledWork, blocks: Blocks) -> float:
@@ -128,25 +110,23 @@ def _waste(work: TiledWork, blocks: Blocks) -> float:
 
 
 class Tiling(Record, kw_only=True):
-    """How a large picture would be filtered.
+    """How some work would be done: the `blocks` of the result, `jobs` of them at once."""
 
-    `plans` has the plan of each kernel, `blocks` the blocks of the result. `chunk` and
-    `source_chunk` are (rows, columns) of a tile of the output and of the input. The result is
-    computed `passes` times, and `jobs` blocks of it at once. The mask takes `held` bytes.
-    """
-
-    plans: tuple[Plan, ...]
+    work: TiledWork
+    output: Output
     blocks: Blocks
-    chunk: tuple[int, int]
-    source_chunk: tuple[int, int]
-    passes: int
     jobs: int
-    held: int = 0
+
+    @property
+    def passes(self) -> int:
+        """How often the result is computed."""
+        return 1 + self.work.pipeline.needs_extent
 
     @property
     def memory_bytes(self) -> int:
-        """Estimate of the memory of all blocks that are computed at once."""
-        return self.held + self.blocks.nbytes * min(self.jobs, self.blocks.count)
+        """Estimate of the memory of the mask, and of all blocks that are computed at once."""
+        held = self.work.pipeline.options.mask_bytes
+        return held + self.blocks.nbytes * min(self.jobs, self.blocks.count)
 
     def as_dict(self) -> dict[str, Any]:
         """Return it as plain JSON values; sizes are width, height."""
@@ -154,37 +134,29 @@ class Tiling(Record, kw_only=True):
             "blocks": self.blocks.count,
             "block": _size(self.blocks.shape),
             "halo": _size(self.blocks.halo),
-            "chunk": _size(self.chunk),
-            "input_chunk": _size(self.source_chunk),
+            "chunk": _size(self.output.chunk),
+            "input_chunk": _size(self.work.source.chunk),
             "passes": self.passes,
             "jobs": self.jobs,
             "memory_bytes": self.memory_bytes,
-            "plans": [plan.as_dict(1) for plan in self.plans],
+            "plans": [plan.as_dict(1) for plan in self.work.pipeline.plans],
         }
 
 
 def tiling_for(
     work: TiledWork, output: Output, jobs: int | None, memory: int | None, client: Any
 ) -> Tiling:
-    """Decide on the blocks of an output: see `filter_large`."""
-    threads = jobs or available_cores()
+    """Decide on the blocks of an output: see `LargeFilter`."""
+    threads, memory = jobs or available_cores(), memory or _MEMORY
     if client is not None:
         threads = max(1, sum(client.nthreads().values()))
-    memory = memory or _MEMORY
     blocks = blocks_for(work, output.chunk, threads, memory)
     needed = max(blocks.nbytes, output.smaller_bytes)
     if client is None and len(blocks.size) > _FLAT:
         # A shard is written by one, however large it is.
         threads = max(1, min(threads, memory // needed))
-    return Tiling(
-        plans=work.pipeline.plans,
-        blocks=replace(blocks, nbytes=needed),
-        chunk=(output.chunk[-2], output.chunk[-1]),
-        source_chunk=work.source.chunk,
-        passes=1 + work.pipeline.needs_extent,
-        jobs=threads,
-        held=work.pipeline.options.mask_bytes,
-    )
+    blocks = replace(blocks, nbytes=needed)
+    return Tiling(work=work, output=output, blocks=blocks, jobs=threads)
 
 
 def _size(shape: Sizes) -> dict[str, int]:

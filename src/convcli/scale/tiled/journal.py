@@ -15,22 +15,16 @@ import numpy as np
 
 from convcli.batch.places import absolute
 from convcli.engine.store import ValueStats
-from convcli.errors import ImageError, own_version
-from convcli.images.codecs.tiff_segments import fast_codecs
-from convcli.scale.tiled.source import TiledMask, TiledWork
+from convcli.errors import ImageError, fail, own_version
+from convcli.scale.tiled.source import TiledMask, TiledWork, fast_codecs
 from convcli.storage import atomic, urls
 from convcli.storage.atomic import JOURNAL, is_abandoned
 from convcli.storage.urls import is_url, is_zarr
 from convcli.values import replace
 
-_QUIET_SECONDS = 300
-"""After so long without a new line the run of another machine counts as stopped."""
-
-_SEND_SECONDS = 5
-"""Seconds between two sendings to a store, which cannot append to an object."""
-
-HEADS = ("zarr.json", ".zarray", ".zgroup")
-"""The objects that describe an array or a group, in two versions of the format."""
+_QUIET_SECONDS = 300  # after so long without a line a run of another machine counts as stopped
+_SEND_SECONDS = 5  # seconds between two sendings to a store, which cannot append to an object
+HEADS = ("zarr.json", ".zarray", ".zgroup")  # describe an array or a group, in two versions
 
 
 class Journal:
@@ -136,15 +130,16 @@ def journal_for(target: str, facts: dict[str, str], *, resume: bool) -> Journal:
     in_store, run, note = is_url(target), atomic.temporary_name(), ""
     if atomic.is_stream(target) or (in_store and not is_zarr(target)):
         if resume:
-            raise ImageError(
-                f"{target}: --resume: expected an output on a disk, or a .zarr in a store, of "
-                "which each part is there as soon as it is written: leave it out"
-            )
+            why = "of which each part is there as soon as it is written"
+            fault = f"--resume: expected an output on a disk, or a .zarr in a store, {why}"
+            fail(target, fault, "leave it out", ImageError)
         return Journal("", "", {})
     final = target.rstrip("/") if in_store else str(Path(target).resolve())
     place = "" if in_store else str(Path(final).with_name(run))
     path = (final if in_store else place) + JOURNAL
     head, *blocks = left = _left_for(final) or [{}]
+    if not in_store:
+        atomic.remove_abandoned(str(Path(final).parent), with_journals=not resume)
     if head and resume:
         _check_left(target, left, facts)
         if in_store:
@@ -176,10 +171,8 @@ def _check_left(target: str, left: list[dict[str, Any]], facts: dict[str, str]) 
             )
     quiet = time.time() - left[-1]["time"]
     if is_abandoned(left[0]["run"]) is None and quiet < _QUIET_SECONDS:
-        raise ImageError(
-            f"{target}: --resume: a run of another machine wrote it {quiet:.0f} s ago: stop "
-            f"that, and wait {_QUIET_SECONDS} s"
-        )
+        fault = f"--resume: a run of another machine wrote it {quiet:.0f} s ago"
+        fail(target, fault, f"stop that, and wait {_QUIET_SECONDS} s", ImageError)
 
 
 def _left_for(final: str) -> list[dict[str, Any]]:
@@ -220,6 +213,7 @@ def facts_of(
     strategies = [plan.strategy.name for plan in pipeline.plans]
     options = pipeline.options
     packing = zlib.ZLIB_RUNTIME_VERSION if codecs is None else codecs.__version__
+    versions = [own_version(), np.__version__, strategies, packing]
     same = replace(options, jobs=None, collect_stats=True)
     return {
         "the input": absolute(work.source.label),
@@ -228,9 +222,7 @@ def facts_of(
         "the kernel": _digest(list(kernels)),
         "one of the options": _digest([same, saving, layout]),
         "the choice of --quiet": str(options.collect_stats),
-        "the version of convcli or of a package": _digest(
-            [own_version(), np.__version__, strategies, packing]
-        ),
+        "the version of convcli or of a package": _digest(versions),
     }
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from convcli.errors import ImageError
+from convcli.errors import ImageError, fail
 from convcli.values import Record, replace
 
 _KINDS = ("scale", "translation")
@@ -48,7 +48,8 @@ class NgffImage(Record):
     def scaling(self, level: int) -> tuple[list[float], list[float]]:
         """Return the scale and the translation of a level: 1 and 0 where it has none."""
         found = {"scale": [1.0] * len(self.axes), "translation": [0.0] * len(self.axes)}
-        for each in self._dataset(level).get("coordinateTransformations") or []:
+        told = self.multiscale["datasets"][self.first + level]
+        for each in told.get("coordinateTransformations") or []:
             try:
                 kind = each["type"]
                 found[kind] = [float(value) for value in each[kind]]
@@ -56,10 +57,9 @@ class NgffImage(Record):
             except (KeyError, TypeError, ValueError):
                 fits = False
             if not fits or min(found["scale"]) <= 0:
-                raise ImageError(
-                    f"{self.place}: expected a scale and a translation of {len(self.axes)} "
-                    f"numbers for the level {self.paths[level]}, got {each}: correct it"
-                )
+                form = f"a scale and a translation of {len(self.axes)} numbers"
+                fault = f"expected {form} for the level {self.paths[level]}, got {each}"
+                fail(self.place, fault, "correct it", ImageError)
         return found["scale"], found["translation"]
 
     def factors(self, shapes: Sequence[Sequence[int]]) -> list[tuple[int, ...]]:
@@ -110,10 +110,6 @@ class NgffImage(Record):
                         move[kind].insert(place, neutral)
         return replace(self, attributes=with_facts(self.attributes, facts))
 
-    def _dataset(self, level: int) -> dict[str, Any]:
-        found: dict[str, Any] = self.multiscale["datasets"][self.first + level]
-        return found
-
     def _moved(self, level: int, moves: Sequence[tuple[float, float, bool]]) -> dict[str, Any]:
         """Return the entry of a level with the scale and the translation of the result."""
         unit, origin = map(np.array, self.scaling(0))
@@ -125,7 +121,7 @@ class NgffImage(Record):
         )
         places = start + unit * firsts + (steps - 1) * (start - origin)
         made = [{"type": "scale", "scale": (scale * steps).tolist()}]
-        told = self._dataset(level)
+        told = self.multiscale["datasets"][self.first + level]
         if places.any() or len(told.get("coordinateTransformations", [])) > 1:
             made.append({"type": "translation", "translation": places.tolist()})
         return {**told, "coordinateTransformations": made}
@@ -154,12 +150,10 @@ def _omero(
             for channel in made or [plain]
             for name in maps
         ]
-    begun = {
-        key: max(0, value - firsts.get(key[-1].lower(), 0))
-        if key.startswith("default")
-        else value
-        for key, value in (omero.get("rdefs") or {}).items()
-    }
+    begun = {**(omero.get("rdefs") or {})}
+    for key, value in begun.items():
+        if key.startswith("default"):
+            begun[key] = max(0, value - firsts.get(key[-1].lower(), 0))
     return {**omero, "channels": made, **({"rdefs": begun} if begun else {})}
 
 
@@ -187,23 +181,18 @@ def image_in(place: str, attributes: dict[str, Any]) -> NgffImage | None:
         axes = [axis["name"] for axis in first["axes"] if version in _VERSIONS]
         paths = tuple(str(each["path"]) for each in first["datasets"])
     except (KeyError, TypeError, AttributeError):
-        raise ImageError(
-            f"{place}: expected axes and datasets in its multiscales, found none: write it "
-            "anew as OME-Zarr"
-        ) from None
+        fault = "expected axes and datasets in its multiscales, found none"
+        fail(place, fault, "write it anew as OME-Zarr", ImageError)
     if not axes or not paths:
-        raise ImageError(
-            f"{place}: expected OME-Zarr {' or '.join(_VERSIONS)}, got {version}: write it "
-            "anew as that"
-        )
+        fault = f"expected OME-Zarr {' or '.join(_VERSIONS)}, got {version}"
+        fail(place, fault, "write it anew as that", ImageError)
     return NgffImage(place, attributes, paths)
 
 
 def _instead(place: str, facts: dict[str, Any]) -> str:
     """Return an error for a group without an image: what it is, and what to open."""
-    wells, fields = (
-        (facts.get(a) or {}).get(b) for a, b in (("plate", "wells"), ("well", "images"))
-    )
+    wells = (facts.get("plate") or {}).get("wells")
+    fields = (facts.get("well") or {}).get("images")
     if wells:
         return (
             f"a plate of {len(wells)} wells: open one field of one, as "

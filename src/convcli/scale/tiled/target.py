@@ -7,26 +7,25 @@ import json
 import math
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 
 from convcli.batch.places import make_parent_folder
 from convcli.choices import Depth, Pyramid
 from convcli.engine.store import ValueStats
-from convcli.errors import ImageError
-from convcli.images.codecs.tiff import mean_of
-from convcli.images.codecs.tiff_extras import output_places
+from convcli.errors import ImageError, fail
+from convcli.geometry.layers import seen_through
 from convcli.images.formats import format_for
 from convcli.images.picture import Frame, Picture
 from convcli.images.write import Saving, check_format
-from convcli.pipeline.files import check_single
+from convcli.pipeline.files import FileFilter, check_single
 from convcli.scale.tiled.blocks import Blocks
+from convcli.scale.tiled.copies import mean_of
 from convcli.scale.tiled.journal import HEADS, Journal
 from convcli.scale.tiled.ngff import NgffImage, ngff_facts
 from convcli.scale.tiled.source import (
     Output,
-    Source,
     Target,
     TiledWork,
     Values,
@@ -52,22 +51,20 @@ from convcli.threads import uninterrupted
 from convcli.values import Record, replace
 
 
-def check_target(
-    work: TiledWork, target: str, saving: Saving, max_pixels: int, file_format: str | None
-) -> None:
+def check_target(work: TiledWork, target: str, how: FileFilter) -> None:
     """Refuse a target that cannot be written, before anything is computed."""
+    saving, file_format = how.saving, how.file_format
     if is_url(target):
         urls.check_store(target)
     pipeline, stack = work.pipeline, work.source.stack
-    pipeline.check_size(max_pixels, pipeline.steps[-1:])
+    pipeline.check_size(how.reading.max_pixels, pipeline.steps[-1:])
     if pipeline.options.colormap is not None:
         check_single(pipeline, target)
     several = "expected one file for all maps: a .tif gets a page for each"
     refusals = {several: urls.first_output(target) != target}
     if is_zarr(target):
-        level = (
-            "Zarr has no quality and no level to set: leave --quality and --compress-level out"
-        )
+        named = "leave --quality and --compress-level out"
+        level = f"Zarr has no quality and no level to set: {named}"
         refusals |= {
             "expected a .tif for --format, got a .zarr: leave it out": file_format is not None,
             "Zarr has no place for a recipe: leave --record out": saving.recipe is not None,
@@ -102,26 +99,12 @@ class ZarrOutput(Output, kw_only=True):
     levels: tuple["Chunks", ...]
     documents: dict[str, bytes]
 
-    @classmethod
-    def of(cls, source: Source, levels: Sequence["Chunks"], held: dict[str, Any]) -> Self:
-        """Make it of descriptions that are `held` in memory: that of the whole comes last."""
-        names = sorted(held, key=lambda name: (-name.count("/"), name.endswith(HEADS), name))
-        sides = (" × ".join(str(by) for by in each.factors if by > 1) for each in levels[1:])
-        means = " and ".join(dict.fromkeys(side or "1" for side in sides))
-        return cls(
-            chunk=source.unit,
-            levels=tuple(levels),
-            documents={name: held[name].to_bytes() for name in names},
-            smaller=f"{len(levels) - 1} more, of means of {means} pixels" if means else "",
-            smaller_bytes=max((level.bytes_to_make for level in levels[1:]), default=0),
-        )
-
     @contextlib.contextmanager
     def opened(self, path: str, journal: Journal) -> Iterator[Target]:
         """Write to a path or a URL, the descriptions last: see `Output.opened`."""
         last = next(reversed(self.documents))
         heads = (last, *(name for name in HEADS if name != last))
-        own = {_top(each.path) for each in self.levels if each.path} or {"c"}
+        own = {each.path.partition("/")[0] for each in self.levels if each.path} or {"c"}
         # On a disk nothing stands at the place before it is complete.
         may_go = functools.partial(_may_go, path.rstrip("/"), own if is_url(path) else set())
         with replacing_folder(path, heads, may_go, journal) as place:
@@ -149,18 +132,32 @@ class ZarrOutput(Output, kw_only=True):
             (functools.partial(_make_smaller, before, level), level.blocks)
             for before, level in itertools.pairwise(levels)
         ]
-        return Target(levels[0].compute, None, tuple(after))
+        return Target(levels[0].compute, after=tuple(after))
 
 
 def output_for(work: TiledWork, target: str, saving: Saving) -> Output:
     """Decide how a result is written; arrays are like those of the input, if that has any."""
     if not is_zarr(target):
         return TiffOutput.of(work, saving)
-    if isinstance(work.source, ZarrSource):
-        return _output_like(work, work.source)
+    held = dict[str, Any]()  # the descriptions; that of the whole comes last
+    describe = _levels_like if isinstance(work.source, ZarrSource) else _new_levels
+    levels = describe(work, held, target)
+    names = sorted(held, key=lambda name: (-name.count("/"), name.endswith(HEADS), name))
+    sides = (" × ".join(str(by) for by in each.factors if by > 1) for each in levels[1:])
+    means = " and ".join(dict.fromkeys(side or "1" for side in sides))
+    return ZarrOutput(
+        chunk=work.source.unit,
+        levels=tuple(levels),
+        documents={name: held[name].to_bytes() for name in names},
+        smaller=f"{len(levels) - 1} more, of means of {means} pixels" if means else "",
+        smaller_bytes=max((level.bytes_to_make for level in levels[1:]), default=0),
+    )
+
+
+def _new_levels(work: TiledWork, held: dict[str, Any], target: str) -> list["Chunks"]:
+    """Describe an array for a picture of a TIFF."""
     samples = work.pipeline.written_channels + work.pipeline.info.alpha
     names = ("y", "x") if samples == 1 else ("y", "x", "c")
-    held: dict[str, Any] = {}
     with uninterrupted():
         array = needed("zarr", target).create_array(
             held,
@@ -169,12 +166,12 @@ def output_for(work: TiledWork, target: str, saving: Saving) -> Output:
             dtype=work.pipeline.dtype,
             dimension_names=names,
         )
-    axes = Axes.of(names, 0, 1, None if samples == 1 else _SAMPLES)
-    return ZarrOutput.of(work.source, [Chunks(array, axes)], held)
+    return [Chunks(array, Axes.of(names, 0, 1, None if samples == 1 else _SAMPLES))]
 
 
-def _output_like(work: TiledWork, source: ZarrSource) -> ZarrOutput:
+def _levels_like(work: TiledWork, held: dict[str, Any], target: str) -> list["Chunks"]:
     """Keep axes, chunks, shards, codecs, fill value and names; make the levels of an image."""
+    source: Any = work.source
     image, likes = source.image, [source.array]
     factors = [(1,) * len(source.picked)]
     if image is not None and source.pyramid is Pyramid.KEEP:
@@ -183,23 +180,23 @@ def _output_like(work: TiledWork, source: ZarrSource) -> ZarrOutput:
     paths = ("",) if image is None else image.paths[: len(likes)]
     maps = _Maps.of(work, source)
     axes, shape, dtype = maps.axes, maps.shape, work.pipeline.dtype
-    held, levels = dict[str, Any](), list[Chunks]()
-    with uninterrupted():
-        if image is not None:
-            version = source.array.metadata.zarr_format
-            attributes = _attributes(work, source, image, maps, len(likes))
-            needed("zarr", source.label).create_group(
-                held, zarr_format=version, attributes=attributes
-            )
-        steps = zip((likes[0], *likes), likes, paths, factors, strict=False)
-        for before, like, path, each in steps:
-            by = maps.widened(each)
-            shapes = (shape, maps.widened(before.shape), maps.widened(like.shape), by)
-            shape = tuple(map(_smaller, *shapes))
-            array = _array_like(like, held, path, shape, maps=maps, dtype=dtype)
-            along = tuple(by[axis] for axis in axes.order)
-            levels.append(Chunks(array, axes, path, along, maps.channel))
-    return ZarrOutput.of(source, levels, held)
+    levels = list[Chunks]()
+    if image is not None:
+        version = source.array.metadata.zarr_format
+        attributes = _attributes(work, source, image, maps, len(likes))
+        needed("zarr", target).create_group(held, zarr_format=version, attributes=attributes)
+    levels_before = (likes[0], *likes)
+    for before, like, path, each in zip(levels_before, likes, paths, factors, strict=False):
+        by = maps.widened(each)
+        shapes = (shape, maps.widened(before.shape), maps.widened(like.shape), by)
+        shape = tuple(  # rounded up or down as in the input
+            -(-size // step) if after > whole // step else max(1, size // step)
+            for size, whole, after, step in zip(*shapes, strict=True)
+        )
+        array = _array_like(like, held, path, shape, maps=maps, dtype=dtype)
+        along = tuple(by[axis] for axis in axes.order)
+        levels.append(Chunks(array, axes, path, along, maps.channel))
+    return levels
 
 
 class _Maps(Record):
@@ -289,11 +286,6 @@ def _array_like(
     )
 
 
-def _smaller(size: int, before: int, after: int, by: int) -> int:
-    """Return the size of a smaller level: rounded up or down as in the input."""
-    return -(-size // by) if after > before // by else max(1, size // by)
-
-
 def _attributes(
     work: TiledWork, source: ZarrSource, image: NgffImage, maps: _Maps, levels: int
 ) -> dict[str, Any]:
@@ -301,7 +293,8 @@ def _attributes(
     moves = [(1.0, float(part.start), part.stop - part.start == 1) for part in source.picked]
     windows = [step.window for step in work.pipeline.steps]
     for axis, place in enumerate(source.axes.picked(range(len(moves)))[-2:]):
-        moves[place] = (*output_places(windows, axis), work.shape[axis] == 1)
+        field = seen_through(window.axes[axis] for window in windows)
+        moves[place] = (field.jump, float(field.start), work.shape[axis] == 1)
     kinds = source.kinds
     channels = source.picked[kinds.index("channel")] if "channel" in kinds else slice(None)
     if maps.added is not None:
@@ -309,24 +302,17 @@ def _attributes(
         moves.insert(maps.added, (1.0, 0.0, False))
     depths = [Depth.of(source.dtype), work.pipeline.depth]
     brighter = 1.0 if Depth.FLOAT in depths else depths[1].white / depths[0].white
+    labels = [f"map {number}" for number in range(work.pipeline.written_channels)]
+    if work.pipeline.options.colormap is not None or work.pipeline.options.direction:
+        labels = ["red", "green", "blue"]
     return image.attributes_after(
         levels,
         moves,
         channels=channels,
         brighter=brighter,
         white=work.pipeline.depth.white,
-        maps=_labels(work, maps),
+        maps=labels if maps.added is not None or maps.channel is not None else (),
     )
-
-
-def _labels(work: TiledWork, maps: _Maps) -> tuple[str, ...]:
-    """Name the maps of a plane, where they are channels."""
-    if maps.added is None and maps.channel is None:
-        return ()
-    options = work.pipeline.options
-    if options.colormap is not None or options.direction:
-        return ("red", "green", "blue")
-    return tuple(f"map {number}" for number in range(work.pipeline.written_channels))
 
 
 # ------------------------------------------------------------------ what workers do
@@ -366,16 +352,13 @@ class Chunks(Record):
     def store(self, values: Values, *region: slice) -> None:
         """Write (planes …, rows, columns, samples): each shard, or chunk, in one step."""
         if not is_url(self.folder) and not Path(self.folder).is_dir():
-            raise ImageError(  # It might be made, on another disk.
-                f"{self.label}: the folder is not seen from all machines: share it with all "
-                "workers, or use URLs (s3://…)"
-            )
+            remedy = "share it with all workers, or use URLs (s3://…)"
+            fail(self.label, "the folder is not seen from all machines", remedy, ImageError)
         whole, units = (*region, slice(0, values.shape[-1])), units_of(self.array)
+        steps = (*(units[axis] for axis in self.axes.order), 1)[: len(whole)]
         with _faults(self.label):
             # One by one: of several at once, some would still be written after an error.
-            for part in cut(
-                whole, (*(units[axis] for axis in self.axes.order), 1)[: len(whole)]
-            ):
+            for part in cut(whole, steps):
                 there = values[tuple(map(within, part, whole))]
                 self.array[self.axes.region(*part)] = self.axes.stored(there)
 
@@ -430,16 +413,11 @@ def check_place(path: str) -> None:
     """Refuse a place inside another array: that array would be replaced with all its files."""
     for folder in folders_above(path):
         if _is_array(folder):
-            raise ImageError(
-                f"{path}: cannot be written: {folder} is one output with all that is in it: "
-                "name a folder elsewhere"
-            )
-    image = image_of_level(path)
-    if image is not None:
-        raise ImageError(
-            f"{path}: cannot be written: it is a level of the image {image.place}: name a "
-            "folder elsewhere"
-        )
+            fault = f"cannot be written: {folder} is one output with all that is in it"
+            fail(path, fault, "name a folder elsewhere", ImageError)
+    if (image := image_of_level(path)) is not None:
+        fault = f"cannot be written: it is a level of the image {image.place}"
+        fail(path, fault, "name a folder elsewhere", ImageError)
 
 
 def _faults(path: str) -> contextlib.AbstractContextManager[None]:
@@ -462,13 +440,9 @@ def _may_go(place: str, own: set[str], names: Collection[str]) -> bool:
     with contextlib.suppress(AttributeError, LookupError, TypeError):  # It may be anybody's.
         head = _json(place, _HEAD) or _json(place, _OLDER_ATTRIBUTES)
         image = ngff_facts(head.get("attributes", head))["multiscales"][0]
-        levels = [_top(each["path"]) for each in image["datasets"]]
+        levels = [each["path"].partition("/")[0] for each in image["datasets"]]
     known = {*HEADS, _OLDER_ATTRIBUTES, ".zmetadata", *levels}
     return _is_array(place) or (bool(levels) and known.issuperset(names))
-
-
-def _top(path: str) -> str:
-    return path.partition("/")[0]
 
 
 def _json(place: str, name: str) -> dict[str, Any]:

@@ -9,20 +9,18 @@ from typing import Any
 import numpy as np
 
 from convcli.choices import PlaneChoice, Pyramid
-from convcli.errors import ImageError, OptionError
+from convcli.errors import ImageError, OptionError, fail
 from convcli.images.codecs.numbers import check_numbers
 from convcli.images.picture import Metadata
+from convcli.images.policy import check_exact
 from convcli.scale.tiled.ngff import NgffImage, image_in, ngff_facts, with_facts
 from convcli.scale.tiled.source import Source, Values, check_chunk, cut, faults, needed, within
 from convcli.storage.urls import is_url, is_zarr, read_if_exists
 from convcli.threads import uninterrupted
 from convcli.values import Record, replace
 
-_FLAT = 2
-"""Axes of an array that is one plane."""
-
-_MOST_PIXELS = 2**40
-"""The largest array that is read: a shape is only a line of text, with or without chunks."""
+_FLAT = 2  # axes of an array that is one plane
+_MOST_PIXELS = 2**40  # a shape is only a line of text, with or without chunks
 
 _CHANNEL_NAMES = ("c", "channel", "channels", "band", "bands")
 _ROW_NAMES = ("y", "row", "rows", "lat", "latitude")
@@ -68,9 +66,8 @@ class Axes(Record):
 
     def stored(self, values: Values) -> Values:
         """Return (planes …, rows, columns, samples) as the array has them."""
-        return (values if self.has_samples else values[..., 0]).transpose(
-            np.argsort(self.order)
-        )
+        kept = values if self.has_samples else values[..., 0]
+        return kept.transpose(np.argsort(self.order))
 
 
 class ZarrSource(Source, kw_only=True):
@@ -90,9 +87,8 @@ class ZarrSource(Source, kw_only=True):
     @property
     def stack(self) -> tuple[int, ...]:
         """How many planes there are: see `Source.stack`."""
-        return tuple(
-            self.picked[axis].stop - self.picked[axis].start for axis in self.axes.planes
-        )
+        parts = (self.picked[axis] for axis in self.axes.planes)
+        return tuple(part.stop - part.start for part in parts)
 
     @property
     def unit(self) -> tuple[int, ...]:
@@ -104,10 +100,8 @@ class ZarrSource(Source, kw_only=True):
         """What each axis is, in words of NGFF: "time", "channel" or something else."""
         known = {"t": "time", "time": "time", **dict.fromkeys(_CHANNEL_NAMES, "channel")}
         axes = self.image.multiscale["axes"] if self.image else [{}] * len(self.axes.names)
-        return [
-            axis.get("type") or known.get(name.lower())
-            for axis, name in zip(axes, self.axes.names, strict=True)
-        ]
+        named = zip(axes, self.axes.names, strict=True)
+        return [axis.get("type") or known.get(name.lower()) for axis, name in named]
 
     def each_plane(self, planes: Sequence[slice]) -> Iterator[tuple[tuple[int, ...], Source]]:
         """Yield each plane of a block, or the only one: see `Source.each_plane`."""
@@ -140,6 +134,7 @@ class ZarrSource(Source, kw_only=True):
                 parts[place : place + 2] = (down, across)
                 part = self.axes.ordered(self.array[self.axes.region(*parts)])
                 values[..., within(down, rows), within(across, columns), :] = part
+        check_exact(values, self.label)
         return values
 
 
@@ -159,10 +154,8 @@ def open_zarr(path: str, choice: PlaneChoice) -> ZarrSource:
     picked = _picked(array.shape, axes, choice, path)
     rows, columns = axes.picked(array.shape)[-2:]
     if rows * columns > _MOST_PIXELS:
-        raise ImageError(
-            f"{path}: expected at most {_MOST_PIXELS:,} pixels, got the shape {array.shape}: "
-            "save a part of it"
-        )
+        fault = f"expected at most {_MOST_PIXELS:,} pixels, got the shape {array.shape}"
+        fail(path, fault, "save a part of it", ImageError)
     high, wide = axes.picked(array.chunks)[-2:]
     check_chunk((high, wide), math.prod(array.chunks) // (high * wide) * dtype.itemsize, path)
     samples = picked[axes.order[-1]] if axes.has_samples else slice(0, 1)
@@ -200,13 +193,10 @@ def _found(path: str) -> tuple[Any, NgffImage | None]:
             with uninterrupted():
                 node = needed("zarr", path).open(path, mode="r")
         except FileNotFoundError:
-            raise ImageError(
-                f"{path}: expected a Zarr array, found none: check the path"
-            ) from None
+            fail(path, "expected a Zarr array, found none", "check the path", ImageError)
         if not hasattr(node, "array_keys"):
             return node, image_of_level(path)
-        image = image_in(path, node.attrs.asdict())
-        if image is not None:
+        if (image := image_in(path, node.attrs.asdict())) is not None:
             return levels_of(image, 1)[0], image
         names = sorted(node.keys())
     place = f", as {path}/{names[0]}" if names else ""
@@ -223,10 +213,8 @@ def levels_of(image: NgffImage, most: int | None = None) -> list[Any]:
         with faults(image.place), contextlib.suppress(FileNotFoundError):
             found.append(needed("zarr", path).open_array(f"{image.place}/{path}", mode="r"))
             continue
-        raise ImageError(
-            f"{image.place}: expected an array at {path}, which its multiscales name, found "
-            "none: get a whole copy of it"
-        )
+        fault = f"expected an array at {path}, which its multiscales name, found none"
+        fail(image.place, fault, "get a whole copy of it", ImageError)
     return found
 
 
@@ -245,8 +233,7 @@ def image_of_level(path: str) -> NgffImage | None:
             attributes = needed("zarr", path).open_group(folder, mode="r").attrs.asdict()
             facts = {**ngff_facts(attributes)}
             facts.pop("image-label", None)
-            image = image_in(folder, with_facts(attributes, facts))
-            if image is not None:
+            if (image := image_in(folder, with_facts(attributes, facts))) is not None:
                 level = name[len(folder) + 1 :]
                 known = level in image.paths
                 at = image.paths.index(level) if known else 0
@@ -256,16 +243,13 @@ def image_of_level(path: str) -> NgffImage | None:
 
 def _check(array: Any, dtype: np.dtype[Any], path: str) -> None:
     if len(array.shape) < _FLAT:
-        raise ImageError(
-            f"{path}: expected an array of rows and columns, got the shape {array.shape}: save "
-            "a picture of it"
-        )
+        fault = f"expected an array of rows and columns, got the shape {array.shape}"
+        fail(path, fault, "save a picture of it", ImageError)
     check_numbers(dtype, path)
     if 0 in array.shape or 0 in array.chunks:
-        raise ImageError(
-            f"{path}: expected at least one pixel, got the shape {array.shape} in chunks of "
-            f"{array.chunks}: save it again"
-        )
+        got = f"got the shape {array.shape} in chunks of {array.chunks}"
+        fault = f"expected at least one pixel, {got}"
+        fail(path, fault, "save it again", ImageError)
 
 
 def names_of(array: Any) -> tuple[str, ...]:
@@ -279,9 +263,8 @@ def _axes(array: Any, image: NgffImage | None, letters: str | None, path: str) -
     """Return the axes by what the image says, by the option, or by their names."""
     names = image.axes if image else tuple(letters or names_of(array))
     if image is not None and letters not in (None, "".join(names)):
-        raise OptionError(
-            f"--axes: {path} says that its axes are {', '.join(names)}: leave it out"
-        )
+        fault = f"{path} says that its axes are {', '.join(names)}"
+        fail("--axes", fault, "leave it out", OptionError)
     places = [
         [place for place, name in enumerate(names) if name.lower() in known]
         for known in (_ROW_NAMES, _COLUMN_NAMES)
@@ -293,10 +276,9 @@ def _axes(array: Any, image: NgffImage | None, letters: str | None, path: str) -
         if count == _FLAT and letters is None:
             return Axes.of(names or ("y", "x"), 0, 1, None)
         example = "yxc (or cyx)" if count == _FLAT + 1 else "uvwtczyx"[-count:]
-        raise OptionError(
-            f"{path}: expected names of the {count} axes of {array.shape}, y and x among them, "
-            f"got {', '.join(names) or 'none'}: say them, as --axes {example}"
-        )
+        fault = f"expected names of the {count} axes of {array.shape}, y and x among them"
+        got = f"got {', '.join(names) or 'none'}"
+        fail(path, f"{fault}, {got}", f"say them, as --axes {example}", OptionError)
     is_last = names[-1].lower() in _CHANNEL_NAMES
     return Axes.of(names, places[0][-1], places[1][-1], count - 1 if is_last else None)
 
@@ -304,11 +286,8 @@ def _axes(array: Any, image: NgffImage | None, letters: str | None, path: str) -
 def _picked(shape: tuple[int, ...], axes: Axes, choice: PlaneChoice, path: str) -> Slices:
     """Return the part of each axis that is filtered."""
     picked = [slice(0, length) for length in shape]
-    known = {
-        axes.names[axis]: axis
-        for axis in axes.order
-        if axis not in axes.picked(range(len(shape)))[-2:]
-    }
+    sides = axes.picked(range(len(shape)))[-2:]
+    known = {axes.names[axis]: axis for axis in axes.order if axis not in sides}
     for name, first, end in choice.select:
         length = shape[known[name]] if name in known else 0
         start, stop, _ = slice(first, end).indices(length)

@@ -1,4 +1,4 @@
-"""Figures of blocks, contact sheets and marked pictures, drawn with the kit of `drawing`."""
+"""Figures: blocks of text, cells and pictures on a page, contact sheets and marks."""
 
 import io
 import math
@@ -9,8 +9,18 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from convcli.images import drawing
-from convcli.images.drawing import INK, QUIET, WHITE, Canvas, Cell, Colour, spelled, text_width
+from convcli.drawing.canvas import (
+    INK,
+    QUIET,
+    WHITE,
+    Canvas,
+    Cell,
+    Colour,
+    enlarged,
+    font,
+    spelled,
+    text_width,
+)
 from convcli.images.picture import Frame, eight_bits
 
 _MARK: Colour = (255, 64, 0)
@@ -51,20 +61,14 @@ def marked(frame: Frame, boxes: Sequence[tuple[int, int, int, int]]) -> Frame:
         for out, colour, wide in ((line + 2, WHITE, line + 2), (line + 1, _MARK, line)):
             corners = (left - out, top - out, left + width - 1 + out, top + height - 1 + out)
             canvas.pen.rectangle(corners, outline=colour, width=wide)
-        canvas.pen.text(
-            (max(left, 0), max(top - line - size - 4, 0)),
-            str(number),
-            fill=_MARK,
-            font=drawing.font(size),
-            stroke_width=1,
-            stroke_fill=WHITE,
-        )
+        place, letters = (max(left, 0), max(top - line - size - 4, 0)), font(size)
+        canvas.pen.text(place, str(number), _MARK, letters, stroke_width=1, stroke_fill=WHITE)
     return canvas.frame()
 
 
 def _rgb(frame: Frame) -> Image.Image:
     """Return a picture as an 8-bit RGB image; alpha is left out, and floats are stretched."""
-    pixels = eight_bits(frame.pixels, frame.depth)
+    pixels = eight_bits(frame.pixels)
     grey_or_rgb = pixels[..., 0] if frame.channels == 1 else pixels
     return Image.fromarray(grey_or_rgb).convert("RGB")
 
@@ -126,7 +130,7 @@ def picture_block(
     pixels: NDArray[np.uint8], scale: int, caption: str, size: int = _CAPTION_SIZE
 ) -> Canvas:
     """Draw a picture, each pixel as a square of `scale` pixels, with a line of text below."""
-    large = drawing.enlarged(pixels, scale)
+    large = enlarged(pixels, scale)
     width = max(large.width, int(text_width(spelled(caption), size)) + 2)
     block = Canvas(width, large.height + size + _LINE - _CAPTION_SIZE)
     block.image.paste(large, (0, 0))
@@ -179,7 +183,7 @@ def fitted(frame: Frame, height: int, width: int) -> NDArray[np.uint8]:
 
 def enlarged_frame(frame: Frame, scale: int) -> Frame:
     """Return a picture in RGB with each pixel as a square of `scale` pixels."""
-    return Frame(np.asarray(drawing.enlarged(np.asarray(_rgb(frame)), scale)))
+    return Frame(np.asarray(enlarged(np.asarray(_rgb(frame)), scale)))
 
 
 def thumbnail(frame: Frame, width: int, height: int) -> NDArray[np.uint8]:
@@ -189,7 +193,7 @@ def thumbnail(frame: Frame, width: int, height: int) -> NDArray[np.uint8]:
     return np.asarray(image)
 
 
-def png_bytes(frame: Frame) -> bytes:
+def eight_bit_png(frame: Frame) -> bytes:
     """Return a picture as the bytes of a PNG of 8 bits."""
     stream = io.BytesIO()
     _rgb(frame).save(stream, "PNG")

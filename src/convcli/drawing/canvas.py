@@ -1,7 +1,6 @@
-"""The drawing kit: a canvas with letters, cells and signs, and the files it is written to."""
+"""A canvas to draw on: its letters, colours, cells and signs, and its file."""
 
 import functools
-import math
 import re
 import unicodedata
 from collections.abc import Sequence
@@ -12,10 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from convcli.choices import RED_BLUE
 from convcli.errors import ImageError
 from convcli.images.picture import Frame
-from convcli.images.write import write_frame
+from convcli.images.write import write_picture
 from convcli.values import Record
 
 _GREEK = {
@@ -58,21 +56,6 @@ WHITE: Colour = (255, 255, 255)
 QUIET: Colour = (110, 110, 110)
 ACCENT: Colour = (230, 126, 0)  # the window: an orange that the colour-blind tell apart, too
 PADDING: Colour = (205, 225, 205)  # the ground of cells that are padding
-_LIGHT_RED_BLUE = RED_BLUE[1:-1]  # without the dark ends: digits stay readable on all
-
-
-def grey(value: float) -> Colour:
-    """Return a grey for a value: 0 is black, 1 is white; NaN is black."""
-    level = 0 if math.isnan(value) else round(255 * min(max(value, 0.0), 1.0))
-    return (level, level, level)
-
-
-def diverging(value: float) -> Colour:
-    """Return blue for -1, near-white for 0, red for 1, and colours between them."""
-    places, channels = range(len(_LIGHT_RED_BLUE)), zip(*_LIGHT_RED_BLUE, strict=True)
-    place = (value + 1) / 2 * places[-1]
-    red, green, blue = (round(float(np.interp(place, places, each))) for each in channels)
-    return (red, green, blue)
 
 
 def ink_on(ground: Colour) -> Colour:
@@ -189,4 +172,4 @@ def check_canvas_target(target: str | Path | None) -> None:
 def write_canvas(canvas: Canvas, target: str | Path) -> None:
     """Write a drawing as PNG: complete, or not at all (ImageError)."""
     check_canvas_target(target)
-    write_frame(canvas.frame(), target, "PNG")
+    write_picture(canvas.frame(), target, "PNG")

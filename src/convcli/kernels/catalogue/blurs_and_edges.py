@@ -1,19 +1,145 @@
-"""Derivatives: the first smooth along an edge and differentiate across it; gradients.
+"""Blurs, derivatives, gradients, Laplacians and sharpening.
 
-The second derivatives find blobs and lines; sharpening subtracts them.
+The weights of a blur sum to 1 and keep brightness. First derivatives smooth along an edge and
+differentiate across it; second ones find blobs and lines, and sharpening subtracts them.
 """
 
 import math
 
 import numpy as np
 
-from convcli.choices import Combine
-from convcli.errors import SpecError
-from convcli.kernels.catalogue.entry import LARGEST_SIDE, Parameter, Theme, operator
-from convcli.kernels.catalogue.smoothing import RADIUS, SIGMA, gaussian, radius_of
+from convcli.errors import SpecError, fail
+from convcli.kernels.catalogue.entry import (
+    LARGEST_RADIUS,
+    LARGEST_SIDE,
+    OPERATORS,
+    OperatorEntry,
+    Parameter,
+    Theme,
+)
 from convcli.kernels.kernel import Weights
 
-THEME = Theme("Derivatives")
+SMOOTHING = Theme("Smoothing")
+
+_SIGMA = Parameter("sigma", float, 1.0, 0, 255, "pixels", "standard deviation σ", above=True)
+"""With σ up to 255 the radius int(4σ + ½) stays within the limit."""
+
+_RADIUS = Parameter(
+    "radius", int, None, 0, LARGEST_RADIUS, "pixels", "taps on each side, int(4σ + ½)"
+)
+
+SMOOTHING.fixed(
+    "identity",
+    [[0, 0, 0], [0, 1, 0], [0, 0, 0]],
+    "leaves the picture as it is",
+    "by definition",
+)
+
+
+@SMOOTHING.named(
+    "box",
+    "mean of a square neighbourhood: the plainest blur",
+    "weights 1/k²; OpenCV blur, SciPy uniform_filter",
+    Parameter("size", int, 3, 1, LARGEST_SIDE, "pixels", "side k of the square"),
+)
+def _box(size: int) -> Weights:
+    return np.full((size, size), 1 / size**2, np.float64)
+
+
+@SMOOTHING.named(
+    "gaussian",
+    "bell-shaped blur",
+    "exp(-x²/2σ²) at whole pixels, normalised to sum 1; radius int(4σ + ½) as SciPy "
+    "gaussian_filter. OpenCV derives σ from the size, MATLAB takes 2⌈2σ⌉ + 1 taps",
+    _SIGMA,
+    _RADIUS,
+)
+def _gaussian(sigma: float, radius: int | None = None) -> Weights:
+    """Return the sampled bell, shape (2r + 1, 2r + 1), which sums to 1."""
+    radius = _radius_of(sigma) if radius is None else radius
+    offsets = np.arange(-radius, radius + 1)
+    bell = np.exp(-0.5 * (offsets / sigma) ** 2)
+    bell /= bell.sum()
+    return np.outer(bell, bell)
+
+
+def _radius_of(sigma: float) -> int:
+    """Return the radius of the bell of that σ: SciPy's int(4σ + ½)."""
+    return int(4 * sigma + 0.5)
+
+
+@SMOOTHING.named(
+    "binomial",
+    "blur by binomial coefficients: nearly Gaussian, with short exact weights",
+    "row 2r of Pascal's triangle ⊗ itself, over 16^r: [1 2 1] ⊗ [1 2 1] / 16 for r = 1",
+    Parameter("radius", int, 1, 0, 15, "pixels", "taps on each side"),
+)
+def _binomial(radius: int) -> Weights:
+    row = np.array([math.comb(2 * radius, k) for k in range(2 * radius + 1)]) / 4.0**radius
+    return np.outer(row, row)
+
+
+@SMOOTHING.named(
+    "disk",
+    "the blur of a lens out of focus: a round, evenly weighted patch",
+    "each weight is the part of the pixel inside the circle, exactly, over π·r²; MATLAB "
+    "fspecial('disk', r). Others draw the circle without the part-covered pixels",
+    Parameter(
+        "radius", float, 3.0, 0, LARGEST_RADIUS, "pixels", "radius r of the disk", above=True
+    ),
+)
+def _disk(radius: float) -> Weights:
+    reach = max(math.ceil(radius - 0.5), 0)
+    edges = np.concatenate([[0.0], np.arange(reach + 1) + 0.5])
+    quarter = _quarter_disk(np.minimum(edges, radius), edges, radius)
+    half = np.concatenate([quarter[:0:-1], 2 * quarter[:1], quarter[1:]])
+    whole = np.concatenate([half[:, :0:-1], 2 * half[:, :1], half[:, 1:]], axis=1)
+    return np.asarray(whole / whole.sum())
+
+
+def _quarter_disk(x: Weights, y: Weights, radius: float) -> Weights:
+    """Return the area of a quarter disk in each cell: the integral of min(√(r² - x²), top)."""
+    # A cell is flat up to the x at which the circle leaves through its top, and under the
+    # circle from there to the x where it leaves through its bottom.
+    bottom, top = y[:-1, np.newaxis], y[1:, np.newaxis]
+    leaves_top = np.sqrt(np.maximum(radius**2 - top**2, 0))
+    leaves_bottom = np.sqrt(np.maximum(radius**2 - bottom**2, 0))
+    start, stop = x[np.newaxis, :-1], x[np.newaxis, 1:]
+    middle = np.clip(leaves_top, start, stop)
+    end = np.maximum(np.clip(leaves_bottom, start, stop), middle)
+    curved = _under_circle(end, radius) - _under_circle(middle, radius)
+    return np.asarray((middle - start) * (top - bottom) + curved - bottom * (end - middle))
+
+
+def _under_circle(x: Weights, radius: float) -> Weights:
+    """Return the integral of √(r² - t²) for t from 0 to x."""
+    height = np.sqrt(np.maximum(radius**2 - x**2, 0))
+    return (x * height + radius**2 * np.arcsin(np.minimum(x / radius, 1))) / 2
+
+
+@SMOOTHING.named(
+    "motion",
+    "the blur of a camera that moved along a line",
+    "1 less the distance to the line, where that is under a pixel, over the sum; MATLAB "
+    "fspecial('motion', length, angle)",
+    Parameter("length", float, 9.0, 1, LARGEST_SIDE, "pixels", "length of the movement"),
+    Parameter("angle", float, 0.0, -360, 360, "degrees", "its direction, counter-clockwise"),
+)
+def _motion(length: float, angle: float) -> Weights:
+    half, turn = (length - 1) / 2, math.radians(angle % 180)
+    along, up = math.cos(turn), math.sin(turn)
+    # Slightly less, so that a line along an axis gets no row or column of zeros around it.
+    hair = length * np.finfo(np.float64).eps
+    reach_x, reach_y = (int(half * abs(part) + 1 - hair) for part in (along, up))
+    y, x = np.mgrid[reach_y : -reach_y - 1 : -1, -reach_x : reach_x + 1]
+    aside = np.abs(y * along - x * up)
+    beyond = np.hypot(aside, half - np.abs(x * along + y * up))
+    weights: Weights = np.maximum(1 - np.where(np.hypot(x, y) >= half, beyond, aside), 0)
+    weights /= weights.sum()
+    return weights
+
+
+DERIVATIVES = Theme("Derivatives")
 
 _EDGE = (-1, 0, 1)
 # The first halves of rows that are mirrored, the second with the other sign.
@@ -45,45 +171,39 @@ for _name, _smooth, _edge, _source in (
         _FARID_SOURCE,
     ),
 ):
-    THEME.fixed(
+    DERIVATIVES.fixed(
         f"{_name}-x", np.outer(_smooth, _edge), "vertical edges: brighter to the right", _source
     )
-    THEME.fixed(
+    DERIVATIVES.fixed(
         f"{_name}-y", np.outer(_edge, _smooth), "horizontal edges: brighter below", _source
     )
 
-THEME.fixed(
+DERIVATIVES.fixed(
     "roberts-1",
     [[1, 0], [0, -1]],
     "the falling diagonal: brighter at the upper left",
     "Roberts 1963, scikit-image roberts_pos_diag has the opposite sign",
 )
-THEME.fixed(
+DERIVATIVES.fixed(
     "roberts-2",
     [[0, 1], [-1, 0]],
     "the rising diagonal: brighter at the upper right",
     "Roberts 1963, scikit-image roberts_neg_diag has the opposite sign",
 )
 _C, _D, _R = 1 / (2 * math.sqrt(2)), 1 / 2, math.sqrt(2)
-_FREI_CHEN: tuple[tuple[list[list[float]], str], ...] = (
+_FREI_CHEN: tuple[tuple[Weights | list[list[float]], str], ...] = (
     ([[_C, _R * _C, _C], [0, 0, 0], [-_C, -_R * _C, -_C]], "edge: brighter above"),
     ([[_C, 0, -_C], [_R * _C, 0, -_R * _C], [_C, 0, -_C]], "edge: brighter to the left"),
     ([[0, -_C, _R * _C], [_C, 0, -_C], [-_R * _C, _C, 0]], "edge: ripple, rising"),
     ([[_R * _C, -_C, 0], [-_C, 0, _C], [0, _C, -_R * _C]], "edge: ripple, falling"),
     ([[0, _D, 0], [-_D, 0, -_D], [0, _D, 0]], "line: upright against level"),
     ([[-_D, 0, _D], [0, 0, 0], [_D, 0, -_D]], "line: rising against falling"),
-    (
-        [[1 / 6, -2 / 6, 1 / 6], [-2 / 6, 4 / 6, -2 / 6], [1 / 6, -2 / 6, 1 / 6]],
-        "line: Laplacian with strong diagonals",
-    ),
-    (
-        [[-2 / 6, 1 / 6, -2 / 6], [1 / 6, 4 / 6, 1 / 6], [-2 / 6, 1 / 6, -2 / 6]],
-        "line: Laplacian with strong sides",
-    ),
-    ([[1 / 3] * 3] * 3, "mean, of length 1"),
+    (np.outer((1, -2, 1), (1, -2, 1)) / 6, "line: Laplacian with strong diagonals"),
+    (np.divide([[-2, 1, -2], [1, 4, 1], [-2, 1, -2]], 6), "line: Laplacian with strong sides"),
+    (np.full((3, 3), 1 / 3), "mean, of length 1"),
 )
 for _number, (_weights, _about) in enumerate(_FREI_CHEN, start=1):
-    THEME.fixed(
+    DERIVATIVES.fixed(
         f"frei-chen-{_number}",
         _weights,
         _about,
@@ -92,27 +212,24 @@ for _number, (_weights, _about) in enumerate(_FREI_CHEN, start=1):
     )
 
 for _name, _times in (("sobel", 4), ("prewitt", 3), ("scharr", 16), ("farid", "")):
-    operator(
+    OPERATORS[_name] = OperatorEntry(
         _name,
-        (f"{_name}-x", f"{_name}-y"),
-        Combine.MAGNITUDE,
         "edges of every direction: the gradient's length",
         f"√(x² + y²); scikit-image {_name} divides that by {_times}√2",
+        (f"{_name}-x", f"{_name}-y"),
     )
-operator(
+OPERATORS["roberts"] = OperatorEntry(
     "roberts",
-    ("roberts-1", "roberts-2"),
-    Combine.MAGNITUDE,
     "edges of every direction, from 2×2 pixels",
     "Roberts 1963: √(a² + b²); scikit-image roberts divides that by √2",
+    ("roberts-1", "roberts-2"),
 )
-operator(
+OPERATORS["frei-chen"] = OperatorEntry(
     "frei-chen",
-    (f"frei-chen-{number}" for number in range(1, 5)),
-    Combine.MAGNITUDE,
     "edges of every direction: the length of the edge part",
     "Frei & Chen 1977: the neighbourhood projected on the 4 edge vectors of 9. Others use "
     "the first two only, or divide by the whole neighbourhood's length",
+    ("frei-chen-1", "frei-chen-2", "frei-chen-3", "frei-chen-4"),
 )
 
 LAPLACIANS = Theme("Laplacians")
@@ -164,10 +281,10 @@ LAPLACIANS.fixed(
     "gaussian_laplace before the mean is taken off, MATLAB fspecial('log'). ImageMagick "
     "LoG has the centre positive",
     Parameter("sigma", float, 1.4, 0.3, 255, "pixels", "standard deviation σ"),
-    RADIUS,
+    _RADIUS,
 )
 def _log(sigma: float, radius: int | None) -> Weights:
-    bell = gaussian(sigma, radius)
+    bell = _gaussian(sigma, radius)
     side = np.arange(len(bell)) - len(bell) // 2
     x, y = np.meshgrid(side, side)
     weights: Weights = bell * (x**2 + y**2 - 2 * sigma**2) / sigma**4
@@ -199,11 +316,10 @@ LAPLACIANS.fixed(
 )
 def _dog(sigma1: float, sigma2: float) -> Weights:
     if math.isclose(sigma1, sigma2):
-        raise SpecError(
-            f"dog: expected two different sigmas, got {sigma1:g} twice: dog:1,1.6 is one"
-        )
-    radius = max(radius_of(sigma1), radius_of(sigma2))
-    bells = [np.pad(gaussian(s), radius - radius_of(s)) for s in (sigma1, sigma2)]
+        fault = f"expected two different sigmas, got {sigma1:g} twice"
+        fail("dog", fault, "dog:1,1.6 is one", SpecError)
+    radius = max(_radius_of(sigma1), _radius_of(sigma2))
+    bells = [np.pad(_gaussian(s), radius - _radius_of(s)) for s in (sigma1, sigma2)]
     return np.subtract(*bells)
 
 
@@ -222,12 +338,12 @@ SHARPENING.fixed(
     "unsharp mask: adds what a blur takes away",
     "identity + amount · (identity - gaussian:σ), scikit-image unsharp_mask as one kernel; "
     "GIMP and ImageMagick add a threshold, which is no convolution",
-    SIGMA,
+    _SIGMA,
     Parameter("amount", float, 1.0, 0, 100, "", "how much of the difference is added"),
-    RADIUS,
+    _RADIUS,
 )
 def _unsharp(sigma: float, amount: float, radius: int | None) -> Weights:
-    bell = gaussian(sigma, radius)
+    bell = _gaussian(sigma, radius)
     return (1 + amount) * _impulse(len(bell)) - amount * bell
 
 

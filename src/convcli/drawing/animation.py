@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from convcli.errors import ImageError
-from convcli.images.drawing import Canvas, write_canvas
-from convcli.images.figures import in_rows, page_of
+from convcli.drawing.canvas import Canvas, write_canvas
+from convcli.drawing.figures import in_rows, page_of
+from convcli.errors import ImageError, fail
 from convcli.images.formats import format_for, is_matrix_name
 from convcli.images.picture import Frame
-from convcli.images.write import write_frame
+from convcli.images.write import write_picture
 from convcli.storage.atomic import replacing
 from convcli.values import Record
 
@@ -27,10 +27,13 @@ _SUFFIXES = {
 _STREAMED = ("gif", "apng", "webp")
 # How drawings are written: moving pictures, a PNG for each, or all on one PNG.
 FORMS = (*dict.fromkeys(_SUFFIXES.values()), "frames", "strip")
+NUMBERS = "numbers"  # the form of a .csv, .txt or .json: the raw numbers that fill
 
 
 def animation_form(target: str | Path, form: str | None = None) -> str:
-    """Return one of `FORMS` for a file: what is asked for, or else what the suffix says."""
+    """Return one of `FORMS` or `NUMBERS`: what is asked for, or else what the suffix says."""
+    if form is None and is_matrix_name(str(target)):
+        return NUMBERS
     suffix = Path(target).suffix.lower()
     found = form or _SUFFIXES.get(suffix)
     if str(target) == "-":
@@ -44,10 +47,8 @@ def animation_form(target: str | Path, form: str | None = None) -> str:
         names = f"{', '.join(others)} or {last}" if others else last
         raise ImageError(f"{target}: expected a name that ends in {names}: rename it")
     if found == "mp4" and shutil.which("ffmpeg") is None:
-        raise ImageError(
-            f"{target}: expected the program ffmpeg, which makes .mp4; it is not installed: "
-            "install it, or write a .gif or .webp"
-        )
+        fault = "expected the program ffmpeg, which makes .mp4; it is not installed"
+        fail(target, fault, "install it, or write a .gif or .webp", ImageError)
     return found
 
 
@@ -69,13 +70,15 @@ class Animation(Record, kw_only=True):
         A .csv, .txt or .json gets the raw numbers instead. What cannot be written is an
         `ImageError`.
         """
-        form = "" if is_numbers(target, format) else animation_form(target, format)
+        form = animation_form(target, format)
         if form == "frames":
             return _write_numbered(self.drawings, Path(target))
-        if form == "":
-            write_frame(Frame(self.output), target, format_for(target))
-        elif form == "strip":
-            write_frame(_sheet(self.drawings), target, "PNG")
+        if form == NUMBERS:
+            write_picture(Frame(self.output), target, format_for(target))
+        elif form == "strip":  # in rows, to be read like a page: about as wide as high
+            shape = self.drawings[0].height / self.drawings[0].width
+            across = max(round(math.sqrt(len(self.drawings) * shape)), 1)
+            write_canvas(page_of([in_rows(self.drawings, across)]), target)
         elif form == "mp4":
             _write_mp4(self.encoded("apng"), target)
         else:
@@ -108,11 +111,6 @@ class Animation(Record, kw_only=True):
         return self.encoded("apng")
 
 
-def is_numbers(target: str | Path, form: str | None) -> bool:
-    """Tell whether a file gets raw numbers: its name ends in .csv, .txt or .json."""
-    return form is None and is_matrix_name(str(target))
-
-
 def _write_numbered(frames: Sequence[Canvas], target: Path) -> list[str]:
     """Write a PNG for each drawing: FOLDER/01.png, or NAME-01.png of NAME.png."""
     if not target.suffix:
@@ -126,13 +124,6 @@ def _write_numbered(frames: Sequence[Canvas], target: Path) -> list[str]:
     for frame, name in zip(frames, names, strict=True):
         write_canvas(frame, name)
     return names
-
-
-def _sheet(frames: Sequence[Canvas]) -> Any:
-    """Put drawings in rows, to be read like a page: about as wide as high."""
-    shape = frames[0].height / frames[0].width
-    across = max(round(math.sqrt(len(frames) * shape)), 1)
-    return page_of([in_rows(frames, across)]).frame()
 
 
 _RATE = 25  # pictures a second of a video

@@ -1,0 +1,1 @@
+"""What convcli draws: a canvas, figures and sheets, and animations."""
