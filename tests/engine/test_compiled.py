@@ -390,16 +390,36 @@ print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), "numba" in sys.modules
 
 @pytest.mark.slow
 def test_two_processes_write_one_cache(tmp_path: Path) -> None:
-    """Both compile at once, and a third reads what they left."""
-    program = "from convcli.engine.compiled_tiles import copied\n"
-    program += "copied.compile('(u1[::1], f4[::1])')"
-    variables = {"XDG_CACHE_HOME": str(tmp_path), "NUMBA_DEBUG_CACHE": "1"}
+    """Each finds what it wrote, and what the other wrote: numba's own cache lost some."""
+    program = """
+import time
+from pathlib import Path
+from convcli.engine.compiled_tiles import copied
+files, folder = vars(vars(copied)["_cache"])["_cache_file"], Path({folder!r})
+copied.compile("({mine}[::1], f4[::1])")
+(folder / "{mine}").touch()
+while len(list(folder.glob("u?"))) < 2:
+    time.sleep(0.001)
+for number in range(300):
+    files.save(("{mine}", number), ("{mine}", number))
+(folder / "{mine} done").touch()
+while len(list(folder.glob("* done"))) < 2:
+    time.sleep(0.001)
+for key in [(kind, number) for kind in ("u1", "u2") for number in range(300)]:
+    assert files.load(key) == key, key
+copied.compile("({other}[::1], f4[::1])")
+"""
+    folder = str(tmp_path)
+    variables = {"XDG_CACHE_HOME": folder, "NUMBA_DEBUG_CACHE": "1"}
+    programs = [
+        program.format(mine=mine, other=other, folder=folder)
+        for mine, other in (("u1", "u2"), ("u2", "u1"))
+    ]
     with ThreadPoolExecutor(2) as pool:
-        tasks = [pool.submit(run_program, program, **variables) for _ in range(2)]
-        assert all(task.result() for task in tasks)
-    third = run_program(program, **variables)
-    assert "data loaded" in third.stdout
-    assert "data saved" not in third.stdout
+        done = list(pool.map(lambda text: run_program(text, **variables), programs))
+    for each in done:
+        assert each.stdout.count("data saved") == 301
+        assert each.stdout.count("data loaded") == 601
 
 
 @pytest.mark.parametrize(

@@ -6,10 +6,12 @@ loaded already, or saves more time than its start takes; the default), ``always`
 
 import contextlib
 import functools
+import hashlib
 import importlib
 import importlib.util
 import math
 import os
+import pickle
 import sys
 import warnings
 from collections.abc import Callable
@@ -119,7 +121,40 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
         cache=_has_cache(),
         pipeline_class=_compiler(),
     )(function)
+    if _has_cache():
+        cache: Any = vars(compile_function)["_cache"]
+        made: Any = vars(cache)["_impl"]
+        place = cache.cache_path, made.filename_base, made.locator.get_source_stamp()
+        vars(cache)["_cache_file"] = _files()(*place)
     return compile_function
+
+
+@functools.cache
+def _files() -> type[Any]:
+    """Return a cache that names the file of each compiled form by its types.
+
+    Numba numbers the files, and an index tells which is for which types. Where two processes
+    compile at once, one overwrites the file of the other, and a third loads code for wrong
+    types: see https://github.com/numba/numba/issues/10128 for one such race.
+    """
+    base: Any = importlib.import_module("numba.core.caching").IndexDataCacheFile
+
+    class Files(base):  # type: ignore[misc] # numba has no types
+        def save(self, key: Any, data: Any) -> None:
+            self._save_data(self._name(key), (self._source_stamp, data))
+
+        def load(self, key: Any) -> Any:
+            try:
+                stamp, data = self._load_data(self._name(key))
+            except (OSError, EOFError, pickle.UnpicklingError):
+                return None
+            return data if stamp == self._source_stamp else None
+
+        def _name(self, key: Any) -> str:
+            text = repr((self._version, key))
+            return f"{self._index_name}.{hashlib.sha256(text.encode()).hexdigest()[:32]}"
+
+    return Files
 
 
 @functools.cache
