@@ -26,15 +26,16 @@ _FLAGS = (
 
 _PAGE = """
 const set = (settings) => {
-  if ("kernel" in settings) {
-    choose(data.catalogue.find((entry) => entry.name === settings.kernel) ?? data.kernel);
-  }
   for (const id of ["stride", "padding", "border", "dilation", "bias", "range"]) {
     $(id).value = settings[id] ?? $(id).value;
   }
   for (const id of ["flip", "gray"]) $(id).checked = settings[id] ?? false;
-  page.map = settings.map ?? 0;
-  compute();
+  if ("kernel" in settings) {
+    choose(data.catalogue.find((entry) => entry.name === settings.kernel) ?? data.kernel);
+  } else {
+    page.map = settings.map ?? 0;
+    compute();
+  }
   settle();
 };
 const text = (plane) => btoa(Array.from(
@@ -46,9 +47,16 @@ const output = () => {
   return { planes: pixels.map(text), unsure: unsure.map(text), width, height, isExact,
            problem: $("problem").textContent };
 };
-return arguments[0].map((settings) => { set(settings); return output(); });
+const zoom = $("zoom").value;
+$("zoom").value = "1";
+const found = arguments[0].map((settings) => { set(settings); return output(); });
+$("zoom").value = zoom;
+fit();
+return found;
 """
-"""Sets what a page's form holds, and returns the outputs; for each of several settings."""
+"""Sets what a page's form holds, and returns the outputs; for each of several settings.
+
+The pictures are fitted into the window at the end: each time, it would lay out the page."""
 
 
 class Output:

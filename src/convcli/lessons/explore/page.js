@@ -151,14 +151,16 @@ function zoomOf(view, width, height) {
 function fit() {
   if (!page.result) return;
   const { width, height } = page.result;
-  for (const [id, w, h] of [["input", picture.width, picture.height], ["output", width, height]]) {
-    const stage = $(id);
+  const sides = [["input", picture.width, picture.height], ["output", width, height]];
+  // All room is measured before a picture is sized: the browser lays the page out once.
+  const zooms = sides.map(([id, w, h]) => zoomOf($(id).parentElement, w, h));
+  sides.forEach(([id, w, h], i) => {
     // Stride 2 halves the output: both pictures are shown at the scale of their own.
-    const zoom = zoomOf(stage.parentElement, w, h);
+    const stage = $(id), zoom = zooms[i];
     stage.style.width = `${w * zoom}px`;
     stage.style.height = `${h * zoom}px`;
     stage.zoom = zoom;
-  }
+  });
 }
 
 /** Put a frame around some pixels of a picture: in percent, so that it may be printed smaller. */
