@@ -73,7 +73,7 @@ def test_gradient_descent_finds_it_too_and_its_loss_falls(
         "-o",
         str(out),
     )
-    assert result.exit_code == 0, result.output
+    assert (result.exit_code, result.stderr) == (0, "")  # no warning: it has converged
     weights = json.loads(out.read_text())["weights"]
     np.testing.assert_allclose(weights, [[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]], atol=1e-4)
     losses = [point["loss"] for point in json.loads(history.read_text())["history"]]
@@ -244,7 +244,7 @@ def test_the_descent_arrives_on_every_photograph(
     run: Callable[..., Any], ask: Ask, sample: Callable[[str], str], tmp_path: Path
 ) -> None:
     edges = str(tmp_path / "edges.npy")
-    for photo in ("camera.png", "chelsea.png", "coffee.png", "rocket.jpg"):
+    for photo in ("camera.png", "chelsea.png", "rocket.jpg"):  # coffee.png is above
         run("apply", "sobel-x", sample(photo), edges, "--quiet")
         found = ask("learn", sample(photo), edges, "--method", "sgd")
         weights = found["kernel"]["weights"]

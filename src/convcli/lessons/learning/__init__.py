@@ -293,4 +293,5 @@ def _crop(samples: Samples, picture: int, chance: np.random.Generator) -> tuple[
         crop = (picture, slice(y, y + rows), slice(x, x + columns))
         if samples.known[crop].any():
             patches, targets, known = samples.block(*crop)
-            return patches[:, known], targets[:, known]
+            whole = known.all()  # to choose from all takes as long as to cut them
+            return (patches, targets) if whole else (patches[:, known], targets[:, known])
