@@ -123,6 +123,13 @@ class Canvas:
             self.pen.rectangle(box, outline=ACCENT, width=_frame_width(side))
 
     def _cell(self, left: int, top: int, cell: Cell, side: int) -> None:
+        if (drawn := _drawn(cell, side)) is None:
+            self.cell(left, top, cell, side)
+        else:
+            self.image.paste(drawn, (left, top))
+
+    def cell(self, left: int, top: int, cell: Cell, side: int) -> None:
+        """Draw the ground and the text of one cell."""
         box = (left, top, left + side, top + side)
         if cell.padded:
             self.pen.rectangle(box, fill=PADDING, outline=QUIET)
@@ -149,6 +156,20 @@ class Canvas:
         x, y = corner
         points = [(x, y), (x + depth, y), (x + depth, bottom), (x, bottom)]
         self.pen.line(points, fill=BLACK, width=3)
+
+
+_MOST_CELLS = 2**11  # of up to 10 kB
+"""Cells that are kept as they were drawn: most come again in the next frame."""
+
+
+@functools.lru_cache(_MOST_CELLS)
+def _drawn(cell: Cell, side: int) -> Image.Image | None:
+    """Return a cell as a picture of its own; None where its text is wider than itself."""
+    if text_width(spelled(cell.text), _SMALLEST) > side - 2:
+        return None
+    alone = Canvas(side + 1, side + 1)
+    alone.cell(0, 0, cell, side)
+    return alone.image
 
 
 _STROKES = {  # the ends of the lines of a sign, from its middle

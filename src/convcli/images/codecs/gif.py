@@ -81,21 +81,26 @@ def with_shared_palette(pictures: Sequence[Pixels]) -> list[Image.Image]:
     """
     frames = [_codes(picture) for picture in pictures]
     counts = np.bincount(frames[-1].reshape(-1), minlength=1 << 24)
+    seen = np.zeros(1 << 24, bool)
     for frame in frames:
-        counts[frame] = np.maximum(counts[frame], 1)
-    used = np.flatnonzero(counts)
-    kept = used[np.argsort(-counts[used], kind="stable")[:_COLOURS]]
+        seen[frame] = True
+    used = np.flatnonzero(seen)
+    ranks = np.argsort(-counts[used], kind="stable")
+    kept, others = used[ranks[:_COLOURS]], used[ranks[_COLOURS:]]
     palette = _colours(kept)
     wide = palette.astype(np.int64)
     nearest = np.zeros(1 << 24, np.uint8)
-    nearest[used] = [((wide - colour) ** 2).sum(axis=1).argmin() for colour in _colours(used)]
+    nearest[kept] = np.arange(len(kept))
+    nearest[others] = [((wide - each) ** 2).sum(axis=1).argmin() for each in _colours(others)]
     return [_image(nearest[frame], palette) for frame in frames]
 
 
 def _codes(colours: Pixels) -> NDArray[Any]:
     """Return each pixel's colour as one number, red·2^16 + green·2^8 + blue."""
-    wide = colours.astype(np.uint32)
-    codes: NDArray[Any] = wide[..., 0] << 16 | wide[..., 1] << 8 | wide[..., 2]
+    codes: NDArray[Any] = colours[..., 0].astype(np.uint32)
+    for channel in (1, 2):
+        codes <<= 8
+        codes |= colours[..., channel]
     return codes
 
 
