@@ -1,9 +1,9 @@
 """What holds the house together: unique names, and tests where their subject is."""
 
 import ast
+import functools
 import re
 from collections import defaultdict
-from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -14,10 +14,15 @@ ELSEWHERE = {"corpus", "docs", "foreign", "golden", "robustness", "support"}
 """Folders of tests that are not named after a package of the program."""
 
 
-def parsed(folder: Path) -> Iterator[tuple[Path, ast.Module]]:
-    """Return each module below a folder: its path from there, and its syntax tree."""
-    for path in sorted(folder.rglob("*.py")):
-        yield path.relative_to(folder), ast.parse(path.read_text("utf-8"), path.name)
+@functools.cache
+def defined() -> list[tuple[Path, type[ast.stmt], str]]:
+    """Return what the modules of the program define: where, a class or a function, its name."""
+    return [
+        (path.relative_to(SOURCE), type(node), node.name)
+        for path in sorted(SOURCE.rglob("*.py"))
+        for node in ast.parse(path.read_text("utf-8"), path.name).body
+        if isinstance(node, ast.ClassDef | ast.FunctionDef)
+    ]
 
 
 def repeated(places: dict[str, set[str]]) -> dict[str, set[str]]:
@@ -26,19 +31,17 @@ def repeated(places: dict[str, set[str]]) -> dict[str, set[str]]:
 
 def test_no_two_modules_define_a_class_of_the_same_name() -> None:
     modules: dict[str, set[str]] = defaultdict(set)
-    for path, tree in parsed(SOURCE):
-        for node in tree.body:
-            if isinstance(node, ast.ClassDef):
-                modules[node.name].add(str(path))
+    for path, kind, name in defined():
+        if kind is ast.ClassDef:
+            modules[name].add(str(path))
     assert repeated(modules) == {}
 
 
 def test_no_two_packages_define_a_public_function_of_the_same_name() -> None:
     packages: dict[str, set[str]] = defaultdict(set)
-    for path, tree in parsed(SOURCE):
-        for node in tree.body:
-            if isinstance(node, ast.FunctionDef) and not node.name.startswith("_"):
-                packages[node.name].add(path.parts[0])
+    for path, kind, name in defined():
+        if kind is ast.FunctionDef and not name.startswith("_"):
+            packages[name].add(path.parts[0])
     assert repeated(packages) == {}
 
 
@@ -53,10 +56,13 @@ def test_what_tests_share_is_imported_from_support_alone() -> None:
     """A folder of tests runs without any other, for it imports from no other."""
     paths = sorted(TESTS.rglob("*.py"))
     others = {str(path.parent.relative_to(TESTS)) for path in paths} - {".", "support"}
+    texts = {path: path.read_text("utf-8") for path in paths}
+    import_from = re.compile(rf"\bfrom[\s\\]+({'|'.join(others)})\b")  # or words of a text
     foreign = [
         (path.name, node.module)
-        for path in paths
-        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        for path, text in texts.items()
+        if import_from.search(text)
+        for node in ast.walk(ast.parse(text))
         if isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] in others
     ]
     assert foreign == []
