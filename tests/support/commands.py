@@ -198,7 +198,7 @@ def script(
     """Run a few lines of Python as a process of their own, in pipes; `words` are its own.
 
     It is a fork where `begun` starts one, unless it is started `anew`, as it must be where it
-    counts which modules it has loaded, or how much memory.
+    counts which modules it has loaded, or all of its memory.
     """
     line, pipe = [sys.executable, "-c", code, *map(str, words)], subprocess.PIPE
     if anew:
