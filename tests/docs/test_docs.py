@@ -8,7 +8,6 @@ import shlex
 import shutil
 import subprocess
 import sys
-import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +23,7 @@ import convcli
 from convcli.cli.app import main
 from convcli.kernels.catalogue.entry import CATALOGUE, OPERATORS
 from convcli.kernels.spec import kernel_from
-from support.commands import environment
+from support.commands import environment, script
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [ROOT / "README.md", *sorted(ROOT.glob("docs/*.md"))]
@@ -96,11 +95,8 @@ def test_the_python_examples_print_what_their_comments_say(
     example: str, tmp_path: Path
 ) -> None:
     (tmp_path / "sample_images").symlink_to(ROOT / "sample_images")
-    script = tmp_path / "example.py"
-    script.write_text(f"if __name__ == '__main__':\n{textwrap.indent(example, '    ')}")
-    done = subprocess.run(
-        [sys.executable, script], cwd=tmp_path, capture_output=True, text=True, check=True
-    )
+    done = script(example, folder=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
     expected = re.findall(r"^ *print\(.*\)  # (.*)$", example, re.MULTILINE)
     assert done.stdout.splitlines() == expected
 
