@@ -195,7 +195,7 @@ def test_a_figure_has_the_cells_colours(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "spec", ["gaussian:40", "sobel-x", "kirsch", "[[[[1]],[[2]]]]", "box:1"]
+    "spec", ["gaussian:20", "sobel-x", "kirsch", "[[[[1]],[[2]]]]", "box:1"]
 )
 def test_figures_of_all_kinds(spec: str, tmp_path: Path) -> None:
     path = tmp_path / "k.png"

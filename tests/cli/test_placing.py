@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from support.commands import command, environment, load, process, refusal, run, save
+from support.commands import begun, command, environment, load, process, refusal, run, save
 from support.waiting import PATIENCE
 
 pytestmark = pytest.mark.slow
@@ -156,18 +156,20 @@ def test_a_closed_standard_output_that_is_not_used_is_none(photos: Path) -> None
 @pytest.mark.parametrize("name", ["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"])
 @pytest.mark.skipif(sys.platform != "linux", reason="/proc is Linux's")
 def test_standard_output_by_its_other_names(photos: Path, name: str) -> None:
-    line = (
-        f"echo before > all; convcli apply '[[2]]' two/1.png {name} >> all; echo after >> all"
-    )
-    assert shell(line, photos).returncode == 0
+    words = ("apply", "[[2]]", "two/1.png", name)
+    with (photos / "all").open("ab") as file:
+        os.write(file.fileno(), b"before\n")
+        with begun(*words, stdout=file, folder=photos) as running:
+            assert running.wait() == 0
+        os.write(file.fileno(), b"after\n")
     data = (photos / "all").read_bytes()
     assert data.startswith(b"before\n\x89PNG")
     assert data.endswith(b"after\n")
-    with Image.open(io.BytesIO(data.removeprefix(b"before\n"))) as image:
-        assert np.asarray(image).tolist() == [[20, 40, 60]]
-    piped = shell(f"convcli apply '[[2]]' two/1.png {name} | cat > copy", photos)
+    piped = process(*words, folder=photos)
     assert piped.returncode == 0
-    assert load(photos / "copy") == [[20, 40, 60]]
+    for picture in (data.removeprefix(b"before\n"), piped.stdout):
+        with Image.open(io.BytesIO(picture)) as image:
+            assert np.asarray(image).tolist() == [[20, 40, 60]]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a shell of Unix")

@@ -15,6 +15,7 @@ from skimage.filters import unsharp_mask
 import convcli
 from convcli.cli.app import main
 from convcli.errors import ConvcliError
+from support.commands import done
 
 RNG = np.random.default_rng(17)
 PHOTOS: dict[str, NDArray[Any]] = {
@@ -25,10 +26,6 @@ PHOTOS: dict[str, NDArray[Any]] = {
     "floats": RNG.random((24, 33)).astype(np.float32),
 }
 KINDS = pytest.mark.parametrize("kind", PHOTOS)
-
-
-def run(*line: object) -> None:
-    main([str(word) for word in line], prog_name="convcli", standalone_mode=False)
 
 
 def test_amount_is_that_of_unsharp_masking() -> None:
@@ -167,9 +164,9 @@ def test_files_batches_and_tiles_equal_the_library(tmp_path: Path, kind: str) ->
     words = [f"--{name}={value}" for name, value in options.items()]
     words.append(f"--mask={tmp_path / 'mask.png'}")
     expected = convcli.apply("box:7", tmp_path / "in.tif", mask=mask, **options).array
-    run("apply", "box:7", tmp_path / "in.tif", tmp_path / "one.tif", *words)
-    run("apply", "box:7", tmp_path / "in.tif", tmp_path / "tiles.tif", "--tiled", *words)
-    run("apply", "box:7", tmp_path / "in.tif", "--out-dir", tmp_path / "many", *words)
+    done("apply", "box:7", tmp_path / "in.tif", tmp_path / "one.tif", *words)
+    done("apply", "box:7", tmp_path / "in.tif", tmp_path / "tiles.tif", "--tiled", *words)
+    done("apply", "box:7", tmp_path / "in.tif", "--out-dir", tmp_path / "many", *words)
     for name in ("one.tif", "tiles.tif", "many/in.tif"):
         np.testing.assert_array_equal(convcli.open(tmp_path / name).array, expected)
 
@@ -182,7 +179,7 @@ def test_a_chain_is_repeated_unrounded(tmp_path: Path) -> None:
     ours = convcli.apply("box", photo, times=3, border="replicate").array
     np.testing.assert_allclose(ours, expected, atol=0.5001)
     Image.fromarray(photo).save(tmp_path / "in.png")
-    run("apply", "box", tmp_path / "in.png", tmp_path / "out.png", *("--times", 3))
+    done("apply", "box", tmp_path / "in.png", tmp_path / "out.png", *("--times", "3"))
     thrice = convcli.apply(["box"] * 3, photo).array
     np.testing.assert_array_equal(convcli.open(tmp_path / "out.png").array, thrice)
     with pytest.raises(ConvcliError, match="whole number from 1 to 100"):

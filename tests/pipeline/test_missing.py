@@ -13,6 +13,7 @@ from PIL import Image
 import convcli
 from convcli.cli.app import main
 from convcli.errors import ConvcliError
+from support.commands import done
 
 RNG = np.random.default_rng(8)
 KERNEL = [[1, 2, 1], [2, 5, 3], [0, 1, 2]]
@@ -124,8 +125,8 @@ def test_tiles_equal_the_whole(border: str, kernels: list[str], tmp_path: Path) 
 def test_batches_and_frames_equal_single_runs(tmp_path: Path) -> None:
     frames = [RNG.integers(0, 3, (8, 9), dtype=np.uint8) * 100 for _ in range(3)]
     tifffile.imwrite(tmp_path / "in.tif", np.stack(frames), photometric="minisblack")
-    line = ("--missing", 0, "--border", "replicate", "--quiet")
-    run("apply", "box:3", tmp_path / "in.tif", "--out-dir", tmp_path / "out", *line)
+    line = ("--missing", "0", "--border", "replicate", "--quiet")
+    done("apply", "box:3", tmp_path / "in.tif", "--out-dir", tmp_path / "out", *line)
     pages = tifffile.imread(tmp_path / "out" / "in.tif")
     for page, frame in zip(pages, frames, strict=True):
         one = convcli.apply("box:3", frame, missing=0, border="replicate").array
