@@ -325,7 +325,7 @@ def test_a_drawing_of_many_channels_stays_one_that_can_be_looked_at(
         spec = str(tmp_path / kernel) if kernel.endswith("npy") else kernel
         drawn = tmp_path / f"{channels}.png"
         words = ("explain", spec, str(tmp_path / "deep.npy"), "--at", "2,2")
-        result = run(*words, "--png", str(drawn))
+        result = run(*words, "--json", "--png", str(drawn))
         assert result.exit_code == 0, result.output
         with Image.open(drawn) as picture:
             heights.append(picture.height)

@@ -411,23 +411,23 @@ def test_weights_are_edited_and_chosen(explore: Callable[..., Browser]) -> None:
     np.testing.assert_array_equal(pixels, expected)
 
 
-@pytest.mark.parametrize(
-    ("settings", "words"),
-    [
+def test_what_does_not_fit_is_said_and_the_output_stays(
+    explore: Callable[..., Browser],
+) -> None:
+    fits = {"stride": "1", "padding": "same", "bias": "0", "dilation": "1"}
+    slips: list[tuple[Settings, str]] = [
         ({"stride": "0"}, "stride: expected a whole number of at least 1"),
         ({"stride": "two"}, 'got "two"'),
         ({"padding": "-1"}, "padding: expected same, valid"),
         ({"bias": "much"}, "bias: expected a number"),
         ({"dilation": "90", "padding": "valid"}, "The kernel spans 181"),
-    ],
-)
-def test_what_does_not_fit_is_said_and_the_output_stays(
-    explore: Callable[..., Browser], settings: Settings, words: str
-) -> None:
-    browser = explore("sobel-x", COLOURS)
-    before, after = browser.outputs({"kernel": "sobel-x"}, settings)
-    assert words in after.problem
-    np.testing.assert_array_equal(after.pixels, before.pixels)
+    ]
+    cases = [case for slip, _ in slips for case in (fits, fits | slip)]
+    found = explore("sobel-x", COLOURS).outputs(*cases)
+    for (_, words), before, after in zip(slips, found[::2], found[1::2], strict=True):
+        assert before.problem == ""
+        assert words in after.problem
+        np.testing.assert_array_equal(after.pixels, before.pixels)
 
 
 @pytest.mark.parametrize(("width", "dark"), [(1280, False), (390, True)])
