@@ -302,8 +302,8 @@ def _losses(work: TiledWork, target: str, output: Output) -> Iterator[str]:
     source = work.source
     if not is_zarr(target) and work.pipeline.dtype == "float64":
         yield "the TIFF holds floats of 32 bits: values lose digits after 7; a .zarr keeps all"
-    if isinstance(source, TiffSource) and source.is_masked:
-        yield "the mask in the file is left out: pixels that it hides are filtered too"
+    if isinstance(source, TiffSource):
+        yield from source.lost
     if isinstance(source, TiffSource) and is_zarr(target) and source.factors:
         yield "the smaller copies of the picture are left out: write a .tif for them"
     if isinstance(source, ZarrSource) and isinstance(output, ZarrOutput):
