@@ -141,7 +141,7 @@ def scene_of(frame: Frame, link: Link, options: Options, at: Pair | None, cells:
     """Cut a square around `at` out of a frame, grey but for a bank of colours."""
     if isinstance(link, Operator) or (isinstance(link, Plain) and link.kind not in REDUCTIONS):
         fault = f"expected one kernel, or a pooling as max:2, got {link.name}"
-        fail("animate", fault, "choose one", GeometryError)
+        fail("animate", fault, "choose one")
     square = square_around(frame.shape, at, cells)
     if isinstance(link, Kernel):
         kernel = exchanged(link) if options.transposed else link
