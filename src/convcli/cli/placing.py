@@ -13,7 +13,7 @@ from convcli.cli import output
 from convcli.cli.output import STANDARD
 from convcli.errors import ImageError
 from convcli.storage import urls
-from convcli.storage.atomic import is_stream, open_descriptor
+from convcli.storage.atomic import bring_back, is_stream, open_descriptor
 from convcli.values import Record, fields_of
 
 if TYPE_CHECKING:
@@ -206,6 +206,8 @@ def is_replaced(source: str, target: str, call: PlacedCall) -> bool:
     """Tell whether OUTPUT is there, and is to be replaced; end if it is to be kept."""
     rule = call.rule("overwrite")
     try:
+        if urls.is_zarr(target):
+            bring_back(target)
         is_file = target != STANDARD and not is_stream(target)
         if not (is_file and urls.is_there(urls.first_output(target))):
             return False
