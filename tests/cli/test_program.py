@@ -91,6 +91,22 @@ GRID = "[[1,2],[3,4]]"
         (2, ("learn", GRID, GRID, "--k", "1", "--show-step", "--at", "-1,0")),
         (2, ("equivariance", "box", GRID, "--shift", "2,0")),
         (2, ("matrix", "[[[[1]],[[1]]]]", "--w", "2")),
+        (2, ("apply", "box", "nowhere.png", "--out-dir", "-")),
+        (2, ("apply", "box", "nowhere.png", "--out-dir", "nowhere", "--manifest", "-")),
+        (
+            2,
+            (
+                "stack",
+                "--preset",
+                "lenet",
+                "--run",
+                "a.png",
+                "--weights",
+                "b",
+                "--out-dir",
+                "-",
+            ),
+        ),
         (2, ("params", "--in", "3", "--filters", "4", "--k", "3", "--stride", "2")),
     ],
 )

@@ -126,6 +126,7 @@ def _run(call: ApplyCall) -> None:
     """Filter one picture or many, show a matrix, or say what would be done."""
     previews = call.plan_only or call.dry_run
     if call.out_dir is not None:
+        output.refuse_inputs([], call.out_dir, call.manifest)
         placing.refuse_misfits("many")
         from convcli.cli.batch import run_many
 
