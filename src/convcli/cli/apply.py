@@ -217,13 +217,16 @@ def _filter_one(call: ApplyCall) -> None:
 
 
 def _show_plan(call: ApplyCall, source: str, target: str, *, in_blocks: bool) -> None:
+    from convcli.storage.atomic import is_stream, unwritable
+
     if in_blocks:
         tiling = call.in_blocks.plan(source, target)
+        if reason := unwritable(target):
+            raise ConvcliError(f"{target}: {reason}")
         answer(tiling.as_dict(), "report:show_tiling", tiling, f"{source} → {target}")
         return
     from convcli.pipeline.files import FileFilter, read_first_frame
     from convcli.pipeline.pipeline import plan_pipeline
-    from convcli.storage.atomic import is_stream, unwritable
     from convcli.storage.urls import first_output
 
     pipeline, options = None, call.options

@@ -73,6 +73,7 @@ _MISFITS = (
     ("printed", "sheet colormap", "is for a picture that is written: name OUTPUT, or drop it"),
     ("tiled whole", "axes select pyramid", "is for a .zarr: leave it out"),
     ("zarr tiled", "sheet allow_truncated", _IN_MEMORY),
+    ("zarr", "show compare", _IN_MEMORY),
     ("zarr tiled whole", "recursive files_from template fail_fast manifest", _FOR_MANY),
     ("whole", "memory cluster retries timeout progress retry_failed", _FOR_MANY),
     ("whole", "resume", "is for a picture in blocks: add --tiled"),

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from convcli.choices import Border
 from convcli.drawing import figures
 from convcli.drawing.canvas import WHITE, Canvas, Colour
-from convcli.errors import GeometryError, KernelError, fail
+from convcli.errors import GeometryError, KernelError, OptionError, fail
 from convcli.geometry.window import Pair, window
 from convcli.kernels.kernel import Kernel
 from convcli.lessons.pictures import beyond
@@ -90,7 +90,7 @@ def convolution_matrix(
         fail("matrix", fault, "use a smaller picture", GeometryError)
     if not isinstance(options.border, Border) or options.border is Border.ODD:
         fault = f"expected a border that copies pixels, got {options.border.value}"
-        fail("matrix", fault, "use zero, replicate, reflect, symmetric or wrap", GeometryError)
+        fail("matrix", fault, "use zero, replicate, reflect, symmetric or wrap", OptionError)
     grid = (kernel.flipped() if options.flip else kernel).weights
     pixels = np.arange(shape[0] * shape[1]).reshape(shape)
     weights = np.zeros((output[0] * output[1], pixels.size))

@@ -270,8 +270,8 @@ def _removed_after(temporary: str, partial: Partial | None) -> Iterator[None]:
 
 
 def unwritable(target: str) -> str:
-    """Say why a file cannot be written, as far as that shows before; empty where it can."""
-    if is_url(target) or is_stream(target):
+    """Say why an output cannot be written, as far as that shows before; empty where it can."""
+    if is_url(target) or is_stream(target) or (urls.is_zarr(target) and os.path.isdir(target)):
         return ""
     final = os.path.realpath(target)
     folder = os.path.dirname(final)
