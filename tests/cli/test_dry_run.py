@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from support.commands import cells, process, refusal, run, save
+from support.commands import cells, done, process, refusal, run, save
 
 pytestmark = pytest.mark.slow
 
@@ -101,6 +101,21 @@ def test_no_recipe_is_written(folder: Path, preview: str, target: tuple[str, ...
     words = ("apply", "box", "photos/a.png", *target, preview, "--save-recipe", "box.toml")
     assert run(*words).exit_code == 0
     assert tree(folder) == before
+
+
+def test_a_zarr_that_is_there_is_replaced(folder: Path) -> None:
+    save(folder / "in.tif", np.zeros((60, 50)))
+    done("apply", "box", "in.tif", "out.zarr", "-q")
+    files, _, status = listed("in.tif", "out.zarr")
+    assert (files["in.tif"]["action"], status) == ("replace", 0)
+
+
+def test_a_plan_of_blocks_refuses_what_a_run_refuses(folder: Path) -> None:
+    save(folder / "in.tif", np.zeros((60, 50)))
+    words = ("apply", "box", "in.tif", "nowhere/out.tif", "--tiled")
+    assert refusal(*words, "--plan", status=1) == refusal(*words, status=1)
+    refusal("apply", "box", "in.tif", "out.zarr", "--compare", "page.png", status=2)
+    assert not (folder / "out.zarr").exists()
 
 
 def test_a_picture_in_blocks(folder: Path) -> None:

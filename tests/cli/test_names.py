@@ -60,6 +60,17 @@ def test_no_form_means_something_else_elsewhere() -> None:
     } == {}
 
 
+def test_output_padding_has_one_text() -> None:
+    texts = [
+        parameter.help
+        for _, command in commands()
+        for parameter in command.params
+        if isinstance(parameter, click.Option) and "--output-padding" in parameter.opts
+    ]
+    assert len(texts) == 4
+    assert set(texts) == {"Rows and columns to add at the end of a transposed result."}
+
+
 def test_the_kernel_comes_before_the_picture() -> None:
     for name, command in commands():
         arguments = [each.name for each in command.params if isinstance(each, click.Argument)]

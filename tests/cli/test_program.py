@@ -73,6 +73,49 @@ def test_wrong_usage_is_one_line(words: tuple[str, ...], parts: tuple[str, ...])
     assert [part for part in parts if part not in line] == []
 
 
+GRID = "[[1,2],[3,4]]"
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        (2, ("conv1d", "a,b", "1")),
+        (2, ("conv1d", "1", "")),
+        (2, ("conv1d", "0.5,0.4", "6", "--as", "dice")),
+        (1, ("conv1d", "@nowhere.txt", "1")),
+        (1, ("explain", "box", "nowhere.png", "--at", "0,0")),
+        (2, ("explain", "box", GRID, "--at", "0,2")),
+        (2, ("explain", "box", GRID, "--at", "0,0", "--channel", "1")),
+        (2, ("animate", "box", GRID, "nowhere/out.gif", "--at", "2,0")),
+        (2, ("animate", "sobel", GRID, "nowhere/out.gif")),
+        (2, ("learn", GRID, GRID, "--k", "1", "--show-step", "--at", "-1,0")),
+        (2, ("equivariance", "box", GRID, "--shift", "2,0")),
+        (2, ("matrix", "[[[[1]],[[1]]]]", "--w", "2")),
+        (2, ("apply", "box", "nowhere.png", "--out-dir", "-")),
+        (2, ("apply", "box", "nowhere.png", "--out-dir", "nowhere", "--manifest", "-")),
+        (
+            2,
+            (
+                "stack",
+                "--preset",
+                "lenet",
+                "--run",
+                "a.png",
+                "--weights",
+                "b",
+                "--out-dir",
+                "-",
+            ),
+        ),
+        (2, ("params", "--in", "3", "--filters", "4", "--k", "3", "--stride", "2")),
+    ],
+)
+def test_a_wrong_value_is_wrong_usage_and_a_file_is_not(
+    status: int, words: tuple[str, ...]
+) -> None:
+    refusal(*words, status=status)
+
+
 # ------------------------------------------------------------------ completion
 
 

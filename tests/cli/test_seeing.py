@@ -176,9 +176,11 @@ def test_a_matrix_is_compared_whether_or_not_an_output_is_named(tmp_path: Path) 
     np.testing.assert_array_equal(first, second)
 
 
-def test_floats_from_0_to_1_are_compared_in_all_shades(tmp_path: Path) -> None:
+@pytest.mark.parametrize("bands", [1, 2, 4, 5])
+def test_floats_from_0_to_1_are_compared_in_all_shades(tmp_path: Path, bands: int) -> None:
     ramp = np.tile(np.linspace(0, 1, 256, dtype=np.float32), (40, 1))
-    np.save(tmp_path / "in.npy", ramp)
+    # Of channels that are no colours the first is shown, which is the ramp.
+    np.save(tmp_path / "in.npy", np.dstack([ramp, *[9 * ramp] * (bands - 1)]))
     page = tmp_path / "page.png"
     words = (tmp_path / "in.npy", tmp_path / "out.npy", "--compare", page, "-q")
     done("apply", "identity@scale=0.25", *words)

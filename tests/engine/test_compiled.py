@@ -527,7 +527,7 @@ print("numba" in sys.modules, plan() is plan(), "numba" in sys.modules)
 
 def test_another_value_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CONVCLI_FAST", "maybe")
-    with pytest.raises(convcli.ConvcliError, match="expected one of auto, always, never"):
+    with pytest.raises(convcli.OptionError, match="expected one of auto, always, never"):
         chosen((3000, 4000))
 
 

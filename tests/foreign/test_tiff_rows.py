@@ -175,8 +175,18 @@ def test_colours_that_were_multiplied_by_their_opacity_are_divided() -> None:
     assert frame.pixels.tolist() == [[[200, 400, 600], [0, 0, 0], [7, 8, 9]]]
 
 
-def test_a_fourth_sample_without_a_meaning_is_said_to_be_left_out() -> None:
-    values = random_samples("u2", (5, 7, 4))
+@pytest.mark.parametrize("place", ["contig", "separate"])
+def test_an_opacity_between_other_bands_stays_the_opacity(place: str) -> None:
+    values = random_samples("u1", (5, 7, 6))
+    settings = {"photometric": "rgb", "planarconfig": place, "extrasamples": [2, 0, 0]}
+    frame = read(tiff_bytes_of(values, **settings)).frames[0]
+    np.testing.assert_array_equal(frame.alpha, values[..., 3])
+    np.testing.assert_array_equal(frame.pixels, values[..., [0, 1, 2, 4, 5]])
+
+
+@pytest.mark.parametrize("dtype", ["u1", "u2"])
+def test_a_fourth_sample_without_a_meaning_is_said_to_be_left_out(dtype: str) -> None:
+    values = random_samples(dtype, (5, 7, 4))
     picture = read(tiff_bytes_of(values, photometric="rgb", extrasamples=[0]))
     np.testing.assert_array_equal(picture.frames[0].pixels, values[..., :3])
     assert picture.notes == (

@@ -169,6 +169,30 @@ def test_odd_shapes_of_arrays_are_one_line(shape: str, tmp_path: Path) -> None:
     header_of(tmp_path / "a.npy", ReadPolicy())
 
 
+@pytest.mark.parametrize("version", [(1, 0), (2, 0), (3, 0)])
+def test_each_version_of_npy_is_read(version: tuple[int, int]) -> None:
+    buffer = io.BytesIO()
+    np.lib.format.write_array(buffer, np.array([[1.5, 2], [3, 4]]), version=version)
+    buffer.seek(0)
+    assert read_picture(buffer, "stream").array.tolist() == [[1.5, 2], [3, 4]]
+
+
+@pytest.mark.parametrize(
+    ("version", "header", "said"),
+    [
+        (b"\x04\x00", b"{}\n", "expected format 1.0, 2.0 or 3.0, got 4.0"),
+        (b"\x01\x00", b"f(x)\n", "malformed node or string on line 1"),
+    ],
+)
+def test_what_is_wrong_with_a_npy_is_said_in_words(
+    version: bytes, header: bytes, said: str
+) -> None:
+    data = b"\x93NUMPY" + version + len(header).to_bytes(2, "little") + header
+    with pytest.raises(ImageError) as caught:
+        read_picture(io.BytesIO(data), "stream")
+    assert str(caught.value) == f"stream: the array cannot be read: {said}"
+
+
 def test_the_message_of_a_decoder_is_kept() -> None:
     with pytest.raises(OSError, match=r"^ValueError$"), decoder_errors():
         raise ValueError

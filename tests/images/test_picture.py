@@ -92,6 +92,6 @@ def test_what_needs_grey_refuses_channels_that_have_none(
     result = CliRunner().invoke(main, words)
     assert result.exit_code == 1
     wanted = "expected one channel, or red, green and blue, got 4: take one channel of it"
-    assert wanted in result.stderr
+    assert f"four.npy: {wanted}" in result.stderr
     assert len(result.stderr.splitlines()) == 1
     assert not list(tmp_path.glob("out.*"))

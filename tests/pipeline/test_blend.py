@@ -142,6 +142,11 @@ def test_what_does_not_fit_is_refused(options: dict[str, Any], said: str) -> Non
         convcli.apply("box", PHOTOS["colour"], **options)
 
 
+def test_a_picture_of_many_bands_has_no_luma() -> None:
+    with pytest.raises(convcli.OptionError, match="got 5 channels"):
+        convcli.apply("box", np.zeros((4, 4, 5)), channels="luma")
+
+
 @pytest.mark.parametrize("tiled", [[], ["--tiled"]])
 def test_a_mask_of_several_plain_channels_is_refused(tmp_path: Path, tiled: list[str]) -> None:
     """Its first channel is not taken in silence."""

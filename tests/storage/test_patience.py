@@ -182,5 +182,5 @@ def test_settings_that_mean_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
             "apply", "box", "http://127.0.0.1:1/a.png", "b.png", CONVCLI_RETRIES=text
         )
         line = ended.stderr.decode()
-        assert (ended.returncode, len(line.splitlines())) == (1, 1)
+        assert (ended.returncode, len(line.splitlines())) == (2, 1)
         assert line.startswith(f"Error: CONVCLI_RETRIES={text}: expected numbers of busy, lost")

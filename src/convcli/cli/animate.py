@@ -72,7 +72,7 @@ def command(
     written_as = animation_form(target, form)
     refuse_terminals(image, target)
     refuse_inputs([image], *[target] * (target != STANDARD))
-    made = animation_of(read(image), kernel, options, **drawing)
+    made = animation_of(read(image), kernel, options, label=image, **drawing)
     if target == STANDARD:
         click.echo(made.encoded(written_as), nl=False)
         return

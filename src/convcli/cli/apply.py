@@ -126,6 +126,7 @@ def _run(call: ApplyCall) -> None:
     """Filter one picture or many, show a matrix, or say what would be done."""
     previews = call.plan_only or call.dry_run
     if call.out_dir is not None:
+        output.refuse_inputs([], call.out_dir, call.manifest)
         placing.refuse_misfits("many")
         from convcli.cli.batch import run_many
 
@@ -216,13 +217,16 @@ def _filter_one(call: ApplyCall) -> None:
 
 
 def _show_plan(call: ApplyCall, source: str, target: str, *, in_blocks: bool) -> None:
+    from convcli.storage.atomic import is_stream, unwritable
+
     if in_blocks:
         tiling = call.in_blocks.plan(source, target)
+        if reason := unwritable(target):
+            raise ConvcliError(f"{target}: {reason}")
         answer(tiling.as_dict(), "report:show_tiling", tiling, f"{source} → {target}")
         return
     from convcli.pipeline.files import FileFilter, read_first_frame
     from convcli.pipeline.pipeline import plan_pipeline
-    from convcli.storage.atomic import is_stream, unwritable
     from convcli.storage.urls import first_output
 
     pipeline, options = None, call.options

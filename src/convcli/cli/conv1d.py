@@ -9,7 +9,7 @@ from convcli.choices import Overlap
 from convcli.cli.options import json_option, own_options, subcommand
 from convcli.cli.output import answer, wants_json
 from convcli.cli.types import one_of
-from convcli.errors import fail
+from convcli.errors import ConvcliError, fail
 
 
 @subcommand(
@@ -87,10 +87,8 @@ def _text(argument: str) -> str:
         return argument
     from pathlib import Path
 
-    from convcli.lessons.sequences import SequenceError
-
     try:
         return Path(argument[1:]).read_text("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is no text"
-        fail(f"{argument[1:]}", f"cannot be read: {reason}", "name a text file", SequenceError)
+        fail(argument, f"cannot be read: {reason}", "name a text file", ConvcliError)

@@ -52,7 +52,7 @@ def command(
     file_format = format_for(mark) if mark else ""
     refuse_inputs([source], mark)
     frame = read(source)
-    matches = find_matches(frame, kernel, top=top, normalized=normalized)
+    matches = find_matches(frame.as_gray(source), kernel, top=top, normalized=normalized)
     if mark or show:
         from convcli.drawing.figures import marked
         from convcli.images.write import write_picture

@@ -91,6 +91,7 @@ def command(
         from convcli.lessons.learning.step import step_on_crop
 
         kernel = step_settings.pop("start") or kernel_size
+        before, after = before.as_gray(source), after.as_gray(target)
         step = step_on_crop(before, after, kernel, **step_settings)
         document = {"source": source, "target": target, "step": step}
         answer(document, "learn:show_one_step", step)

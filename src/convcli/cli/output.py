@@ -115,7 +115,8 @@ def refuse_inputs(names: Sequence[str], *outputs: str | None) -> None:
 
         if path == STANDARD:
             raise click.UsageError(
-                "-: expected the name of a file to write, got standard output: name one"
+                "-: expected the name of a file to write, or of a folder, got standard output: "
+                "name one"
             )
         if same_file_key(path) in map(same_file_key, names):
             raise click.UsageError(f"{path} is a picture of this run itself: name another file")

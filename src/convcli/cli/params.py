@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from convcli.cli.options import json_option, own_options, subcommand
-from convcli.cli.output import answer, sizes_checked
+from convcli.cli.output import answer, check_use, sizes_checked
 from convcli.cli.types import KERNEL, KernelValue
 from convcli.geometry.layers import Layer, Volume, convolution_layer
 from convcli.geometry.window import Padding, Pair, window
@@ -74,8 +74,8 @@ def command(
         raise click.UsageError(
             f"Missing option '{missing}': give --in, --filters and --k, or --kernel"
         )
-    if width is None and height is not None:
-        raise click.UsageError("Missing option '--width': --height is given without it")
+    more = {"height", "stride", "padding", "dilation", "hidden"}
+    check_use("" if width is None else "width", {"width": more, "": set()})
     volume = None if width is None else Volume(channels, height or width, width)
     output = None
     if volume is not None:

@@ -13,7 +13,7 @@ from convcli.cli import output
 from convcli.cli.output import STANDARD
 from convcli.errors import ImageError
 from convcli.storage import urls
-from convcli.storage.atomic import is_stream, open_descriptor
+from convcli.storage.atomic import bring_back, is_stream, open_descriptor
 from convcli.values import Record, fields_of
 
 if TYPE_CHECKING:
@@ -73,6 +73,7 @@ _MISFITS = (
     ("printed", "sheet colormap", "is for a picture that is written: name OUTPUT, or drop it"),
     ("tiled whole", "axes select pyramid", "is for a .zarr: leave it out"),
     ("zarr tiled", "sheet allow_truncated", _IN_MEMORY),
+    ("zarr", "show compare", _IN_MEMORY),
     ("zarr tiled whole", "recursive files_from template fail_fast manifest", _FOR_MANY),
     ("whole", "memory cluster retries timeout progress retry_failed", _FOR_MANY),
     ("whole", "resume", "is for a picture in blocks: add --tiled"),
@@ -206,6 +207,8 @@ def is_replaced(source: str, target: str, call: PlacedCall) -> bool:
     """Tell whether OUTPUT is there, and is to be replaced; end if it is to be kept."""
     rule = call.rule("overwrite")
     try:
+        if urls.is_zarr(target):
+            bring_back(target)
         is_file = target != STANDARD and not is_stream(target)
         if not (is_file and urls.is_there(urls.first_output(target))):
             return False

@@ -47,7 +47,7 @@ Other rules
 --compare          Compare the formula with the rules of torch, TensorFlow and ONNX.
 --transposed       Work out the size of a transposed convolution.
 --output-padding extra 0.. =0
-                   Pixels that --transposed adds at the end.
+                   Rows and columns to add at the end of a transposed result.
 
 Quiz
 --quiz             Ask questions; answers come from the terminal or from standard input.

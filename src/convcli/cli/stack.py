@@ -137,6 +137,7 @@ def _question(asked: SimpleNamespace, layers: int) -> str:
         raise click.UsageError("--layer: --unit names a layer, too: drop one of them")
     if question == "unit" and asked.photo is None:
         raise click.UsageError("Missing option '--run': --unit is seen on a picture, or --erf")
+    refuse_inputs([], asked.out_dir)
     if question == "photo" and asked.weights is None:
         raise click.UsageError("Missing option '--weights': --run needs it, or --unit")
     return question

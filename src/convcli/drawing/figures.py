@@ -67,10 +67,12 @@ def marked(frame: Frame, boxes: Sequence[tuple[int, int, int, int]]) -> Frame:
 
 
 def _rgb(frame: Frame) -> Image.Image:
-    """Return a picture as an 8-bit RGB image; alpha is left out, and floats are stretched."""
-    pixels = eight_bits(frame.pixels)
-    grey_or_rgb = pixels[..., 0] if frame.channels == 1 else pixels
-    return Image.fromarray(grey_or_rgb).convert("RGB")
+    """Return a picture as an 8-bit RGB image; alpha is left out, and floats are stretched.
+
+    Of channels that are no colours the first is shown.
+    """
+    shown = frame.pixels if frame.channels == 3 else frame.pixels[..., 0]  # noqa: PLR2004 - RGB
+    return Image.fromarray(eight_bits(shown)).convert("RGB")
 
 
 _MARGIN = 16

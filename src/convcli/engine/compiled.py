@@ -17,7 +17,7 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
-from convcli.errors import ConvcliError, install
+from convcli.errors import OptionError, install
 
 START = 1.5e9
 """Nanoseconds to import numba and to read compiled functions: 0.35 s and 0.6 to 0.85 s."""
@@ -39,7 +39,7 @@ def prefer_compiled() -> bool:
 
     Raises
     ------
-    ConvcliError
+    OptionError
         If ``CONVCLI_FAST`` has another value than ``auto``, ``always`` or ``never``.
 
     Examples
@@ -81,7 +81,7 @@ def may_compile() -> bool:
 def _mode() -> str:
     mode = os.environ.get("CONVCLI_FAST") or "auto"
     if mode not in _MODES:
-        raise ConvcliError(f"CONVCLI_FAST: expected one of {', '.join(_MODES)}; got {mode!r}")
+        raise OptionError(f"CONVCLI_FAST: expected one of {', '.join(_MODES)}; got {mode!r}")
     return mode
 
 

@@ -112,8 +112,12 @@ def decoder_errors() -> Iterator[None]:
 
 
 def one_line(error: Exception) -> str:
-    """Return the message of an error on one line; the name of its type where it has none."""
-    return " ".join(str(error).split()) or type(error).__name__
+    """Return the message of an error on one line; the name of its type where it has none.
+
+    Where objects are in memory says nothing to a person.
+    """
+    text = re.sub(r":? ?<[^<>]* at 0x\w+>", "", str(error))
+    return " ".join(text.split()) or type(error).__name__
 
 
 def open_image(file: BinaryIO, reading: ReadPolicy) -> ImageFile.ImageFile:

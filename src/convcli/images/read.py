@@ -173,10 +173,11 @@ def _tiff_frame(
     if page.is_ours or opened is None:
         from convcli.images.codecs.tiff_segments import decoded_page
 
-        return decoded_page(page, file)
+        return decoded_page(page, file), page.left_out
     with decoder_errors():
         opened.seek(page.index)
-    return frame_of(file, opened, label)
+    frame, notes = frame_of(file, opened, label)
+    return frame, notes if frame.alpha is not None else (*notes, *page.left_out)
 
 
 def _check_end(file: BinaryIO, format_name: str | None) -> None:

@@ -137,21 +137,28 @@ class AnimationStep(Record, kw_only=True):
     caption: str
 
 
-def scene_of(frame: Frame, link: Link, options: Options, at: Pair | None, cells: int) -> Scene:
-    """Cut a square around `at` out of a frame, grey but for a bank of colours."""
+def scene_of(
+    frame: Frame,
+    link: Link,
+    options: Options,
+    at: Pair | None,
+    cells: int,
+    *,
+    label: str = "picture",
+) -> Scene:
+    """Cut a square around `at` out of a frame, grey but for a bank; errors call it `label`."""
     if isinstance(link, Operator) or (isinstance(link, Plain) and link.kind not in REDUCTIONS):
         fault = f"expected one kernel, or a pooling as max:2, got {link.name}"
-        fail("animate", fault, "choose one", GeometryError)
+        fail("animate", fault, "choose one")
     square = square_around(frame.shape, at, cells)
     if isinstance(link, Kernel):
         kernel = exchanged(link) if options.transposed else link
         colours = kernel.is_bank and kernel.channels == frame.channels
-        crop = Frame((frame if colours else frame.as_gray()).pixels[square])
+        crop = Frame((frame if colours else frame.as_gray(label)).pixels[square])
         scene = _kernel_scene(crop, link, kernel.flipped() if options.flip else kernel, options)
     else:
-        scene = _pooling_scene(
-            Frame(frame.as_gray().pixels[square]), link.kind, link.size, options
-        )
+        crop = Frame(frame.as_gray(label).pixels[square])
+        scene = _pooling_scene(crop, link.kind, link.size, options)
     if (side := _side(scene)) < _SMALLEST_SIDE:
         fault = f"expected cells of at least {_SMALLEST_SIDE} px on the page, got {side}"
         remedy = "use a smaller kernel, dilation or padding, or fewer --cells"
@@ -244,9 +251,10 @@ def animation_of(
     cells: int = 7,
     delay: int = 400,
     frames: int = 100,
+    label: str = "picture",
 ) -> Animation:
     """Draw each step of a scene, or at most `frames`; the last stays longer than `delay` ms."""
-    scene = scene_of(frame, link, options, at, cells)
+    scene = scene_of(frame, link, options, at, cells, label=label)
     # From the end, which is always shown: it has the whole result.
     count = scene.order.size
     shown = np.linspace(count - 1, 0, min(count, frames)).round().astype(int)

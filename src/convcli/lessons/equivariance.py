@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from convcli.borders import AnyBorder, Fill, fill_of
 from convcli.choices import Alpha
-from convcli.errors import GeometryError, fail
+from convcli.errors import OptionError, fail
 from convcli.geometry.window import Axis, Pair, window
 from convcli.images.picture import Frame
 from convcli.lessons.pictures import beyond, differences
@@ -82,10 +82,10 @@ def _check_shift(shift: Pair, shape: Pair) -> None:
     for name, by, size in zip(("y", "x"), shift, shape, strict=True):
         if by and size == 1:
             fault = f"expected {name} = 0 where a picture is 1 px long, got {by}"
-            fail("shift", fault, "use a larger picture", GeometryError)
+            fail("shift", fault, "use a larger picture", OptionError)
         if abs(by) >= size:
             fault = f"expected {name} between {1 - size} and {size - 1}, got {by}"
-            fail("shift", fault, "nothing of the picture would be left", GeometryError)
+            fail("shift", fault, "nothing of the picture would be left", OptionError)
 
 
 def _filtered(pixels: Values, operand: Operand, options: Options) -> Values:

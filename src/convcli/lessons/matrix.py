@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from convcli.choices import Border
 from convcli.drawing import figures
 from convcli.drawing.canvas import WHITE, Canvas, Colour
-from convcli.errors import GeometryError, fail
+from convcli.errors import GeometryError, KernelError, OptionError, fail
 from convcli.geometry.window import Pair, window
 from convcli.kernels.kernel import Kernel
 from convcli.lessons.pictures import beyond
@@ -74,15 +74,15 @@ def convolution_matrix(
     """Return the matrix by which a 2-D kernel maps a picture of that size (rows, columns).
 
     The stride, padding, dilation, border and flip are those of the options. A bias is no part
-    of a matrix. A bank, a kernel that does not fit, and a matrix of more than 4 million entries
-    are a `GeometryError`.
+    of a matrix. A kernel that does not fit, and a matrix of more than 4 million entries are a
+    `GeometryError`; a bank is a `KernelError`.
 
     >>> convolution_matrix(Kernel([[1, 2]]), (1, 3), Options(padding="valid")).weights.tolist()
     [[1.0, 2.0, 0.0], [0.0, 1.0, 2.0]]
     """
     options = options or Options()
     if kernel.is_bank:
-        raise GeometryError("matrix: expected a 2-D kernel, got a bank: use one of its slices")
+        raise KernelError("matrix: expected a 2-D kernel, got a bank: use one of its slices")
     slide = window(kernel.size, options.stride, options.padding, options.dilation)
     output = slide.output_shape(shape)
     if (size := np.prod([*shape, *output], dtype=object)) > _MOST:
@@ -90,7 +90,7 @@ def convolution_matrix(
         fail("matrix", fault, "use a smaller picture", GeometryError)
     if not isinstance(options.border, Border) or options.border is Border.ODD:
         fault = f"expected a border that copies pixels, got {options.border.value}"
-        fail("matrix", fault, "use zero, replicate, reflect, symmetric or wrap", GeometryError)
+        fail("matrix", fault, "use zero, replicate, reflect, symmetric or wrap", OptionError)
     grid = (kernel.flipped() if options.flip else kernel).weights
     pixels = np.arange(shape[0] * shape[1]).reshape(shape)
     weights = np.zeros((output[0] * output[1], pixels.size))

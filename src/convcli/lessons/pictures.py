@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from convcli.borders import AnyBorder, Fill, Padder, Places
 from convcli.choices import RED_BLUE, Depth
-from convcli.errors import GeometryError, fail
+from convcli.errors import OptionError, fail
 from convcli.geometry.window import Pair
 from convcli.images.picture import Frame
 from convcli.storage.atomic import replacing
@@ -76,7 +76,7 @@ def check_inside(at: Pair, shape: Pair, noun: str) -> None:
     if not (0 <= row < height and 0 <= column < width):
         inside = f"x 0 to {width - 1} and y 0 to {height - 1}"
         fault = f"expected a pixel of the {noun}, {inside}; got {column},{row}"
-        fail("at", fault, "choose one inside", GeometryError)
+        fail("at", fault, "choose one inside", OptionError)
 
 
 def square_around(shape: Pair, at: Pair | None, cells: int) -> tuple[slice, slice]:

@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from convcli.choices import Overlap
-from convcli.errors import ConvcliError, fail
+from convcli.errors import OptionError, fail
 from convcli.values import Record
 
 Number: TypeAlias = int | Fraction
@@ -19,7 +19,7 @@ Number: TypeAlias = int | Fraction
 _MOST = 10**7  # the longest sequence: it fits into memory with room for the result
 
 
-class SequenceError(ConvcliError):
+class SequenceError(OptionError):
     """Sequences that cannot be convolved."""
 
 

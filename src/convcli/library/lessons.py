@@ -2,7 +2,7 @@
 
 import functools
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypedDict, Unpack, overload
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack, overload
 
 from convcli.choices import LearningMethod, Sharing
 from convcli.errors import GeometryError, OptionError, fail
@@ -256,7 +256,7 @@ def animate(
     frame, settings = pictures.open(picture).frames[0], options_from_words(**options)
     place = None if at is None else named("at", point_from, at)
     given = {"cells": (cells, 1, 16), "delay": (delay, 20, 10_000), "frames": (frames, 1, 256)}
-    numbers = {name: named(name, whole_number_from, *each) for name, each in given.items()}
+    numbers: Any = {n: named(n, whole_number_from, *each) for n, each in given.items()}
     return animation_of(frame, link, settings, at=place, **numbers)
 
 

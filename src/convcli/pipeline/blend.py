@@ -139,6 +139,9 @@ def region_box(region: str, shape: tuple[int, int]) -> Region:
 def _chosen(options: Options, channels: int, *, alpha: bool) -> tuple[NDArray[Any], float]:
     """Return the weight of each colour channel, and that of the opacity: 0 or 1."""
     chosen = options.channels
+    if chosen == LUMA and channels not in (1, _RGB):
+        fault = f"expected grey, or red, green and blue, for luma; got {channels} channels"
+        fail("channels", fault, "name channels of the picture", OptionError)
     if chosen in (None, LUMA):
         return np.ones(channels), 0.0 if chosen == LUMA else 1.0
     names = _NAMES if channels == _RGB else ()

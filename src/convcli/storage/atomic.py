@@ -48,6 +48,12 @@ def remove_abandoned(folder: str, *, with_journals: bool = True) -> None:
                 remove(os.path.join(folder, name))
 
 
+def bring_back(place: str) -> None:
+    """Put a folder back that a killed run has moved aside, where a path has nothing."""
+    if not (is_url(place) or urls.is_there(place)):
+        remove_abandoned(os.path.dirname(place.rstrip("/")), with_journals=False)
+
+
 def is_abandoned(name: str) -> bool | None:
     """Tell whether a killed process left what has this name; None if another machine's did."""
     match = _TEMPORARY.fullmatch(name)
@@ -264,8 +270,8 @@ def _removed_after(temporary: str, partial: Partial | None) -> Iterator[None]:
 
 
 def unwritable(target: str) -> str:
-    """Say why a file cannot be written, as far as that shows before; empty where it can."""
-    if is_url(target) or is_stream(target):
+    """Say why an output cannot be written, as far as that shows before; empty where it can."""
+    if is_url(target) or is_stream(target) or (urls.is_zarr(target) and os.path.isdir(target)):
         return ""
     final = os.path.realpath(target)
     folder = os.path.dirname(final)

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from convcli.errors import ImageError, fail, install
+from convcli.errors import ImageError, OptionError, fail, install
 from convcli.text import is_matrix
 from convcli.values import Record
 
@@ -124,7 +124,7 @@ def retries() -> Retries:
         given = dict(word.split("=") for word in text.split(",") if word)
         return Retries(**{name: float(value) for name, value in given.items()})
     except (TypeError, ValueError):
-        raise ImageError(
+        raise OptionError(
             f"CONVCLI_RETRIES={text}: expected numbers of busy, lost, first_seconds, "
             "longest_seconds and stall_seconds, such as busy=20,lost=2"
         ) from None

@@ -1,8 +1,10 @@
 """Layers of trained networks: safetensors and .npz, their biases, layouts and lies."""
 
+import io
 import json
 import struct
 import sys
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -234,6 +236,24 @@ def test_damaged_numpy_files(data: bytes, suffix: str, tmp_path: Path) -> None:
     with pytest.raises(KernelError, match="not a readable") as caught:
         kernel_from(str(path))
     assert "\n" not in str(caught.value)
+
+
+def test_two_arrays_of_one_name_are_refused(tmp_path: Path) -> None:
+    array = io.BytesIO()
+    np.save(array, np.ones((1, 1)))
+    path = tmp_path / "twice.npz"
+    with zipfile.ZipFile(path, "w") as archive:
+        for name in ("w", "w.npy"):
+            archive.writestr(name, array.getvalue())
+    with pytest.raises(KernelError, match="two arrays have one name"):
+        kernel_from(f"{path}::w")
+
+
+def test_a_message_has_no_addresses(tmp_path: Path) -> None:
+    path = tmp_path / "bad.npy"
+    path.write_bytes(b"\x93NUMPY\x01\x00\x05\x00f(x)\n")
+    with pytest.raises(KernelError, match="on line 1\\): write it again"):
+        kernel_from(str(path))
 
 
 def test_pickles_are_refused(tmp_path: Path) -> None:

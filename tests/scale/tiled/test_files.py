@@ -241,6 +241,11 @@ READ_IN_TILES: dict[str, tuple[Any, dict[str, Any]]] = {
     "inks of 16 bits": (picture((99, 80, 4), "uint16"), {"photometric": "separated"}),
     "whole numbers of 32 bits": (picture((99, 80)).astype(np.int32) - 99, {}),
     "many bands": (picture((99, 80, 5)), {"extrasamples": [0] * 4, "planarconfig": 1}),
+    "an opacity between bands": (
+        picture((99, 80, 6)),
+        {"photometric": "rgb", "extrasamples": [2, 0, 0]},
+    ),
+    "a sample without a meaning": (picture((99, 80, 4)), {"extrasamples": [0]}),
 }
 
 
@@ -252,6 +257,7 @@ def test_what_is_read_whole_is_read_in_tiles(name: str, tmp_path: Path) -> None:
         target = tmp_path / f"{number}.tif"
         done = run("apply", "box:3", source, target, "--depth", "float", *words)
         assert done.exit_code == 0, done.stderr
+        assert ("no stated meaning" in done.stderr) == (name == "a sample without a meaning")
     whole, tiled = (read_picture(tmp_path / name).frames for name in ("0.tif", "1.tif"))
     for one, other in zip(whole, tiled, strict=True):
         np.testing.assert_array_equal(one.array, other.array)

@@ -246,6 +246,21 @@ def test_an_old_folder_that_was_renamed_away_gets_its_name_back(
         assert [path.name for path in target.parent.iterdir()] == ["a.zarr"]
 
 
+@pytest.mark.parametrize(("rule", "status"), [("skip", 0), ("error", 1)])
+def test_an_old_folder_that_was_renamed_away_counts_as_an_output(
+    rule: str, status: int, tmp_path: Path
+) -> None:
+    """A run was killed between the renames: what it left is seen before another decides."""
+    target = Path(write_zarr(tmp_path / "a.zarr", picture((40, 50)), (16, 16)))
+    before = shutil.copytree(target, tmp_path / "before.zarr")
+    aside = tmp_path / f"{temporary_name().replace(f'-{os.getpid()}-', '-1-')}.aside"
+    aside.mkdir()
+    target.rename(aside / "a.zarr")
+    assert run("apply", "box", before, target, "--on-exists", rule).exit_code == status
+    assert same(target, before)
+    assert not aside.exists()
+
+
 def test_an_old_folder_that_has_a_successor_goes(tmp_path: Path) -> None:
     """A run that is killed after both renames has left the old output; it is half removed."""
     target = Path(write_zarr(tmp_path / "a.zarr", picture((40, 50)), (16, 16)))

@@ -24,7 +24,10 @@ from convcli.text import words_of_rows
 
 _SAFE_DIGITS = 15  # a float64 holds any whole number of so many
 _DIMENSIONS = (2, 3)  # of an array that is a picture: (H, W) or (H, W, C)
-_HEADERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
+# Version 3 differs from 2 in the names of fields alone, which no picture has.
+_HEADERS = {(1, 0): npy.read_array_header_1_0} | dict.fromkeys(
+    ((2, 0), (3, 0)), npy.read_array_header_2_0
+)
 
 
 def read_array(file: BinaryIO, label: str, reading: ReadPolicy) -> Picture:
@@ -46,7 +49,10 @@ def read_array(file: BinaryIO, label: str, reading: ReadPolicy) -> Picture:
 def array_header(file: BinaryIO, label: str) -> tuple[tuple[int, int, int], np.dtype[Any]]:
     """Return the rows, columns and channels of a ``.npy``, and its dtype."""
     try:
-        shape, _, dtype = _HEADERS[npy.read_magic(file)](file)
+        version = npy.read_magic(file)
+        if version not in _HEADERS:
+            raise ValueError(f"expected format 1.0, 2.0 or 3.0, got {version[0]}.{version[1]}")
+        shape, _, dtype = _HEADERS[version](file)
     except (*policy.DECODER_ERRORS, MemoryError, tokenize.TokenError) as error:
         fail(label, "the array cannot be read", policy.one_line(error), ImageError)
     check_numbers(dtype, label)

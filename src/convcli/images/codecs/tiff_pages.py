@@ -155,8 +155,20 @@ class TiffPage:
             return base, True
         if self.is_cmyk or ASSOCIATED in self.extra:
             raise unread(self, f"extra samples {self.extra}")
-        alpha = self.extra[-1] == UNASSOCIATED
+        alpha = UNASSOCIATED in self.extra
         return self.samples - alpha, alpha
+
+    @property
+    def opacity_at(self) -> int:
+        """The place of the opacity among all samples: other bands may follow it."""
+        behind = self.extra[::-1].index(UNASSOCIATED) if UNASSOCIATED in self.extra else 0
+        return max(self.samples - 1 - behind, 0)
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """A note where the fourth sample is not read."""
+        note = "the fourth sample of a pixel has no stated meaning: it is left out"
+        return (note,) * (self.photometric == RGB and self.extra == (ANY,))
 
     @property
     def header(self) -> tuple[tuple[int, int, int], bool, np.dtype[Any]]:

@@ -158,19 +158,17 @@ def _turned(pixels: NDArray[Any], orientation: int) -> NDArray[Any]:
 Fetch = Callable[[Sequence[tuple[int, int]]], Iterator[bytes]]  # (start, length) of each span
 Decode = Callable[[bytes, int], NDArray[Any]]  # a tile's bytes and number -> its samples
 _INVERTED = (tiff.WHITE_IS_ZERO, tiff.CMYK)
-_LEFT_OUT = "the fourth sample of a pixel has no stated meaning: it is left out"
 
 
-def decoded_page(page: TiffPage, file: BinaryIO) -> tuple[Frame, tuple[str, ...]]:
-    """Decode a page, upright, and return notes on what is left out."""
+def decoded_page(page: TiffPage, file: BinaryIO) -> Frame:
+    """Decode a page, upright."""
     fetch = functools.partial(spans_of, file, contextlib.nullcontext())
     rows, columns = (slice(0, side) for side in page.size)
     values = read_part(page, fetch, decoder_of(page, file), rows, columns)
     values = _turned(values, page.orientation)
     (_, _, channels), has_alpha, _ = page.header
     alpha = values[..., channels] if has_alpha else None
-    unused = page.photometric == tiff.RGB and page.extra == (tiff.ANY,)
-    return Frame(values[..., :channels], alpha), (_LEFT_OUT,) if unused else ()
+    return Frame(values[..., :channels], alpha)
 
 
 def read_part(
@@ -188,6 +186,9 @@ def read_part(
         if span[1]:  # one without bytes is left out
             part = decode(data, index)
             _place(values[..., samples], part, top - rows.start, left - columns.start)
+    if alpha and page.opacity_at < colours:
+        order = [*range(page.opacity_at), *range(page.opacity_at + 1, colours + 1)]
+        values = values[..., [*order, page.opacity_at]]
     return _meant(values, page)
 
 

@@ -108,8 +108,9 @@ def _reading() -> Iterator[None]:
     except (ConvcliError, OSError):
         raise
     except Exception as error:  # noqa: BLE001 - a damaged file may raise any
-        reason = " ".join(str(error).split())[:120]
-        fail("", f"not a readable NumPy file ({reason})", "write it again")
+        from convcli.images.policy import one_line
+
+        fail("", f"not a readable NumPy file ({one_line(error)[:120]})", "write it again")
 
 
 @contextlib.contextmanager
@@ -122,6 +123,8 @@ def _opened_npy(path: Path) -> Iterator[_Held]:
 def _opened_npz(path: Path) -> Iterator[_Held]:
     with _reading(), zipfile.ZipFile(path) as archive:
         items = {item.removesuffix(".npy"): item for item in archive.namelist()}
+        if len(items) < len(archive.namelist()):
+            raise ValueError("two arrays have one name")
         tensors = [_claimed(archive.open(item), name) for name, item in items.items()]
         yield _with_biases(tensors), lambda name: _array_of(archive.open(items[name]))
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from convcli.borders import fill_of
 from convcli.choices import Alpha, Combine, Edges
-from convcli.errors import GeometryError, OptionError, fail
+from convcli.errors import OptionError, fail
 from convcli.geometry.window import Pair
 from convcli.images.picture import Frame
 from convcli.kernels.kernel import Kernel
@@ -161,7 +161,7 @@ class Explainer:
         check_inside(at, (height, width), "output")
         if not 0 <= (channel or 0) < count:
             fault = f"expected 0 to {count - 1}, got {channel}"
-            fail("channel", fault, "choose one of them", GeometryError)
+            fail("channel", fault, "choose one of them", OptionError)
         every = range(1 if self._step.is_bank else count)
         seen = self._window(at)
         chosen = every if channel is None else [channel]

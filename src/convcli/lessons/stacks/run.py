@@ -85,7 +85,7 @@ def network_input(words: Sequence[str], photo: str, counted: Stack) -> tuple[Fra
         got = "floats, which have no white that becomes 1"
         fault = f"expected a picture of 8 or 16 bits, got {got}"
         fail("--run", fault, "write it with --depth 8 first", ImageError)
-    source = frame.as_gray() if size.channels == 1 else frame
+    source = frame.as_gray(photo) if size.channels == 1 else frame
     values = fitted(source, size.height, size.width).astype(np.float32) / np.float32(255)
     values = values[..., : size.channels]
     if tuple(words) in _ON_IMAGENET:

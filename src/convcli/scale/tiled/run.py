@@ -31,7 +31,7 @@ from convcli.scale.tiled.source import Output, Source, Target, TiledMask, TiledW
 from convcli.scale.tiled.target import ZarrOutput, check_target, output_for
 from convcli.scale.tiled.tiff import TiffSource, open_tiff
 from convcli.scale.tiled.zarr import ZarrSource, open_zarr
-from convcli.storage.atomic import remove_abandoned
+from convcli.storage.atomic import bring_back
 from convcli.storage.urls import is_there, is_url, is_zarr
 from convcli.threads import new_thread_pool, uninterrupted
 from convcli.values import replace
@@ -271,8 +271,7 @@ class _Passes:
 
 def _opened(source: str, frame: int | None, planes: PlaneChoice) -> Source:
     """Open a picture; none of its pixels is read."""
-    if not (is_url(source) or is_there(source)):  # A killed run may have moved it aside.
-        remove_abandoned(str(Path(source).parent), with_journals=False)
+    bring_back(source)
     if not is_zarr(source) and (planes.axes or planes.select):
         fault = f"expected a .zarr, got {source}"
         remedy = "of a TIFF choose a page with --frame"
@@ -302,8 +301,8 @@ def _losses(work: TiledWork, target: str, output: Output) -> Iterator[str]:
     source = work.source
     if not is_zarr(target) and work.pipeline.dtype == "float64":
         yield "the TIFF holds floats of 32 bits: values lose digits after 7; a .zarr keeps all"
-    if isinstance(source, TiffSource) and source.is_masked:
-        yield "the mask in the file is left out: pixels that it hides are filtered too"
+    if isinstance(source, TiffSource):
+        yield from source.lost
     if isinstance(source, TiffSource) and is_zarr(target) and source.factors:
         yield "the smaller copies of the picture are left out: write a .tif for them"
     if isinstance(source, ZarrSource) and isinstance(output, ZarrOutput):

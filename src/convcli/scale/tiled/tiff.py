@@ -106,6 +106,9 @@ def _opened_again(name: str, number: int, version: str) -> _Reader:
 _OPENING = threading.Lock()
 
 
+_MASK = "the mask in the file is left out: pixels that it hides are filtered too"
+
+
 class TiffSource(Source, kw_only=True):
     """A page of a TIFF, by its `number`, of one version."""
 
@@ -113,7 +116,7 @@ class TiffSource(Source, kw_only=True):
     reader: _Reader | None  # of the open file; None in other processes
     factors: tuple[int, ...] = ()  # how much smaller each copy is than the one before it
     nested: bool = False  # whether the copies stand within the page's directory
-    is_masked: bool = False  # whether the file has a mask beside the pixels
+    lost: tuple[str, ...] = ()  # notes on what the file has beside what is read
 
     def __getstate__(self) -> dict[str, Any]:
         """Return what is pickled: an open file cannot be."""
@@ -164,6 +167,7 @@ def _source(ranges: Ranges, every: list[TiffPage], name: str, frame: int | None)
     (height, width, channels), alpha, dtype = page.header
     check_chunk(page.tile, page.samples * page.stored.itemsize, name)
     reader, read = _reader_of(ranges, page)
+    metadata, notes = tiff_metadata(file, full, frame or 0)
     factors, is_masked = _copies(every, page, file)
     return TiffSource(
         label=name,
@@ -171,14 +175,14 @@ def _source(ranges: Ranges, every: list[TiffPage], name: str, frame: int | None)
         dtype=dtype,
         alpha=alpha,
         chunk=read.tile,
-        metadata=tiff_metadata(file, full, frame or 0)[0],
+        metadata=metadata,
         mode=tiff_pages.pillow_mode(file, page),
         version=ranges.version,
         number=page.index,
         reader=reader,
         factors=factors,
         nested=page.has_copies,
-        is_masked=is_masked,
+        lost=(*notes, *page.left_out, *[_MASK] * is_masked),
     )
 
 
