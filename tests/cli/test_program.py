@@ -107,7 +107,7 @@ GRID = "[[1,2],[3,4]]"
                 "-",
             ),
         ),
-        (2, ("params", "--in", "3", "--filters", "4", "--k", "3", "--stride", "2")),
+        (2, ("params", "--in", "3", "--filters", "4", "--k", "3", "--height", "9")),
     ],
 )
 def test_a_wrong_value_is_wrong_usage_and_a_file_is_not(

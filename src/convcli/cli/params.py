@@ -74,7 +74,7 @@ def command(
         raise click.UsageError(
             f"Missing option '{missing}': give --in, --filters and --k, or --kernel"
         )
-    more = {"height", "stride", "padding", "dilation", "hidden"}
+    more = {"height", "hidden"}
     check_use("" if width is None else "width", {"width": more, "": set()})
     volume = None if width is None else Volume(channels, height or width, width)
     output = None
