@@ -175,6 +175,7 @@ def begun(
     loaded = [*program_modules()]
     loaded += CLUSTER_MODULES if "--cluster" in texts else []
     loaded += ["s3fs"] if "AWS_ENDPOINT_URL" in env else []
+    loaded += ["zarr"] if any(".zarr" in text for text in texts) else []
     return Forked(texts, module="" if code else module, code=code, loaded=loaded, **settings)
 
 

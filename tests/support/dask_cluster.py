@@ -85,7 +85,11 @@ class Cluster:
 
 @contextlib.contextmanager
 def kept_environment() -> Iterator[None]:
-    """Undo what Dask sets in the environment of a process that starts workers itself."""
+    """Undo what Dask sets in the environment of a process that starts workers itself.
+
+    The process that forks is started first: in Dask's environment it would serve nobody later.
+    """
+    can_fork(environment(), environment())
     before = dict(os.environ)
     try:
         yield

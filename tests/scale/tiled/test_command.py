@@ -27,7 +27,7 @@ from support.commands import (
 from support.held import Held, wait_for
 from support.scenes import picture, read, tifffile, whole, write_tiff, write_zarr
 
-SIZE = (1_500, 2_100)
+SIZE = (900, 1_300)
 
 
 @pytest.fixture
@@ -42,9 +42,10 @@ def scan(tmp_path: Path) -> str:
 def test_the_report_is_that_of_the_whole(words: list[str], scan: str, tmp_path: Path) -> None:
     one, other = (tmp_path / name for name in ("whole.tif", "tiled.tif"))
     kernel, *more = words
+    blocks = ("--tiled", "--memory", "4M")
     reports = [
         json.loads(done("apply", kernel, scan, one, "--json", *more)),
-        json.loads(done("apply", kernel, scan, other, "--json", "--tiled", *more)),
+        json.loads(done("apply", kernel, scan, other, "--json", *blocks, *more)),
     ]
     assert reports[1]["rim_shows"] is None
     for report in reports:
@@ -72,7 +73,7 @@ def write_photo(photo: Path, path: Path) -> Path:
 def test_the_same_file_comes_out_each_time(scan: str, tmp_path: Path) -> None:
     outputs = [tmp_path / f"{jobs}.tif" for jobs in ("1", "2", "3")]
     for path in outputs:
-        done("apply", "box:5", scan, path, "--tiled", "--jobs", path.stem, "--memory", "8M")
+        done("apply", "box:5", scan, path, "--tiled", "--jobs", path.stem, "--memory", "4M")
     once, *others = (path.read_bytes() for path in outputs)
     assert all(data == once for data in others)
 
@@ -105,7 +106,7 @@ def test_the_plan_says_blocks_halo_tiles_and_memory(scan: str, tmp_path: Path) -
 def test_progress_in_plain_lines(scan: str, tmp_path: Path) -> None:
     result = run(
         "apply", "sobel-x", scan, tmp_path / "out.tif", "--tiled", "--quiet",
-        "--progress", "plain", "--memory", "8M", "--range", "stretch",
+        "--progress", "plain", "--memory", "4M", "--range", "stretch",
     )  # fmt: skip
     last = result.stderr.splitlines()[-1]
     count, total = last.split()[0].split("/")
@@ -151,7 +152,7 @@ def test_what_cannot_be(
 @pytest.mark.parametrize("target", ["out.tif", "out.zarr"])
 def test_a_full_disk_is_one_line_and_leaves_nothing(target: str, tmp_path: Path) -> None:
     """A limit on the size of files stands for the disk: writing fails in the middle."""
-    source = write_zarr(tmp_path / "in.zarr", picture(SIZE), (1_000, 1_000))
+    source = write_zarr(tmp_path / "in.zarr", picture(SIZE), (600, 700))
     words = command("apply", "sharpen", source, tmp_path / target)
     limited = ["bash", "-c", 'ulimit -f 100; exec "$@"', "-", *words]
     result = subprocess.run(

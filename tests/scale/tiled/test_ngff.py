@@ -373,10 +373,10 @@ def test_no_block_touches_the_shard_of_another(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_memory_is_flat_and_estimated(tmp_path: Path) -> None:
-    shards = {"chunks": (1, 128, 128), "shards": (8, 512, 512)}
-    values, options = picture((16, 512, 1024), "uint16"), Options(jobs=1)
+    shards = {"chunks": (1, 192, 192), "shards": (8, 384, 384)}
+    values, options = picture((16, 384, 768), "uint16"), Options(jobs=1)
     for name, planes in (("in.zarr", 16), ("long.zarr", 16_000)):
-        shape, axes = (planes, 512, 1024), ("z", "y", "x")
+        shape, axes = (planes, 384, 768), ("z", "y", "x")
         zarr.create_array(
             str(tmp_path / name), shape=shape, dtype="uint16", dimension_names=axes, **shards
         )
