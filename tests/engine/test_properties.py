@@ -118,11 +118,13 @@ def test_a_shifted_image_gives_the_shifted_result(
 
 
 @given(case=cases.cases())
-def test_the_shape_is_what_geometry_says(case: Case) -> None:
+def test_the_shape_is_what_geometry_says_and_the_image_stays(case: Case) -> None:
+    before = case.image.copy()
     sliding = {name: case.settings[name] for name in ("stride", "padding", "dilation")}
     window = convcli.window(case.weights.shape[-2:], **sliding)
     for way, result in case.results((*cases.WAYS, *cases.METHODS)):
         assert result.shape[:2] == window.output_shape(case.image.shape[:2]), way
+        np.testing.assert_array_equal(case.image, before, way, strict=True)
 
 
 @given(case=cases.cases(cases.INTEGERS, cases.whole_weights))

@@ -53,6 +53,8 @@ class TiffCase(NamedTuple):
             random_samples(self.dtype, (21, 35, _PHOTOMETRICS[self.photometric] + more)),
             byteorder=self.byteorder,
             compression=self.compression,
+            # The size of lzma's memory, not its format, follows from the level: 5 ms a segment.
+            compressionargs={"level": 0} if self.compression == "lzma" else None,
             predictor=self.predictor,
             photometric=self.photometric,
             extrasamples=extrasamples,

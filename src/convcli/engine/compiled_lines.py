@@ -6,13 +6,14 @@ Only then loops are vectorised. The functions call each other as names of this m
 another holds is compiled anew in each process.
 
 A source is a picture with its border, flat, its pitch and the rows from one output to the next.
-A target is the result, flat, its pitch, its rows, the values of a row, the channels, and the
-columns from one output to the next. Taps are their places, from the first value that an output
-reads, their weights, and the number that their sum starts with.
+A target is the result, flat, in the array of its dtype among empty ones; its pitch, its rows,
+the values of a row, the channels, and the columns from one output to the next. Taps are their
+places, from the first value that an output reads, their weights, and the number that their sum
+starts with.
 """
-# ruff: noqa: FURB136, PLR0917 - numba takes positions, and vectorises no min and max
+# ruff: noqa: C901, FURB136, PLR0917 - numba takes positions, vectorises no min and max, and
+# compiles loops in one function sooner than in several
 
-from collections.abc import Callable
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -20,49 +21,34 @@ import numpy as np
 from convcli.engine.compiled import compiled
 
 A: TypeAlias = Any
-Function: TypeAlias = Callable[..., Any]
-
-
-def _summing(count: int, *, clips: bool = False) -> Function:
-    @compiled
-    def summed(
-        out: A, size: int, base: A, flat: A, p: A, w: A, k: int, low: A, high: A
-    ) -> None:
-        """Put `count` taps, from the k-th on, into a line; or add them, but for the first.
-
-        Those of a result are clipped: without a line of sums that takes half the time.
-        """
-        number = w.dtype.type
-        for j in range(size):
-            i = np.uint64(j)
-            total = base if clips or k == 0 else out[i]
-            for tap in range(count):
-                total = number(total + w[k + tap] * number(flat[i + p[k + tap]]))
-            if clips:
-                total = low if total < low else total
-                total = high if total > high else total
-            out[i] = total
-
-    return summed
-
-
-three, five, six, nine = (_summing(count) for count in (3, 5, 6, 9))
-five_clipped, six_clipped, nine_clipped = (_summing(count, clips=True) for count in (5, 6, 9))
 
 
 @compiled
 def add_taps(out: A, size: int, flat: A, taps: A) -> None:
-    """Put the sum of taps into a line: see `lines._padded`."""
+    """Put the sum of taps into a line: see `lines._padded`.
+
+    In functions of their own the loops took twice the time to compile.
+    """
     p, w, base = taps
-    many = w.size // 9 * 9
-    for k in range(0, many, 9):
-        nine(out, size, base, flat, p, w, k, base, base)
-    if w.size - many == 6:  # noqa: PLR2004
-        six(out, size, base, flat, p, w, many, base, base)
-    elif w.size - many == 5:  # noqa: PLR2004
-        five(out, size, base, flat, p, w, many, base, base)
-    elif w.size - many == 3:  # noqa: PLR2004
-        three(out, size, base, flat, p, w, many, base, base)
+    number, last = w.dtype.type, w.size // 9 * 9
+
+    def add(k: int, count: int) -> None:
+        """Put `count` taps, from the k-th on, into the line; or add them, but for the first."""
+        for j in range(size):
+            i = np.uint64(j)
+            total = base if k == 0 else out[i]
+            for tap in range(count):
+                total = number(total + w[k + tap] * number(flat[i + p[k + tap]]))
+            out[i] = total
+
+    for k in range(0, last, 9):
+        add(k, 9)
+    if w.size - last == 6:  # noqa: PLR2004
+        add(last, 6)
+    elif w.size - last == 5:  # noqa: PLR2004
+        add(last, 5)
+    elif w.size - last == 3:  # noqa: PLR2004
+        add(last, 3)
 
 
 @compiled
@@ -75,32 +61,60 @@ def moved(total: A, size: int, new: A, old: A) -> None:
 
 
 @compiled
-def stored(line: A, out: A, size: int, store: A) -> None:
-    """Store sums: 0 as they are, 1 clipped, else as quotients, of which 2 and 3 are rounded."""
+def stored(line: A, out: A, start: int, size: int, store: A) -> None:
+    """Store sums from a place of the result on, in the array of it that is not empty.
+
+    The ways are: 0 as they are, 1 clipped, 2 and 3 rounded products and quotients, 4 quotients.
+    """
+    one, two, four, single, double = out
     way, scale, low, high = store
+    first = np.uint64(start)
     least, most = np.float32(low), np.float32(high)
-    if way == 0:
+
+    def keep(result: A) -> None:
         for j in range(size):
             i = np.uint64(j)
-            out[i] = line[i]
-    elif way == 1:
+            result[i + first] = line[i]
+
+    def clip(result: A) -> None:
         for j in range(size):
             i = np.uint64(j)
             value = line[i]
             value = low if value < low else value
-            out[i] = high if value > high else value
-    elif way == 4:  # noqa: PLR2004
-        for j in range(size):
-            i = np.uint64(j)
-            out[i] = np.float32(line[i]) / scale
-    else:
+            result[i + first] = high if value > high else value
+
+    def round_quotients(result: A) -> None:
         for j in range(size):
             i = np.uint64(j)
             whole = np.float32(line[i])
             value = whole * scale if way == 2 else whole / scale  # noqa: PLR2004
             value = least if value < least else value
             value = most if value > most else value
-            out[i] = np.int32(np.rint(value))
+            result[i + first] = np.int32(np.rint(value))
+
+    def divide(result: A) -> None:
+        for j in range(size):
+            i = np.uint64(j)
+            result[i + first] = np.float32(line[i]) / scale
+
+    if way == 0 and two.size:
+        keep(two)
+    elif way == 0 and four.size:
+        keep(four)
+    elif way == 0 and single.size:
+        keep(single)
+    elif way == 0:
+        keep(double)
+    elif way == 4:  # noqa: PLR2004
+        divide(single)
+    elif way == 1 and one.size:
+        clip(one)
+    elif way == 1:
+        clip(two)
+    elif one.size:
+        round_quotients(one)
+    else:
+        round_quotients(two)
 
 
 @compiled
@@ -113,17 +127,37 @@ def every(line: A, size: int, channels: int, step: int) -> None:
 
 @compiled
 def filter_clipped(source: A, target: A, taps: A, store: A, _: A) -> None:
-    """Compute rows of a tile from five, six or nine taps, and clip them in the same loop."""
+    """Compute rows of a tile from five, six or nine taps, and clip them in the same loop.
+
+    Without a line of sums that takes half the time.
+    """
     (flat, pitch, step), (out, out_pitch, height, size, _, _) = source, target
     (p, w, base), (_, _, low, high) = taps, store
-    for y in range(height):
-        row, line = flat[y * step * pitch :], out[y * out_pitch :]
+    number = w.dtype.type
+
+    def filter_rows(result: A, count: int) -> None:
+        for y in range(height):
+            row, line = flat[y * step * pitch :], result[y * out_pitch :]
+            for j in range(size):
+                i = np.uint64(j)
+                total = base
+                for tap in range(count):
+                    total = number(total + w[tap] * number(row[i + p[tap]]))
+                total = low if total < low else total
+                line[i] = high if total > high else total
+
+    def filter_all(result: A) -> None:
         if w.size == 9:  # noqa: PLR2004
-            nine_clipped(line, size, base, row, p, w, 0, low, high)
+            filter_rows(result, 9)
         elif w.size == 6:  # noqa: PLR2004
-            six_clipped(line, size, base, row, p, w, 0, low, high)
+            filter_rows(result, 6)
         else:
-            five_clipped(line, size, base, row, p, w, 0, low, high)
+            filter_rows(result, 5)
+
+    if out[0].size:
+        filter_all(out[0])
+    else:
+        filter_all(out[1])
 
 
 @compiled
@@ -134,7 +168,7 @@ def filter_dense(source: A, target: A, taps: A, store: A, lines: A) -> None:
     for y in range(height):
         add_taps(sums, (size - channels) * stride + channels, flat[y * step * pitch :], taps)
         every(sums, size, channels, stride)
-        stored(sums, out[y * out_pitch :], size, store)
+        stored(sums, out, y * out_pitch, size, store)
 
 
 @compiled
@@ -161,4 +195,4 @@ def filter_separable(
             add_taps(line[place:], wide + more, line, near)
         add_taps(sums, wide, line, far)
         every(sums, size, channels, stride)
-        stored(sums, out[y * out_pitch :], size, store)
+        stored(sums, out, y * out_pitch, size, store)

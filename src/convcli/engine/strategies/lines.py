@@ -24,6 +24,7 @@ _SHARES, _LEAST_VALUES = 8, 2**16
 _LEAST_LINE = 2**13  # values of a line of sums: many rows of the outputs at the edges
 _AS_THEY_ARE, _CLIPPED, _MULTIPLIED, _DIVIDED, _QUOTIENT = range(5)
 """How sums are stored: see `compiled_lines.stored`."""
+_RESULTS = tuple(np.empty(0, kind) for kind in ("u1", "u2", "i4", "f4", "f8"))
 _SURE, _EXACT = 2**21, 2**24
 """Below the first, sums times the reciprocal of an odd divisor round as quotients do; below the
 second, sums are floats of 32 bits."""
@@ -129,9 +130,9 @@ class Lines(Strategy):
             function = self._function(store)
 
             def filtered(image: Values, result: tuple[Any, ...], step: int) -> None:
-                source, pitch = flat_rows(image)
+                (source, pitch), (flat, *shape) = flat_rows(image), result
                 how = (taps(pitch), store, lines, *self._across)
-                function((source, pitch, step), result, *how)
+                function((source, pitch, step), (_shown(flat), *shape), *how)
 
             for image, rows, columns in tile.parts if self.reads_image else [loaded]:
                 # A tile that is loaded may be larger than what is asked of it.
@@ -252,6 +253,16 @@ class SeparableLines(Lines):
         sides = self._line, (far - 1) * near * step, (len(row) - 1) * step
         across = (self._filled(first, np.ones(len(first))), self._filled(places, values), sides)
         return self._places(column[:, np.newaxis]), (across, _running(self.problem, column))
+
+
+def _shown(flat: Values) -> tuple[Values, ...]:
+    """Return a result among empty arrays of the other dtypes; small integers as their bits.
+
+    Numba then compiles nothing anew for another dtype of results.
+    """
+    is_small = flat.dtype.kind == "i" and flat.itemsize <= 2  # noqa: PLR2004
+    bits = flat.view(f"u{flat.itemsize}") if is_small else flat
+    return tuple(bits if each.dtype == bits.dtype else each for each in _RESULTS)
 
 
 def _doubled(row: Values) -> tuple[int, int]:
