@@ -276,6 +276,16 @@ def test_nothing_is_filtered_for_a_recipe_that_cannot_be_saved(name: str, photo:
         assert not Path("out").exists()
 
 
+def test_a_recipe_needs_no_kernel(photo: Path) -> None:
+    commands.done("apply", "box", photo, "a.png", "-q", "--save-recipe", "r.toml")
+    Path("list").write_text(f"{photo}\n")
+    again = ("apply", "--recipe", "r.toml")
+    commands.done(*again, "--files-from", "list", "--out-dir", "out", "-q")
+    assert commands.load(Path("out") / photo.name) == commands.load(Path("a.png"))
+    assert commands.refusal(*again, status=2).startswith("Missing argument 'INPUT'")
+    assert commands.refusal(*again, photo, status=2).startswith("Missing argument 'OUTPUT'")
+
+
 def test_a_recipe_does_not_go_to_standard_output(photo: Path) -> None:
     ended = commands.run("apply", "box", photo, "out.png", "--save-recipe", "-")
     assert (ended.exit_code, ended.stdout) == (2, "")

@@ -68,7 +68,7 @@ class ApplyCall(placing.PlacedCall, kw_only=True):
 
 
 @subcommand("apply", short_help="Filter a picture.")
-@click.argument("kernel", type=OPERAND)
+@click.argument("kernel", metavar="KERNEL", type=OPERAND, required=False)
 @click.argument("names", metavar="INPUT... [OUTPUT]", nargs=-1, type=OUTPUT)
 @with_options(
     "Window", "Kernel", "Recipe", "Output maps", "Pixels", "How much, and where", "Input"
@@ -144,7 +144,7 @@ def _run(call: ApplyCall) -> None:
 
 def _call(
     *,
-    kernel: OperandValue,
+    kernel: "OperandValue | None",
     chain: tuple[LinkValue, ...],
     times: int,
     names: tuple[str, ...],
@@ -157,9 +157,9 @@ def _call(
     if recipe is not None:
         from convcli.cli.suggestions import is_kernel_name
 
-        first = str(kernel)  # a file, as all words are: the recipe has the kernel
+        first = str(kernel or "")  # a file, as all words are: the recipe has the kernel
         is_kernel = is_kernel_name(first) and not (is_matrix(first) or is_there(first))
-        names, most = (first, *names), placing.TWO_NAMES
+        names, most = names if kernel is None else (first, *names), placing.TWO_NAMES
         if is_kernel or (len(names) > most and given["out_dir"] is None):
             raise click.UsageError(
                 f"the kernel is the recipe's, and {first!r} would be INPUT: leave it out, or "
@@ -168,6 +168,8 @@ def _call(
         from convcli.kernels.spec import operand_from
 
         kernel = operand_from(recipe.kernel)
+    if kernel is None:
+        raise click.UsageError("Missing argument 'KERNEL'")
     links = (kernel, *chain)
     call = ApplyCall(kernels=links * times, names=names, **given)
     # Nobody reads the statistics of a batch, unless each file has its line.

@@ -207,7 +207,7 @@ def is_replaced(source: str, target: str, call: PlacedCall) -> bool:
     """Tell whether OUTPUT is there, and is to be replaced; end if it is to be kept."""
     rule = call.rule("overwrite")
     try:
-        if urls.is_zarr(target):
+        if rule != "overwrite" and urls.is_zarr(target):
             bring_back(target)
         is_file = target != STANDARD and not is_stream(target)
         if not (is_file and urls.is_there(urls.first_output(target))):

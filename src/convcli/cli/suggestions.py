@@ -157,7 +157,8 @@ def _with_parameter(name: str, words: Sequence[str], arguments: list[str]) -> st
 
 def _kernel_and_picture(words: Sequence[str], names: list[str]) -> str | None:
     """Say in which order KERNEL and the picture stand, where that is what is wrong."""
-    if not names:
+    has_recipe = any(word.partition("=")[0] == "--recipe" for word in words)
+    if not names or has_recipe:  # A recipe has the kernel.
         return None
     first, start, rest = names[0], ["convcli", words[0]], list(words[1:])
     if _is_picture(first):
