@@ -22,6 +22,10 @@ from support.scenes import (
     write_zarr,
 )
 
+SHAPE = (131, 181, 3)
+TILE = (64, 80)
+"""Three tiles down and three across: one has others on each side of it."""
+
 rng = np.random.default_rng(5)
 BANK = Kernel(rng.normal(size=(3, 3, 5, 5)), name="bank")
 MANY = Kernel(rng.normal(size=(7, 3, 3, 3)), name="many")
@@ -63,8 +67,8 @@ def seen(report: Report) -> tuple[float, float, float]:
 @pytest.mark.parametrize("border", cases.BORDERS)
 @pytest.mark.parametrize("name", KERNELS)
 def test_kernels_and_borders(name: str, border: str, tmp_path: Path) -> None:
-    values, options = picture(), Options(border=border_named(border), jobs=2)
-    source = write_tiff(tmp_path / "in.tif", values)
+    values, options = picture(SHAPE), Options(border=border_named(border), jobs=2)
+    source = write_tiff(tmp_path / "in.tif", values, tile=TILE)
     target = str(tmp_path / "out.tif")
     report = filter_large(operands(KERNELS[name]), source, target, options, memory=SMALL)
     expected = whole(values, KERNELS[name], options)
@@ -76,8 +80,8 @@ def test_kernels_and_borders(name: str, border: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("kernels", [["sobel-x"], ["gaussian:1", "sharpen"]], ids=str)
 @pytest.mark.parametrize("name", SETTINGS)
 def test_settings(name: str, kernels: list[Any], tmp_path: Path) -> None:
-    values, options = picture(seed=2), Options(**SETTINGS[name])
-    source = write_zarr(tmp_path / "in.zarr", values)
+    values, options = picture(SHAPE, seed=2), Options(**SETTINGS[name])
+    source = write_zarr(tmp_path / "in.zarr", values, TILE)
     target = str(tmp_path / "out.zarr")
     report = filter_large(operands(kernels), source, target, options, memory=SMALL)
     expected = whole(values, kernels, options)
@@ -194,11 +198,11 @@ COLOURED: dict[str, tuple[list[Any], dict[str, Any]]] = {
 )
 def test_colours_of_answers(name: str, samples: int, dtype: str, tmp_path: Path) -> None:
     (kernels, settings), alpha = COLOURED[name], samples == 4
-    values = picture((211, 307, samples), dtype)
+    values = picture((*SHAPE[:2], samples), dtype)
     options = Options(**settings, gray=True)
-    extra = {"extrasamples": ["unassalpha"]} if alpha else {}
+    extra: dict[str, Any] = {"extrasamples": ["unassalpha"]} if alpha else {}
     stored = values[..., 0] if samples == 1 else values
-    source = write_tiff(tmp_path / "in.tif", stored, **extra)
+    source = write_tiff(tmp_path / "in.tif", stored, tile=TILE, **extra)
     expected = whole(values, kernels, options, alpha=alpha)
     coloured = expected.frame()
     for target in ("out.tif", "out.zarr"):
