@@ -28,7 +28,7 @@ BANK = [[[[1, 0], [0, 1]], [[1, 2], [3, 4]], [[-1, -1], [1, 1]]], [[[0, 2], [0, 
 
 def test_a_filter_of_three_channels_sums_into_one_map_and_maps_stack() -> None:
     kernel = Kernel(np.array(BANK, float), [0.5, -2.0])
-    scene = scene_of(Frame(RGB), kernel, Options(padding="valid"), None, 16)
+    scene = scene_of(Frame(RGB), kernel, Options(padding="valid"), None, 16, label="a")
     assert scene.order.size == 2 * 3 * 4
     places = itertools.product(range(2), range(3), range(4))
     for index, (number, row, column) in enumerate(places):
@@ -54,7 +54,7 @@ def test_a_filter_of_three_channels_sums_into_one_map_and_maps_stack() -> None:
 )
 def test_pooling_by_hand(kind: str, reduce: Callable[..., float], said: str) -> None:
     grey = RGB[:, :4, :1]
-    scene = scene_of(Frame(grey), Plain(kind, 2), Options(), None, 16)
+    scene = scene_of(Frame(grey), Plain(kind, 2), Options(), None, 16, label="a")
     assert scene.order.size == 4
     for index, (row, column) in enumerate(itertools.product((0, 2), (0, 2))):
         step = scene.step(index)
@@ -66,7 +66,7 @@ def test_pooling_by_hand(kind: str, reduce: Callable[..., float], said: str) -> 
 
 def test_flat_windows_have_a_mean_too() -> None:
     scene = scene_of(
-        Frame(np.full((2, 2, 1), 7, np.uint8)), Plain("pool", 2), Options(), None, 4
+        Frame(np.full((2, 2, 1), 7, np.uint8)), Plain("pool", 2), Options(), None, 4, label="a"
     )
     assert scene.step(0).caption == "output (0, 0): mean of 4 values: 28 / 4 = 7"
 
@@ -103,7 +103,7 @@ def test_all_stamps_together_are_what_torch_computes(number: int, found: Any) ->
         for name, value in settings.items()
     }
     options = Options(transposed=True, **pairs)
-    scene = scene_of(Frame(image), Kernel(weights), options, None, 16)
+    scene = scene_of(Frame(image), Kernel(weights), options, None, 16, label="a")
     assert scene.order.size == filters * 6 * 7
     last = scene.step(scene.order.size - 1).outputs
     rows, columns = (~scene.outside).any(axis=1), (~scene.outside).any(axis=0)
@@ -115,7 +115,7 @@ def test_all_stamps_together_are_what_torch_computes(number: int, found: Any) ->
 def test_a_stamp_is_the_pixel_times_the_kernel_as_it_is_written() -> None:
     grey = np.array([[[3], [5]]], np.uint8)
     options = Options(transposed=True, stride=2, padding=0)
-    scene = scene_of(Frame(grey), Kernel([[1.0, 2, -1]]), options, None, 4)
+    scene = scene_of(Frame(grey), Kernel([[1.0, 2, -1]]), options, None, 4, label="a")
     first, second = scene.step(0), scene.step(1)
     assert first.products[0].tolist() == [[3, 6, -3]]
     assert first.outputs[0, 0, :3].tolist() == [3, 6, -3]

@@ -158,11 +158,7 @@ class Canvas:
         self.pen.line(points, fill=BLACK, width=3)
 
 
-_MOST_CELLS = 2**11  # of up to 10 kB
-"""Cells that are kept as they were drawn: most come again in the next frame."""
-
-
-@functools.lru_cache(_MOST_CELLS)
+@functools.lru_cache(2**11)  # cells of up to 10 kB: most come again in the next frame
 def _drawn(cell: Cell, side: int) -> Image.Image | None:
     """Return a cell as a picture of its own; None where its text is wider than itself."""
     if text_width(spelled(cell.text), _SMALLEST) > side - 2:

@@ -138,13 +138,7 @@ class AnimationStep(Record, kw_only=True):
 
 
 def scene_of(
-    frame: Frame,
-    link: Link,
-    options: Options,
-    at: Pair | None,
-    cells: int,
-    *,
-    label: str = "picture",
+    frame: Frame, link: Link, options: Options, at: Pair | None, cells: int, *, label: str
 ) -> Scene:
     """Cut a square around `at` out of a frame, grey but for a bank; errors call it `label`."""
     if isinstance(link, Operator) or (isinstance(link, Plain) and link.kind not in REDUCTIONS):

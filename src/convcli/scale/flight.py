@@ -194,17 +194,17 @@ class Flight(contextlib.AbstractContextManager["Flight"]):
             time.sleep(_POLL_SECONDS)
         completed = self._ended.next_batch(block=False)
         ended, self._given_up = self._given_up, []
-        for future, result in completed:
+        for future, result in completed:  # the status may have changed since then
             group = self._sent.pop(future.key, None)
             if group is None:  # It was cancelled here.
                 continue
-            if future.status == "error":
-                ended += self._after_error(group, result[1])
-            elif isinstance(result, Answer):
+            if isinstance(result, Answer):
                 self._slowest = max(self._slowest, result.slowest)
                 ended += map(Ended, group.items, result.results)
                 if rest := group.items[len(result.results) :]:
                     self._send(rest, group.deaths)
+            elif isinstance(result, tuple):  # the type, the error and its traceback
+                ended += self._after_error(group, result[1])
             else:
                 # If the connection to the scheduler breaks, Dask cancels what was sent.
                 raise ConnectionError

@@ -122,7 +122,8 @@ def _down(
     products = []
     for y, count, part in blocks:
         height, depth = part.shape
-        for x, batches, width in _spans(pitch, _columns(part)):
+        columns = min(max(64, UNPACKED // part.size // 64 * 64), 1024)
+        for x, batches, width in _spans(pitch, columns):
             at, strides = y * pitch + x, (height * pitch, width, pitch, 1)
             read = strided(source, at, (count, batches, depth, width), strides)
             write = strided(target, at, (count, batches, height, width), strides)
@@ -172,10 +173,6 @@ def _spans(size: int, most: int) -> list[tuple[int, int, int]]:
     width = size // batches
     rest = size - batches * width
     return [(0, batches, width)] + ([(batches * width, 1, rest)] if rest else [])
-
-
-def _columns(matrix: Values) -> int:
-    return min(max(64, UNPACKED // matrix.size // 64 * 64), 1024)
 
 
 def _block_rows(taps: int) -> int:

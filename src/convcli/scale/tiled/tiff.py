@@ -104,8 +104,6 @@ def _opened_again(name: str, number: int, version: str) -> _Reader:
 
 
 _OPENING = threading.Lock()
-
-
 _MASK = "the mask in the file is left out: pixels that it hides are filtered too"
 
 
