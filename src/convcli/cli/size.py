@@ -104,7 +104,10 @@ def command(
     elif question == "compare":
         _show_rules(sides, same=padding == "same")
     elif wants_json() or not quiet:
-        answer(lambda: _document(sides), "layers:show_sides", sides, floor=floor)
+        output = {side.name: side.output for side in sides}
+        whole = {"clean": all(side.clean for side in sides), "output": output}
+        document = whole | {side.name: _axis_document(side) for side in sides}
+        answer(document, "layers:show_sides", sides, floor=floor)
     elif answered:
         click.echo("x".join(str(side.output) for side in sides))
     else:
@@ -148,14 +151,6 @@ class Side(Record):
     def padded(self) -> int:
         """The length with its padding."""
         return self.size + self.axis.before + self.axis.after
-
-
-def _document(sides: list[Side]) -> dict[str, Any]:
-    return {
-        "clean": all(side.clean for side in sides),
-        "output": {side.name: side.output for side in sides},
-        **{side.name: _axis_document(side) for side in sides},
-    }
 
 
 def _axis_document(side: Side) -> dict[str, Any]:

@@ -25,10 +25,7 @@ A: TypeAlias = Any
 
 @compiled
 def add_taps(out: A, size: int, flat: A, taps: A) -> None:
-    """Put the sum of taps into a line: see `lines._padded`.
-
-    In functions of their own the loops took twice the time to compile.
-    """
+    """Put the sum of taps into a line: see `lines._padded`."""
     p, w, base = taps
     number, last = w.dtype.type, w.size // 9 * 9
 
@@ -127,10 +124,7 @@ def every(line: A, size: int, channels: int, step: int) -> None:
 
 @compiled
 def filter_clipped(source: A, target: A, taps: A, store: A, _: A) -> None:
-    """Compute rows of a tile from five, six or nine taps, and clip them in the same loop.
-
-    Without a line of sums that takes half the time.
-    """
+    """Compute rows of five, six or nine taps, and clip them in one loop: in half the time."""
     (flat, pitch, step), (out, out_pitch, height, size, _, _) = source, target
     (p, w, base), (_, _, low, high) = taps, store
     number = w.dtype.type

@@ -73,18 +73,17 @@ def strips_of(
     """Filter a frame with each border, and cut out a corner: that where they differ most."""
     changed = [replace(options, border=border) for border in Border]
     whole = [filter_frame(frame, [kernel], each).values for each in changed]
-    corner = corner or max(CORNERS, key=lambda each: _unlike(whole, each))
+
+    def unlike(place: str) -> float:  # how much those differ that have no zeros beyond the edge
+        cut = [_cut(result, place) for result in whole[1:]]
+        return min(_apart(a, b) for a, b in combinations(cut, 2))
+
+    corner = corner or max(CORNERS, key=unlike)
     results = [_cut(result, corner) for result in whole]
     return [
         Strip(border, result, _apart(result, results[0]), corner)
         for border, result in zip(Border, results, strict=True)
     ]
-
-
-def _unlike(results: Sequence[NDArray[Any]], corner: str) -> float:
-    """Return how much the results but the first, which has zeros beyond the edge, differ."""
-    cut = [_cut(result, corner) for result in results[1:]]
-    return min(_apart(a, b) for a, b in combinations(cut, 2))
 
 
 def _apart(one: NDArray[Any], other: NDArray[Any]) -> float:

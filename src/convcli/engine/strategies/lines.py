@@ -256,10 +256,7 @@ class SeparableLines(Lines):
 
 
 def _shown(flat: Values) -> tuple[Values, ...]:
-    """Return a result among empty arrays of the other dtypes; small integers as their bits.
-
-    Numba then compiles nothing anew for another dtype of results.
-    """
+    """Return a result, integers as bits, among empty arrays: one compiled form serves all."""
     is_small = flat.dtype.kind == "i" and flat.itemsize <= 2  # noqa: PLR2004
     bits = flat.view(f"u{flat.itemsize}") if is_small else flat
     return tuple(bits if each.dtype == bits.dtype else each for each in _RESULTS)
