@@ -106,8 +106,12 @@ def command(
     elif wants_json() or not quiet:
         output = {side.name: side.output for side in sides}
         whole = {"clean": all(side.clean for side in sides), "output": output}
-        document = whole | {side.name: _axis_document(side) for side in sides}
-        answer(document, "layers:show_sides", sides, floor=floor)
+        answer(
+            lambda: whole | {side.name: _axis_document(side) for side in sides},
+            "layers:show_sides",
+            sides,
+            floor=floor,
+        )
     elif answered:
         click.echo("x".join(str(side.output) for side in sides))
     else:

@@ -133,9 +133,8 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
 def _files() -> type[Any]:
     """Return a cache that names the file of each compiled form by its types.
 
-    Numba numbers the files, and an index tells which is for which types. Where two processes
-    compile at once, one overwrites the file of the other, and a third loads code for wrong
-    types: see https://github.com/numba/numba/issues/10128 for one such race.
+    Numba numbers the files. Of two processes that compile at once, one overwrites the other's,
+    and a third loads code for wrong types: see https://github.com/numba/numba/issues/10128.
     """
     base: Any = importlib.import_module("numba.core.caching").IndexDataCacheFile
 

@@ -112,10 +112,8 @@ def decoder_errors() -> Iterator[None]:
 
 
 def one_line(error: Exception) -> str:
-    """Return the message of an error on one line; the name of its type where it has none.
-
-    Where objects are in memory says nothing to a person.
-    """
+    """Return the message of an error on one line; the name of its type where it has none."""
+    # Where objects are in memory says nothing to a person.
     text = re.sub(r":? ?<[^<>]* at 0x\w+>", "", str(error))
     return " ".join(text.split()) or type(error).__name__
 
